@@ -1,0 +1,34 @@
+"""The tables of dotted strings in settings are imported at start-up, so that a misspelt name stops the start."""
+
+from collections.abc import Iterator
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+from django.utils.module_loading import import_string
+
+
+def dotted_names() -> Iterator[tuple[str, str]]:
+    """(table, dotted name) for everything the settings' tables point to."""
+    for kind, names in settings.EVENT_SUBSCRIBERS.items():
+        yield from ((f"EVENT_SUBSCRIBERS[{kind!r}]", name) for name in names)
+    for kind, half in settings.OUTBOX.items():
+        yield from ((f"OUTBOX[{kind!r}]", half[part]) for part in ("guard", "render"))
+    yield "MAIL_HANDLER", settings.MAIL_HANDLER
+    yield from (("PANELS", name) for name in settings.PANELS)
+    yield from (("RAIL", name) for name in [*settings.RAIL["places"], settings.RAIL["views"]])
+    yield from ((f"LIVE_CHANNELS[{name!r}]", dotted) for name, dotted in settings.LIVE_CHANNELS.items())
+    yield from ((f"CELERY_BEAT_SCHEDULE[{name!r}]", entry["task"]) for name, entry in settings.CELERY_BEAT_SCHEDULE.items())
+    yield from (("CELERY_TASK_ROUTES", name) for name in settings.CELERY_TASK_ROUTES)
+
+
+@register()
+def every_name_leads_somewhere(**_: object) -> list[CheckMessage]:
+    """helpdesk.E001: a name in a settings table cannot be imported, or is no function."""
+    found: list[CheckMessage] = []
+    for table, name in dotted_names():
+        try:
+            if not callable(import_string(name)):
+                found.append(Error(f"{table}: {name} is not callable", id="helpdesk.E001"))
+        except ImportError as error:
+            found.append(Error(f"{table}: {name} cannot be imported: {error}", id="helpdesk.E001"))
+    return found

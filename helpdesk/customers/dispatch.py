@@ -1,0 +1,90 @@
+"""Hands events to their subscribers: in batches, with retries, and around whatever is poisoned."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Min, QuerySet
+from django.utils.module_loading import import_string
+
+from helpdesk.customers.models import Event, EventDelivery
+from helpdesk.lib.dates import now
+from helpdesk.live import bell
+
+log = structlog.get_logger(__name__)
+BATCH = 500
+FIRST_WAIT = timedelta(seconds=5)
+LONGEST_WAIT = timedelta(hours=1)
+GIVE_UP_AFTER = 14  # attempts, about seven hours; then it is shown to the operator with a button
+
+Subscriber = Callable[[list[Event]], None]
+
+
+def subscribers() -> list[str]:
+    return sorted({name for names in settings.EVENT_SUBSCRIBERS.values() for name in names})
+
+
+def run_once() -> int:
+    """One batch for every subscriber that is owed something; returns how many deliveries were looked at."""
+    return sum(_batch(name) for name in subscribers())
+
+
+@transaction.atomic
+def _batch(name: str) -> int:
+    """Take a batch of one subscriber's due deliveries; SKIP LOCKED lets several dispatchers share the line."""
+    due = list(
+        EventDelivery.objects.select_for_update(skip_locked=True)
+        .filter(subscriber=name, next_at__lte=now())
+        .order_by("next_at", "id")[:BATCH]
+    )
+    if due:
+        events = Event.objects.in_bulk([d.event_id for d in due])
+        _deliver(import_string(name), due, events)
+    return len(due)
+
+
+def _deliver(subscriber: Subscriber, due: list[EventDelivery], events: dict[int, Event]) -> None:
+    """Call the subscriber in a savepoint; if it fails, halve the batch until the poisoned event stands alone."""
+    try:
+        with transaction.atomic():
+            subscriber([events[d.event_id] for d in due if d.event_id in events])
+            EventDelivery.objects.filter(pk__in=[d.pk for d in due]).delete()
+    except Exception as error:
+        if not connection.is_usable():
+            raise
+        if len(due) == 1:
+            _put_back(due[0], error)
+            return
+        half = len(due) // 2
+        _deliver(subscriber, due[:half], events)
+        _deliver(subscriber, due[half:], events)
+
+
+def _put_back(delivery: EventDelivery, error: Exception) -> None:
+    delivery.attempts += 1
+    wait = min(FIRST_WAIT * 2 ** (delivery.attempts - 1), LONGEST_WAIT)
+    delivery.next_at = None if delivery.attempts >= GIVE_UP_AFTER else now() + wait
+    delivery.last_error = f"{type(error).__name__}: {error}"[:2000]
+    delivery.save(update_fields=["attempts", "next_at", "last_error"])
+    log.error("event_delivery_failed", subscriber=delivery.subscriber, event=delivery.event_id,
+              attempts=delivery.attempts, exc_info=error)
+
+
+def failing() -> QuerySet[EventDelivery]:
+    """What has failed at least once, the given-up ones included: the operator's page."""
+    return EventDelivery.objects.filter(attempts__gt=0).order_by("-attempts", "id")
+
+
+def retry(ids: list[int]) -> int:
+    """The operator's button: all of these are due at once. Returns how many."""
+    count = EventDelivery.objects.filter(pk__in=ids).update(next_at=now(), attempts=0)
+    bell.ring("helpdesk.customers.tasks.dispatch")
+    return count
+
+
+def oldest_undispatched() -> float | None:
+    """Age in seconds of the oldest delivery that was never tried, or None."""
+    oldest = EventDelivery.objects.filter(attempts=0).aggregate(at=Min("created_at"))["at"]
+    return (now() - oldest).total_seconds() if oldest else None

@@ -1,0 +1,32 @@
+"""Look at the database: which events are owed to whom."""
+
+from datetime import timedelta
+
+from celery import shared_task
+from django.conf import settings
+
+from helpdesk.accounts.models import IdempotentCall
+from helpdesk.customers import dispatch as line
+from helpdesk.customers.models import Event
+from helpdesk.lib.dates import now
+from helpdesk.live import bell
+
+ROUNDS = 50
+KEEP_CALLS = timedelta(days=3)
+
+
+@shared_task
+def dispatch() -> None:
+    bell.answered("helpdesk.customers.tasks.dispatch")
+    for _ in range(ROUNDS):
+        if not line.run_once():
+            return
+    bell.ring("helpdesk.customers.tasks.dispatch")
+
+
+@shared_task
+def tidy() -> None:
+    """Old idempotency keys, and events from outside after EXTERNAL_EVENT_DAYS."""
+    IdempotentCall.objects.filter(created_at__lt=now() - KEEP_CALLS).delete()
+    old = Event.objects.exclude(source="").filter(received_at__lt=now() - timedelta(days=settings.EXTERNAL_EVENT_DAYS))
+    Event.objects.filter(pk__in=old.values("pk")[:50_000]).delete()

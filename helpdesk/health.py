@@ -1,0 +1,73 @@
+"""GET /healthz: is everything that must run seen to run? 200, or 503 with the reasons."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import redis
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, JsonResponse
+from django.urls import path
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from helpdesk.accounts.access import public
+from helpdesk.customers import dispatch
+from helpdesk.lib import dates
+from helpdesk.live import bell
+from helpdesk.live.tasks import HEARTBEAT
+from helpdesk.mail import outbox
+
+LATE_HEARTBEAT = 30  # seconds
+LATE_WORK = 300  # seconds an event or a message may wait
+MAX_SKEW = 30  # seconds between the machine's clock and the database's
+
+
+def database() -> dict[str, Any]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extract(epoch FROM clock_timestamp())")
+        skew = dates.machine_now().timestamp() - float(cursor.fetchone()[0])
+    return {"ok": abs(skew) < MAX_SKEW, "clock_skew_seconds": round(skew, 3)}
+
+
+def broker() -> dict[str, Any]:
+    return {"ok": bool(bell.client().ping())}
+
+
+def workers() -> dict[str, Any]:
+    """Beat sends a heartbeat, a worker runs it; its age speaks for both."""
+    mark = bell.client().get(HEARTBEAT)
+    age = round(time.time() - float(mark), 1) if mark else None
+    return {"ok": age is not None and age < LATE_HEARTBEAT, "last_seen_seconds": age}
+
+
+def events() -> dict[str, Any]:
+    age = dispatch.oldest_undispatched()
+    return {"ok": (age or 0) < LATE_WORK, "oldest_undispatched_seconds": age}
+
+
+def mail() -> dict[str, Any]:
+    age = outbox.oldest_unsent()
+    return {"ok": (age or 0) < LATE_WORK, "oldest_unsent_seconds": age}
+
+
+CHECKS: dict[str, Callable[[], dict[str, Any]]] = {
+    "database": database, "broker": broker, "workers_and_beat": workers, "events": events, "mail": mail,
+}
+
+
+@public
+@never_cache
+@require_safe
+def healthz(request: HttpRequest) -> JsonResponse:
+    answer: dict[str, Any] = {}
+    for name, check in CHECKS.items():
+        try:
+            answer[name] = check()
+        except (DatabaseError, redis.RedisError, OSError) as error:
+            answer[name] = {"ok": False, "reason": type(error).__name__}
+    bad = [name for name, result in answer.items() if not result["ok"]]
+    return JsonResponse({"ok": not bad, "failing": bad, **answer}, status=503 if bad else 200)
+
+
+urlpatterns = [path("healthz", healthz, name="healthz")]

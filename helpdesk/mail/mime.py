@@ -1,0 +1,143 @@
+"""From what a half wrote to the bytes that leave (RFC 5322, 2045, 2047, 2231, 3834, 8058)."""
+
+import secrets
+from base64 import encodebytes
+from collections.abc import Iterable
+from email.header import Header
+from email.utils import encode_rfc2231, format_datetime, formataddr
+from pathlib import Path
+
+import dkim
+from django.conf import settings
+
+from helpdesk.files.models import Attachment
+from helpdesk.lib.dates import now
+from helpdesk.mail.models import Outgoing
+from helpdesk.mail.verdicts import Content
+
+CRLF = "\r\n"
+SIGNED_HEADERS = ("from", "to", "cc", "subject", "date", "message-id", "in-reply-to", "references", "reply-to", "mime-version",
+                  "content-type", "list-unsubscribe", "list-unsubscribe-post")
+
+
+class HeaderInjection(ValueError):
+    """A header value holds a line break or another control character: permanent, the message is not sent."""
+
+
+def header(name: str, value: str) -> str:
+    """One header line, folded; refuses anything that could begin another header."""
+    if any(ord(c) < 32 or c in "\x7f\x85\u2028\u2029" for c in value + name):
+        raise HeaderInjection(name)
+    if value.isascii() and len(name) + len(value) < 76:
+        return f"{name}: {value}{CRLF}"
+    charset = "us-ascii" if value.isascii() else "utf-8"
+    return f"{name}: {Header(value, charset, header_name=name, maxlinelen=76).encode(linesep=CRLF)}{CRLF}"
+
+
+def ids(name: str, values: Iterable[str]) -> str:
+    """A header of message ids, folded between them and never inside one."""
+    clean = [value for value in values if value and not any(c.isspace() or ord(c) < 32 for c in value) and value.isascii()]
+    return f"{name}: {(CRLF + ' ').join(clean)}{CRLF}" if clean else ""
+
+
+def address(name: str, addr: str) -> str:
+    """A mailbox with its display name, encoded so that the name cannot become another address."""
+    return formataddr((str(Header(name, "utf-8").encode(linesep="")) if name and not name.isascii() else name, addr))
+
+
+def message_id(outgoing: Outgoing) -> str:
+    """Ours, signed: an answer that quotes it proves which message it answers."""
+    return f"<{outgoing.token}.{outgoing.attempts}@{settings.MAIL_DOMAIN}>"
+
+
+def sender(outgoing: Outgoing) -> tuple[str, str]:
+    box = outgoing.mailbox
+    return (box.name, box.address) if box else (settings.WORKSPACE_NAME, settings.DEFAULT_FROM_ADDRESS)
+
+
+def plus(addr: str, token: str) -> str:
+    """RFC 5233 detail addressing: where an answer to this very message arrives."""
+    local, _, domain = addr.rpartition("@")
+    return f"{local}+{token}@{domain}"
+
+
+def return_path(outgoing: Outgoing, content: Content) -> str:
+    """VERP, so that a bounce names its message; empty for automatic replies (RFC 3834, section 3.3)."""
+    return "" if content.automatic == "auto-replied" else plus(settings.BOUNCE_ADDRESS, outgoing.token)
+
+
+def build(outgoing: Outgoing, content: Content) -> bytes:
+    """The whole message, DKIM-signed where a key is set."""
+    name, addr = sender(outgoing)
+    token = outgoing.token
+    lines = [
+        header("From", address(name, addr)),
+        header("To", outgoing.to),
+        header("Cc", ", ".join(content.cc)) if content.cc else "",
+        header("Subject", content.subject),
+        f"Date: {format_datetime(now())}{CRLF}",
+        f"Message-ID: {outgoing.rfc_id}{CRLF}",
+        header("Reply-To", address(name, plus(addr, token))),
+        ids("In-Reply-To", [content.in_reply_to]),
+        ids("References", content.references[-20:]),
+        *(header(key, value) for key, value in content.headers.items()),
+    ]
+    if content.automatic:
+        lines += [header("Auto-Submitted", content.automatic), header("X-Auto-Response-Suppress", "All")]
+    if outgoing.campaign_id:
+        lines.append(header("Feedback-ID", f"{outgoing.campaign_id}:{outgoing.klass}:twofold"))
+    lines.append(f"MIME-Version: 1.0{CRLF}")
+    raw = "".join(lines).encode("ascii") + _body(content)
+    return _signed(raw)
+
+
+def _part(kind: str, text: str) -> bytes:
+    clean = text.replace("\0", "").replace("\r\n", "\n").replace("\n", CRLF).encode("utf-8", "replace")
+    head = f"Content-Type: text/{kind}; charset=utf-8{CRLF}"
+    if clean.isascii() and all(len(line) < 990 for line in clean.split(b"\r\n")):
+        return f"{head}Content-Transfer-Encoding: 7bit{CRLF}{CRLF}".encode() + clean
+    return f"{head}Content-Transfer-Encoding: base64{CRLF}{CRLF}".encode() + encodebytes(clean).replace(b"\n", b"\r\n")
+
+
+def _attachment(item: Attachment) -> bytes:
+    name = item.name if item.name.isascii() and not set(item.name) & set('"\\\r\n') else encode_rfc2231(item.name, "utf-8")
+    quoted = f'filename="{name}"' if name == item.name else f"filename*={name}"
+    disposition = "inline" if item.inline and item.content_id else "attachment"
+    head = header("Content-Type", item.content_type) + f"Content-Disposition: {disposition};{CRLF} {quoted}{CRLF}"
+    if item.content_id:
+        head += ids("Content-ID", [f"<{item.content_id}>"])
+    with item.blob.open() as file:
+        content = encodebytes(file.read()).replace(b"\n", b"\r\n")
+    return f"{head}Content-Transfer-Encoding: base64{CRLF}{CRLF}".encode("ascii") + content
+
+
+def _multipart(kind: str, parts: list[bytes]) -> bytes:
+    boundary = secrets.token_hex(16)
+    between = f"--{boundary}{CRLF}".encode()
+    return b"".join([
+        f'Content-Type: multipart/{kind}; boundary="{boundary}"{CRLF}{CRLF}'.encode(),
+        *(between + part + b"\r\n" for part in parts),
+        f"--{boundary}--{CRLF}".encode(),
+    ])
+
+
+def _body(content: Content) -> bytes:
+    body = _part("plain", content.text)
+    if content.html:
+        body = _multipart("alternative", [body, _part("html", content.html)])
+    if content.attachments:
+        files = Attachment.objects.select_related("blob").in_bulk(content.attachments)
+        body = _multipart("mixed", [body, *(_attachment(files[pk]) for pk in content.attachments if pk in files)])
+    return body
+
+
+def _signed(raw: bytes) -> bytes:
+    """RFC 6376, with one-click unsubscription inside ``h=`` as RFC 8058 demands."""
+    if not settings.DKIM_KEY_FILE:
+        return raw
+    present = {line.split(b":", 1)[0].strip().lower() for line in raw.split(b"\r\n\r\n", 1)[0].split(b"\r\n") if b":" in line}
+    signature = dkim.sign(
+        raw, settings.DKIM_SELECTOR.encode(), settings.DKIM_DOMAIN.encode(), Path(settings.DKIM_KEY_FILE).read_bytes(),
+        include_headers=[name.encode() for name in SIGNED_HEADERS if name.encode() in present],
+    )
+    return signature + raw

@@ -1,0 +1,166 @@
+"""The last hop. A transport says what became of the hand-over; only it knows whether the bytes may have arrived."""
+
+import os
+import smtplib
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import idna
+from django.conf import settings
+
+PER_CONNECTION = 200  # messages; some servers cut longer conversations
+
+
+@dataclass(frozen=True)
+class Handover:
+    """``outcome`` is one of accepted, retry, failed, unknown; ``code`` and ``answer`` are the server's words."""
+
+    outcome: str
+    code: int | None = None
+    answer: str = ""
+
+
+class Transport(Protocol):
+    def send(self, envelope_from: str, recipients: list[str], raw: bytes) -> Handover: ...
+
+    def close(self) -> None: ...
+
+
+class FileTransport:
+    """Writes each message into a folder below the data folder, for trying things without a mail server."""
+
+    def __init__(self) -> None:
+        self.folder = Path(settings.DATA_DIR) / "outbox"
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def send(self, envelope_from: str, recipients: list[str], raw: bytes) -> Handover:
+        name = next((line.split(b"<", 1)[1].split(b".", 1)[0].decode() for line in raw.split(b"\r\n")
+                     if line.lower().startswith(b"message-id: <")), "message")
+        draft = self.folder / f".{name}.{os.getpid()}"
+        try:
+            draft.write_bytes(raw)
+            draft.rename(self.folder / f"{name}.eml")
+        except OSError as error:
+            return Handover("retry", answer=str(error))
+        return Handover("accepted", 250, str(self.folder))
+
+    def close(self) -> None:
+        pass
+
+
+class SmtpTransport:
+    """One kept connection (RFC 5321). What fails before the text is handed over may be tried again, what fails after
+    it is unknown: the server may have taken the message before its answer was lost."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.host, self.port = parts.hostname or "localhost", parts.port or 25
+        self.user, self.password = unquote(parts.username or ""), unquote(parts.password or "")
+        self.tls = parse_qs(parts.query).get("tls", [""])[0]
+        self.smtp: smtplib.SMTP | None = None
+        self.sent = 0
+
+    def _connect(self) -> smtplib.SMTP:
+        timeout = settings.MAIL_SMTP_TIMEOUT
+        if self.tls == "implicit":
+            smtp: smtplib.SMTP = smtplib.SMTP_SSL(self.host, self.port, timeout=timeout, context=ssl.create_default_context())
+        else:
+            smtp = smtplib.SMTP(self.host, self.port, timeout=timeout)
+        if self.tls == "starttls":
+            smtp.starttls(context=ssl.create_default_context())
+        if self.user:
+            smtp.login(self.user, self.password)
+        smtp.ehlo_or_helo_if_needed()
+        return smtp
+
+    def close(self) -> None:
+        if self.smtp:
+            self.smtp.close()
+        self.smtp, self.sent = None, 0
+
+    def send(self, envelope_from: str, recipients: list[str], raw: bytes) -> Handover:
+        if self.sent >= PER_CONNECTION:
+            self.close()
+        fresh = self.smtp is None
+        answer = self._try(envelope_from, recipients, raw)
+        if answer is None and not fresh:
+            answer = self._try(envelope_from, recipients, raw)  # the kept connection was stale; nothing was handed over
+        return answer or Handover("retry", answer="The mail server closed the connection")
+
+    def _try(self, envelope_from: str, recipients: list[str], raw: bytes) -> Handover | None:
+        """One conversation; None when it broke before the text, which says nothing about the message."""
+        try:
+            self.smtp = smtp = self.smtp or self._connect()
+            early = self._envelope(smtp, envelope_from, recipients)
+            if early:
+                self._reset(smtp)
+                return early
+        except smtplib.SMTPAuthenticationError as error:
+            self.close()
+            return Handover("retry", error.smtp_code, _words(error.smtp_error))
+        except (smtplib.SMTPServerDisconnected, ConnectionError):
+            self.close()
+            return None
+        except (smtplib.SMTPException, OSError) as error:
+            self.close()
+            return Handover("retry", answer=str(error)[:500])
+        try:
+            smtp.send(_stuffed(raw))
+            code, words = smtp.getreply()
+        except (smtplib.SMTPException, OSError) as error:
+            self.close()
+            return Handover("unknown", answer=str(error)[:500])
+        self.sent += 1
+        return _judged(code, words)
+
+    def _envelope(self, smtp: smtplib.SMTP, envelope_from: str, recipients: list[str]) -> Handover | None:
+        """MAIL, RCPT and DATA; returns what ended it early, or None when the server waits for the text."""
+        wire = [_wire(recipient) for recipient in recipients]
+        options = []
+        if not all(recipient.isascii() for recipient in wire):
+            if not smtp.has_extn("smtputf8"):
+                return Handover("failed", answer="The mail server cannot take international addresses (SMTPUTF8)")
+            options, smtp.command_encoding = ["SMTPUTF8"], "utf-8"
+        code, words = smtp.mail(envelope_from, options)
+        if code != 250:
+            return _judged(code, words)
+        for position, recipient in enumerate(wire):
+            code, words = smtp.rcpt(recipient)
+            if code not in (250, 251) and position == 0:
+                return _judged(code, words)
+        code, words = smtp.docmd("DATA")
+        return None if code == 354 else _judged(code, words)
+
+    def _reset(self, smtp: smtplib.SMTP) -> None:
+        try:
+            smtp.rset()
+        except (smtplib.SMTPException, OSError):
+            self.close()
+
+
+def _stuffed(raw: bytes) -> bytes:
+    """The text as DATA wants it: leading dots doubled, a lone dot at the end (RFC 5321, section 4.5.2)."""
+    text = (b"." + raw if raw.startswith(b".") else raw).replace(b"\r\n.", b"\r\n..")
+    return text + (b"" if text.endswith(b"\r\n") else b"\r\n") + b".\r\n"
+
+
+def _wire(addr: str) -> str:
+    local, _, domain = addr.rpartition("@")
+    return addr if domain.isascii() else f"{local}@{idna.encode(domain, uts46=True).decode()}"
+
+
+def _words(answer: bytes | str) -> str:
+    return (answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer)[:500]
+
+
+def _judged(code: int, words: bytes) -> Handover:
+    outcome = "accepted" if 200 <= code < 300 else "failed" if code >= 500 else "retry"
+    return Handover(outcome, code, _words(words))
+
+
+def open_transport() -> Transport:
+    url: str = settings.MAIL_TRANSPORT
+    return SmtpTransport(url) if url.startswith("smtp://") else FileTransport()

@@ -1,0 +1,318 @@
+"""Every setting of Twofold, from the environment; the tables at the end say who hears, guards and shows what."""
+
+from email.utils import parseaddr
+from pathlib import Path
+
+import environ
+import structlog
+from csp.constants import NONE, SELF
+from django.utils.translation import gettext_lazy as _
+
+from helpdesk.embedded import defaults
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+
+DATA_DIR = Path(env.str("TWOFOLD_DATA", default=str(BASE_DIR / "var"))).resolve()
+DEBUG = env.bool("DEBUG", default=False)
+BASE_URL = env.str("BASE_URL", default=f"http://localhost:{env.int('TWOFOLD_PORT', default=8000)}").rstrip("/")
+LOOPBACK = BASE_URL.split("//")[-1].split(":")[0] in {"localhost", "127.0.0.1"}
+SECRET_KEY = env.str("SECRET_KEY", default="") or defaults.secret_key(DATA_DIR)
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+TOKEN_KEYS = env.list("TOKEN_KEYS", default=[SECRET_KEY, *SECRET_KEY_FALLBACKS])
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[BASE_URL.split("//")[-1].split(":")[0], "localhost", "127.0.0.1"])
+CSRF_TRUSTED_ORIGINS = [BASE_URL]
+WORKSPACE_NAME = env.str("WORKSPACE_NAME", default="Twofold")
+POSTAL_ADDRESS = env.str("POSTAL_ADDRESS", default="")
+STYLEGUIDE = env.bool("STYLEGUIDE", default=DEBUG or LOOPBACK)
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django.forms",
+    "template_partials",
+    "django_htmx",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "csp",
+    "django_structlog",
+    "helpdesk",
+    "helpdesk.files",
+    "helpdesk.live",
+    "helpdesk.accounts",
+    "helpdesk.customers",
+    "helpdesk.mail",
+    "helpdesk.knowledge",
+    "tickets",
+    "outreach",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+]
+
+ROOT_URLCONF = "helpdesk.urls"
+WSGI_APPLICATION = "helpdesk.asgi.pages"
+ASGI_APPLICATION = "helpdesk.asgi.application"
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "builtins": ["django.templatetags.i18n", "helpdesk.templatetags.look"],
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+# --- where things are kept -------------------------------------------------------------------------------------------
+
+DATABASES = {
+    "default": {
+        **env.db_url("DATABASE_URL", default=defaults.database_url(DATA_DIR)),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+    }
+}
+DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+REDIS_URL = env.str("REDIS_URL", default=defaults.redis_url(DATA_DIR))
+STORAGES = {
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": str(DATA_DIR / "files")},
+    },
+    "staticfiles": {"BACKEND": "helpdesk.assets.Assets"},
+}
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+WHITENOISE_USE_FINDERS = DEBUG
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
+FILE_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+MAX_ATTACHMENT_BYTES = env.int("MAX_ATTACHMENT_BYTES", default=20_000_000)
+MAX_ATTACHMENTS = 10
+
+# --- people ----------------------------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "helpdesk.accounts.adapter.StaffAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_PREVENT_ENUMERATION = True
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+SECURE_COOKIES = BASE_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
+SESSION_COOKIE_NAME = "__Host-session" if SECURE_COOKIES else "session"
+CSRF_COOKIE_NAME = "__Host-csrf" if SECURE_COOKIES else "csrf"
+CSRF_COOKIE_HTTPONLY = True
+
+# --- the browser's side ----------------------------------------------------------------------------------------------
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "frame-src": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+        "object-src": [NONE],
+        "manifest-src": [SELF],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_SSL_REDIRECT = SECURE_COOKIES and env.bool("SSL_REDIRECT", default=True)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if SECURE_COOKIES else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_COOKIES
+SECURE_REFERRER_POLICY = "same-origin"
+
+LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en")
+LANGUAGES = [("en", _("English")), ("de", _("German"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = env.str("TIME_ZONE", default="UTC")  # the workspace's zone: the last in the chain customer, company, workspace
+USE_TZ = True
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["helpdesk.accounts.tokens.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["helpdesk.accounts.tokens.Denied"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Twofold API",
+    "VERSION": "1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+}
+
+# --- mail ------------------------------------------------------------------------------------------------------------
+
+MAIL_DOMAIN = env.str("MAIL_DOMAIN", default=BASE_URL.split("//")[-1].split(":")[0])
+BOUNCE_ADDRESS = env.str("BOUNCE_ADDRESS", default=f"bounce@{MAIL_DOMAIN}")
+# smtp://user:password@host:587/?tls=starttls (or tls=implicit), or file: a folder below the data folder, for trying things
+MAIL_TRANSPORT = env.str("MAIL_TRANSPORT", default="file")
+MAIL_SENDER_STAMP = env.int("MAIL_SENDER_STAMP", default=20)  # messages a campaign stamp hands over; replies go one by one
+MAIL_SMTP_TIMEOUT = env.int("MAIL_SMTP_TIMEOUT", default=30)  # seconds, per command
+MAIL_MAX_BYTES = env.int("MAIL_MAX_BYTES", default=30_000_000)
+DKIM_DOMAIN = env.str("DKIM_DOMAIN", default="")
+DKIM_SELECTOR = env.str("DKIM_SELECTOR", default="twofold")
+DKIM_KEY_FILE = env.str("DKIM_KEY_FILE", default="")
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"{WORKSPACE_NAME} <support@{MAIL_DOMAIN}>")
+DEFAULT_FROM_ADDRESS = parseaddr(DEFAULT_FROM_EMAIL)[1]
+EMAIL_BACKEND = "helpdesk.mail.backend.OutboxBackend"  # sign-in mail leaves by the same ledger as everything else
+
+# --- work ------------------------------------------------------------------------------------------------------------
+
+CELERY_BROKER_URL = defaults.celery_url(REDIS_URL)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "socket_timeout": 10, "socket_connect_timeout": 2}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_TASK_DEFAULT_QUEUE = "maintenance"
+CELERY_TASK_ROUTES = {
+    "helpdesk.mail.tasks.send_replies": {"queue": "replies"},
+    "helpdesk.mail.tasks.send_campaigns": {"queue": "campaigns"},
+    "helpdesk.mail.tasks.plan_due": {"queue": "campaigns"},
+    "helpdesk.mail.tasks.process_incoming": {"queue": "ingest"},
+    "helpdesk.mail.tasks.fetch_mailboxes": {"queue": "ingest"},
+    "helpdesk.customers.tasks.dispatch": {"queue": "ingest"},
+}
+EXTERNAL_EVENT_DAYS = env.int("EXTERNAL_EVENT_DAYS", default=400)
+BELL = env.bool("TWOFOLD_BELL", default=True)  # off where no worker listens, as in the tests
+# Every entry only says "look at the database"; it expires before the next, so that a stopped worker finds no pile.
+CELERY_BEAT_SCHEDULE = {
+    "dispatch": {"task": "helpdesk.customers.tasks.dispatch", "schedule": 5, "options": {"expires": 5}},
+    "plan": {"task": "helpdesk.mail.tasks.plan_due", "schedule": 5, "options": {"expires": 5}},
+    "send-replies": {"task": "helpdesk.mail.tasks.send_replies", "schedule": 5, "options": {"expires": 5}},
+    "send-campaigns": {"task": "helpdesk.mail.tasks.send_campaigns", "schedule": 5, "options": {"expires": 5}},
+    "incoming": {"task": "helpdesk.mail.tasks.process_incoming", "schedule": 5, "options": {"expires": 5}},
+    "mailboxes": {"task": "helpdesk.mail.tasks.fetch_mailboxes", "schedule": 20, "options": {"expires": 20}},
+    "enrolments": {"task": "outreach.tasks.advance", "schedule": 5, "options": {"expires": 5}},
+    "heartbeat": {"task": "helpdesk.live.tasks.heartbeat", "schedule": 5, "options": {"expires": 5}},
+    "tidy": {"task": "helpdesk.customers.tasks.tidy", "schedule": 3600, "options": {"expires": 600}},
+}
+
+LOGGING_CONFIG = "helpdesk.logs.configure"
+LOGGING = {"level": env.str("LOG_LEVEL", default="INFO"), "json": env.bool("LOG_JSON", default=False)}
+log = structlog.get_logger
+
+# --- how the rooms meet: dotted strings, every one imported by a check at start-up ----------------------------------
+
+# event kind → functions that take a batch of events, write rows and touch no network. "*external*": all from outside.
+EVENT_SUBSCRIBERS: dict[str, list[str]] = {
+    "*external*": ["outreach.triggers.on_events"],
+    "ticket.opened": ["outreach.triggers.on_events"],
+    "ticket.replied": ["outreach.triggers.on_events"],
+    "ticket.message_received": ["outreach.triggers.on_events"],
+    "ticket.noted": [],
+    "ticket.assigned": [],
+    "ticket.status_changed": [],
+    "ticket.reopened": ["outreach.triggers.on_events"],
+    "ticket.solved": ["outreach.triggers.on_events", "outreach.triggers.release_holds"],
+    "ticket.requested": ["tickets.intake.on_ticket_requested"],
+    "customer.created": ["outreach.triggers.on_events"],
+    "customer.updated": [],
+    "customer.merged": [],
+    "consent.given": [],
+    "consent.withdrawn": ["outreach.triggers.on_consent_withdrawn"],
+    "address.unreachable": [],
+    "address.reachable": [],
+    "address.suppressed": [],
+    "address.released": [],
+    "mail.sent": ["outreach.triggers.on_sent"],
+    "mail.failed": [],
+    "mail.unknown": [],
+    "mail.withheld": ["outreach.triggers.on_sent"],
+    "mail.held": [],
+    "mail.released": [],
+    "mail.resent": [],
+    "mail.cancelled": [],
+    "mail.bounced": ["outreach.triggers.on_bounced"],
+    "mail.complained": [],
+    "campaign.enrolled": [],
+    "campaign.finished": [],
+    "campaign.replied": [],
+}
+
+# kind of outgoing message → the half that decides and writes it; both take a batch of Outgoing rows
+OUTBOX: dict[str, dict[str, str]] = {
+    "ticket.reply": {"guard": "tickets.replies.guard", "render": "tickets.replies.render"},
+    "ticket.confirmation": {"guard": "tickets.replies.guard", "render": "tickets.replies.render_confirmation"},
+    "campaign.message": {"guard": "outreach.guards.ask", "render": "outreach.messages.render"},
+    "account.mail": {"guard": "helpdesk.mail.backend.guard", "render": "helpdesk.mail.backend.render"},
+}
+
+# where a read mail goes that is no bounce
+MAIL_HANDLER = "tickets.intake.receive_mail"
+
+# modules that register typed fields of the condition language
+CONDITION_FIELDS = ["helpdesk.customers.fields", "tickets.fields", "outreach.fields"]
+
+# what the customer's page shows, in this order: function(customer, request) → {"template", ...context} or None
+PANELS = ["tickets.panels.customer_tickets", "outreach.panels.customer_outreach"]
+
+# the rail: function(request) → entries
+RAIL = {
+    "places": ["tickets.rail.places", "outreach.rail.places", "helpdesk.customers.rail.places", "helpdesk.knowledge.rail.places"],
+    "views": "tickets.rail.views",
+}
+
+# what a browser may follow: prefix of a stream's name → function(user, id) → bool
+LIVE_CHANNELS = {"inbox": "tickets.access.may_follow_inbox", "ticket": "tickets.access.may_follow_ticket"}
