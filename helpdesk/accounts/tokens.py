@@ -1,20 +1,24 @@
 """The API's door: bearer tokens with scopes, denied unless a view says otherwise, and repeats that change nothing."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import connection, transaction
 from rest_framework import authentication, exceptions, permissions
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from helpdesk.accounts.models import ApiToken, IdempotentCall
 from helpdesk.lib.dates import now
+
+if TYPE_CHECKING:  # its settings name this module, so importing it here would be a circle
+    from rest_framework.views import APIView
 
 USED_EVERY = timedelta(minutes=1)
 MAX_KEY = 200

@@ -1,23 +1,34 @@
 """Who is meant: finds customers by address or foreign id, and makes those we see for the first time."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
-from helpdesk.customers import timeline
+from helpdesk.customers import profile, timeline
 from helpdesk.customers.addresses import BadAddress, canonical
 from helpdesk.customers.models import Address, Customer
+from helpdesk.customers.profile import Profile, one_line
 from helpdesk.lib.dates import now
 
-__all__ = ["BadAddress", "by_address", "by_external_id", "canonical", "customer_for_address", "one_line"]
-
-MAX_NAME = 200
+__all__ = ["AddressTaken", "BadAddress", "by_address", "by_external_id", "canonical", "customer_for_address", "upsert"]
 
 
-def one_line(text: str, limit: int = MAX_NAME) -> str:
-    """Foreign text as one short line without control, bidi or zero-width characters, and so without NUL."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:limit].strip()
+class AddressTaken(ValueError):
+    """The address belongs to another customer; permanent until somebody says which of the two is right."""
+
+    def __init__(self, address: str, customer_id: int) -> None:
+        super().__init__(f"{address} belongs to another customer (id {customer_id}).")
+        self.customer_id = customer_id
+
+
+@dataclass
+class Upserted:
+    customer: Customer
+    created: bool
+    changed: dict[str, list[Any]] = field(default_factory=dict)  # name → [before, after]
+    warnings: list[str] = field(default_factory=list)
 
 
 def customer_for_address(shown: str, name: str = "", *, actor: Any = "") -> Customer:
@@ -72,17 +83,88 @@ INSERT_ONCE = """
 @transaction.atomic
 def by_external_id(ids: Iterable[str], *, actor: Any = "") -> dict[str, Customer]:
     """Customers by the id that another system gives them, made where we know none. Five statements at most."""
+    return _by_external_id(ids, actor)[0]
+
+
+def _by_external_id(ids: Iterable[str], actor: Any) -> tuple[dict[str, Customer], set[int]]:
+    """As above, and which of them are ours: made here, not by somebody else at the same moment."""
     wanted = sorted(set(ids))
     found = {c.external_id: c for c in Customer.objects.filter(external_id__in=wanted)}
     missing = [external_id for external_id in wanted if external_id not in found]
-    if missing:
-        with connection.cursor() as cursor:  # the ORM cannot say which rows were new when others were not
-            cursor.execute(INSERT_ONCE, [now(), now(), missing])
-            ours = {pk for (pk,) in cursor.fetchall()}
-        fresh = list(Customer.objects.filter(external_id__in=missing))
-        found |= {c.external_id: c for c in fresh}
-        _announce([c for c in fresh if c.pk in ours], actor)
-    return found
+    if not missing:
+        return found, set()
+    with connection.cursor() as cursor:  # the ORM cannot say which rows were new when others were not
+        cursor.execute(INSERT_ONCE, [now(), now(), missing])
+        ours = {pk for (pk,) in cursor.fetchall()}
+    fresh = list(Customer.objects.filter(external_id__in=missing))
+    _announce([c for c in fresh if c.pk in ours], actor)
+    return found | {c.external_id: c for c in fresh}, ours
+
+
+@transaction.atomic
+def upsert(facts: Profile, *, external_id: str | None = None, emails: Sequence[str] = (), actor: Any = "") -> Upserted:
+    """Create or change one customer, known by external id or else by the first address; merges, never empties.
+
+    A customer we know by address alone is taken over by the first external id that names this address. An address of
+    anybody else raises AddressTaken. Raises BadAddress, BadPayload (both ValueErrors), and ValueError without a name.
+    """
+    shown = {canonical(email): email for email in emails}
+    if not external_id and not shown:
+        raise ValueError("A customer needs an external_id or an email.")
+    known = _known_addresses(shown)
+    if external_id:
+        customer, created = _named(external_id, known, actor)
+    else:
+        first = next(iter(shown))
+        customer = by_address({first: shown[first]}, actor=actor)[first]
+        created = first not in known
+    customer = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
+    changed = _add_addresses(customer, shown)
+    more, warnings = profile.apply(customer, facts)
+    changed |= more
+    if changed and not created:
+        timeline.record("customer.updated", customer=customer.pk, actor=actor, changed=changed)
+    return Upserted(customer, created, changed, warnings)
+
+
+def _named(external_id: str, known: Mapping[str, Customer], actor: Any) -> tuple[Customer, bool]:
+    """The customer of this external id: known, taken over from a known address, or new."""
+    if customer := Customer.objects.filter(external_id=external_id).first():
+        return customer, False
+    nameless = sorted({c.pk for c in known.values() if c.external_id is None})
+    if nameless:
+        try:
+            with transaction.atomic():
+                if Customer.objects.filter(pk=nameless[0], external_id=None).update(external_id=external_id, updated_at=now()):
+                    changed = {"external_id": [None, external_id]}
+                    timeline.record("customer.updated", customer=nameless[0], actor=actor, changed=changed)
+        except IntegrityError:
+            pass  # somebody made a customer of this id a moment ago: that one is meant
+    found, ours = _by_external_id([external_id], actor)
+    return found[external_id], found[external_id].pk in ours
+
+
+def _add_addresses(customer: Customer, shown: Mapping[str, str]) -> dict[str, list[Any]]:
+    """Give a locked customer these addresses; the first is where we write to. Others it has stay."""
+    if not shown:
+        return {}
+    Address.objects.bulk_create(
+        [Address(customer=customer, canonical=key, shown=shown[key].strip(), is_primary=False) for key in sorted(shown)],
+        ignore_conflicts=True,
+    )
+    rows = Address.objects.filter(channel="email", canonical__in=shown)
+    for row in rows:
+        if row.customer_id != customer.pk:
+            raise AddressTaken(row.shown, row.customer_id)
+    all_of_them = list(customer.addresses.order_by("pk"))
+    primary = next(iter(shown))
+    before = [a.canonical for a in all_of_them if a.is_primary]
+    if before == [primary]:
+        return {}
+    for address in all_of_them:
+        address.is_primary = address.canonical == primary
+    Address.objects.bulk_update(all_of_them, ["is_primary"])
+    return {"email": [before[0] if before else "", primary]}
 
 
 def _known_addresses(keys: Iterable[str]) -> dict[str, Customer]:

@@ -1,5 +1,6 @@
 """Who we serve, what they allowed, and the timeline of everything that happened to them."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import Q
@@ -69,6 +70,7 @@ class Address(models.Model):
     proved_at = models.DateTimeField(null=True, blank=True)
     reachability = models.CharField(max_length=12, choices=Reachability.choices, default=Reachability.UNKNOWN)
     reason = models.CharField(max_length=300, blank=True)
+    soft_failures = ArrayField(models.DateTimeField(), default=list, blank=True, size=5)  # temporary ones, newest last
     changed_at = models.DateTimeField(default=now)
 
     class Meta:
