@@ -15,9 +15,11 @@ DEPTH = 80  # open elements at a time; deeper tags are dropped, their words stay
 _FORMATTING = frozenset("a b big code em font i s small strike strong tt u".split())
 _FORMATTING_DEPTH = 8  # these are what a parser copies into each new paragraph
 
-_ATTRIBUTE = r"""([^\s/>=<"'][^\s/>=<]*+)(?:\s*+=\s*+("[^"]*+"|'[^']*+'|[^\s"'>][^\s>]*+)?)?+"""
-_TAG = re.compile(rf"<(/?)([a-zA-Z][a-zA-Z0-9:-]*+)((?:{_ATTRIBUTE}|[\s/=\"'])*+)>")
-_ATTRIBUTES = re.compile(_ATTRIBUTE)
+_NAME = r"""[^\s/>=<"'][^\s/>=<]*+"""
+_VALUE = r""""[^"]*+"|'[^']*+'|[^\s"'>][^\s>]*+"""
+# No capturing group inside a possessive one: Python before 3.11.8 then raises SystemError (cpython gh-101955).
+_TAG = re.compile(rf"<(/?)([a-zA-Z][a-zA-Z0-9:-]*+)((?:{_NAME}(?:\s*+=\s*+(?:{_VALUE})?)?+|[\s/=\"'])*+)>")
+_ATTRIBUTES = re.compile(rf"({_NAME})(?:\s*+=\s*+({_VALUE})?)?")
 _REFERENCE = re.compile(r"&(?:#[0-9]{1,7};?|#[xX][0-9a-fA-F]{1,6};?|[a-zA-Z][a-zA-Z0-9]*;)")
 # PostgreSQL takes no NUL, UTF-8 no surrogate; the two noncharacters are the sanitiser's own.
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff\ufdd0\ufdd1]")
