@@ -4,6 +4,8 @@ import logging.config
 
 import structlog
 
+CHATTY = ["django_structlog", "celery.app.trace", "celery.beat", "mail.log"]
+
 
 def configure(config: dict) -> None:
     """Set up stdlib logging and structlog from settings.LOGGING ({level, json})."""
@@ -27,7 +29,7 @@ def configure(config: dict) -> None:
             },
             "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "all"}},
             "root": {"handlers": ["console"], "level": config["level"]},
-            "loggers": {"django_structlog": {"level": "WARNING"}, "celery.app.trace": {"level": "WARNING"}},
+            "loggers": {name: {"level": "WARNING"} for name in CHATTY},
         }
     )
     structlog.configure(

@@ -165,7 +165,7 @@ class AuditEntry(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index("subject", "-id", name="audit_by_subject")]
+        indexes = [models.Index(fields=["subject", "-id"], name="audit_by_subject")]
 
 
 def audit(action: str, *, actor: str, subject: str, before: object = None, after: object = None,

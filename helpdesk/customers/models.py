@@ -36,8 +36,8 @@ class Customer(models.Model):
     class Meta:
         indexes = [
             GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="customer_name_words"),
-            models.Index("-id", name="customer_newest"),
-            models.Index("stage", "id", name="customer_stage"),
+            models.Index(fields=["-id"], name="customer_newest"),
+            models.Index(fields=["stage", "id"], name="customer_stage"),
         ]
 
     def __str__(self) -> str:
@@ -116,7 +116,7 @@ class Consent(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        indexes = [models.Index("customer", "subscription", "-id", name="consent_newest")]
+        indexes = [models.Index(fields=["customer", "subscription", "-id"], name="consent_newest")]
 
 
 class Suppression(models.Model):
@@ -205,9 +205,9 @@ class Event(models.Model):
         constraints = [models.UniqueConstraint(fields=["source", "external_id"], name="event_once",
                                                condition=Q(external_id__isnull=False))]
         indexes = [
-            models.Index("customer", "-occurred_at", "-id", name="event_timeline"),
-            models.Index("customer", "kind", "occurred_at", name="event_did"),
-            models.Index("received_at", name="event_received", condition=~Q(source="")),
+            models.Index(fields=["customer", "-occurred_at", "-id"], name="event_timeline"),
+            models.Index(fields=["customer", "kind", "occurred_at"], name="event_did"),
+            models.Index(fields=["received_at"], name="event_received", condition=~Q(source="")),
         ]
 
     @property
@@ -228,7 +228,7 @@ class EventDelivery(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["event_id", "subscriber"], name="delivery_once")]
         indexes = [
-            models.Index("subscriber", "next_at", "id", name="delivery_due", condition=Q(next_at__isnull=False)),
-            models.Index("id", name="delivery_stuck", condition=Q(next_at__isnull=True)),
-            models.Index("created_at", name="delivery_oldest"),
+            models.Index(fields=["subscriber", "next_at", "id"], name="delivery_due", condition=Q(next_at__isnull=False)),
+            models.Index(fields=["id"], name="delivery_stuck", condition=Q(next_at__isnull=True)),
+            models.Index(fields=["created_at"], name="delivery_oldest"),
         ]

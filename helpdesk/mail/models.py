@@ -77,10 +77,10 @@ class IncomingMail(models.Model):
                                     condition=Q(uid__isnull=False)),
         ]
         indexes = [
-            models.Index("next_at", "id", name="incoming_due", condition=Q(state="accepted")),
-            models.Index("mailbox", "state", name="incoming_sums"),
-            models.Index("-id", name="incoming_quarantine", condition=Q(state="quarantined")),
-            models.Index("message_id", "mailbox", name="incoming_threading", condition=~Q(message_id="")),
+            models.Index(fields=["next_at", "id"], name="incoming_due", condition=Q(state="accepted")),
+            models.Index(fields=["mailbox", "state"], name="incoming_sums"),
+            models.Index(fields=["-id"], name="incoming_quarantine", condition=Q(state="quarantined")),
+            models.Index(fields=["message_id", "mailbox"], name="incoming_threading", condition=~Q(message_id="")),
         ]
 
 
@@ -185,17 +185,17 @@ class Outgoing(models.Model):
 
     class Meta:
         indexes = [
-            models.Index("lane", "due_at", "id", name="outgoing_due", condition=Q(state="pending")),
-            models.Index("lane", "due_at", "id", name="outgoing_queued", condition=Q(state="queued")),
-            models.Index("next_at", "id", name="outgoing_retry", condition=Q(state="retry_wait")),
-            models.Index("hold_until", name="outgoing_held", condition=Q(state="held")),
-            models.Index("hold_for", name="outgoing_held_for", condition=Q(state="held")),
-            models.Index("lease_until", name="outgoing_leased", condition=Q(state__in=("claimed", "sending"))),
-            models.Index("-id", name="outgoing_unknown", condition=Q(state="unknown")),
-            models.Index("customer", "-due_at", "-id", name="outgoing_ledger"),
-            models.Index("ticket_id", "id", name="outgoing_ticket", condition=Q(ticket_id__isnull=False)),
-            models.Index("campaign_id", "state", name="outgoing_campaign", condition=Q(campaign_id__isnull=False)),
-            models.Index("enrolment_id", name="outgoing_enrolment", condition=Q(enrolment_id__isnull=False)),
+            models.Index(fields=["lane", "due_at", "id"], name="outgoing_due", condition=Q(state="pending")),
+            models.Index(fields=["lane", "due_at", "id"], name="outgoing_queued", condition=Q(state="queued")),
+            models.Index(fields=["next_at", "id"], name="outgoing_retry", condition=Q(state="retry_wait")),
+            models.Index(fields=["hold_until"], name="outgoing_held", condition=Q(state="held")),
+            models.Index(fields=["hold_for"], name="outgoing_held_for", condition=Q(state="held")),
+            models.Index(fields=["lease_until"], name="outgoing_leased", condition=Q(state__in=("claimed", "sending"))),
+            models.Index(fields=["-id"], name="outgoing_unknown", condition=Q(state="unknown")),
+            models.Index(fields=["customer", "-due_at", "-id"], name="outgoing_ledger"),
+            models.Index(fields=["ticket_id", "id"], name="outgoing_ticket", condition=Q(ticket_id__isnull=False)),
+            models.Index(fields=["campaign_id", "state"], name="outgoing_campaign", condition=Q(campaign_id__isnull=False)),
+            models.Index(fields=["enrolment_id"], name="outgoing_enrolment", condition=Q(enrolment_id__isnull=False)),
         ]
 
     def __str__(self) -> str:

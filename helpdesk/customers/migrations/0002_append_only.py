@@ -1,7 +1,6 @@
 """The database itself keeps consent and timeline append-only; rows go only with an erasure or when they expire."""
 
-from django.contrib.postgres.fields import ArrayField
-from django.db import migrations, models
+from django.db import migrations
 
 KEEP = """
 CREATE FUNCTION customers_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -32,9 +31,4 @@ DROP FUNCTION customers_append_only();
 
 class Migration(migrations.Migration):
     dependencies = [("customers", "0001_kernel")]
-    operations = [
-        migrations.AddField(
-            "address", "soft_failures", ArrayField(models.DateTimeField(), default=list, blank=True, size=5)
-        ),
-        migrations.RunSQL(KEEP, UNDO),
-    ]
+    operations = [migrations.RunSQL(KEEP, UNDO)]

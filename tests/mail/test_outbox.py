@@ -1,0 +1,189 @@
+"""The ledger's state machine: what is accepted leaves once, whatever happens in between."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.mail import send_mail
+
+from helpdesk.customers.models import Event
+from helpdesk.lib import dates
+from helpdesk.mail import outbox, sender
+from helpdesk.mail.models import Attempt, Class, Lane, MailSwitch, Outgoing, State
+from helpdesk.mail.outbox import ClockTimestamp
+from helpdesk.mail.transports import Handover
+
+pytestmark = pytest.mark.django_db
+
+
+def letter(key="a", **fields):
+    values = {"kind": "account.mail", "klass": Class.TRANSACTIONAL, "lane": Lane.REPLIES, "to": "ben@carter.example",
+              "due_at": dates.now(), "variables": {"subject": "Hello", "text": "There", "html": ""}, **fields}
+    return outbox.plan([Outgoing(key=key, **values)])[0]
+
+
+class Line:
+    """A transport that answers as told and remembers what it was given."""
+
+    def __init__(self, *answers):
+        self.answers, self.given = list(answers), []
+
+    def send(self, envelope_from, recipients, raw):
+        self.given.append(recipients)
+        answer = self.answers.pop(0) if self.answers else Handover("accepted", 250, "ok")
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def close(self):
+        pass
+
+
+def state(row):
+    row.refresh_from_db()
+    return row.state
+
+
+def test_a_sign_in_mail_leaves_by_the_ledger(sink, drain):
+    send_mail("Your\u00a0code", "123456", None, ["omar@nordwind.example"])
+    drain()
+    (got,) = sink
+    row = Outgoing.objects.get()
+    assert got.recipients == ["omar@nordwind.example"] and "123456" in got.text
+    assert row.state == State.ACCEPTED and row.tries.get().outcome == Attempt.Outcome.ACCEPTED
+    assert got.message["Message-ID"] == row.rfc_id and row.token in got.message["Reply-To"]
+    assert got.envelope_from == f"bounce+{row.token}@localhost"
+    assert got.message["Auto-Submitted"] == "auto-generated"
+
+
+def test_planning_the_same_thing_twice_makes_one(sink, drain):
+    letter("once")
+    assert outbox.plan([Outgoing(key="once", kind="account.mail", klass="reply", lane="replies", to="x@y.example",
+                                 due_at=dates.now())]) == []
+    drain()
+    drain()
+    assert len(sink) == 1
+
+
+def test_what_is_not_due_waits(sink, drain):
+    row = letter(due_at=dates.now() + timedelta(minutes=5))
+    drain()
+    assert not sink
+    with dates.moved(by=timedelta(minutes=6)):
+        drain()
+    assert state(row) == State.ACCEPTED and len(sink) == 1
+
+
+def test_undo_before_the_hand_over_and_not_after(sink, drain):
+    row = letter(due_at=dates.now() + timedelta(seconds=10))
+    rows = Outgoing.objects.filter(pk=row.pk)
+    assert outbox.cancel(rows, reason="Undone", by="user:1") == 1
+    assert outbox.cancel(rows, reason="Undone", by="user:1") == 0
+    with dates.moved(by=timedelta(minutes=1)):
+        drain()
+    assert not sink and state(row) == State.CANCELLED
+    assert Event.objects.filter(kind="mail.cancelled").count() == 1
+    sent = letter("b")
+    drain()
+    assert outbox.cancel(Outgoing.objects.filter(pk=sent.pk), reason="Undone", by="user:1") == 0
+
+
+def test_a_refusal_for_now_is_tried_again_later_and_one_for_good_is_not(sink, drain):
+    sink.answer = lambda _to: "451 4.3.0 Come back"
+    row = letter()
+    drain()
+    assert state(row) == State.RETRY_WAIT and "Come back" in row.reason and row.next_at > dates.now()
+    sink.answer = lambda _to: "250 OK"
+    with dates.moved(by=timedelta(minutes=2)):
+        drain()
+    assert state(row) == State.ACCEPTED and row.attempts == 2 and len(sink) == 1
+    sink.answer = lambda _to: "550 5.1.1 No such person"
+    lost = letter("lost")
+    drain()
+    assert state(lost) == State.FAILED and "No such person" in lost.reason and Event.objects.filter(kind="mail.failed").count() == 1
+
+
+def test_silence_after_the_text_is_unknown_and_is_not_sent_again(drain):
+    row = letter()
+    line = Line(Handover("unknown", answer="timed out"))
+    sender.send(Lane.REPLIES, transport=line)
+    sender.send(Lane.REPLIES, transport=line)
+    assert state(row) == State.UNKNOWN and len(line.given) == 1
+    drain()
+    assert state(row) == State.UNKNOWN
+
+
+def test_a_sender_that_dies_after_the_stamp_leaves_unknown_and_before_it_a_lapsed_claim():
+    row, other = letter("after"), letter("before")
+    outbox.plan_due(Lane.REPLIES)
+    owner = sender.owner_name()
+    assert sorted(sender.claim(Lane.REPLIES, owner)) == [row.pk, other.pk]
+    assert len(sender.stamp([row.pk], owner)) == 1
+    Outgoing.objects.update(lease_until=ClockTimestamp() - timedelta(seconds=1))
+    line = Line()
+    sender.send(Lane.REPLIES, transport=line)
+    assert state(row) == State.UNKNOWN and state(other) == State.ACCEPTED and len(line.given) == 1
+    assert Event.objects.filter(kind="mail.unknown").count() == 1
+
+
+def test_a_sender_whose_lease_ran_out_writes_nothing():
+    row = letter()
+    outbox.plan_due(Lane.REPLIES)
+    owner = sender.owner_name()
+    ready = sender.stamp(sender.claim(Lane.REPLIES, owner), owner)
+    Outgoing.objects.update(lease_until=ClockTimestamp() - timedelta(seconds=1))
+    outbox.plan_due(Lane.REPLIES)
+    sender.record([(ready[0][0], Handover("accepted", 250, "ok"))], owner)
+    assert state(row) == State.UNKNOWN
+    Outgoing.objects.filter(pk=row.pk).update(state=State.QUEUED)
+    assert sender.stamp([row.pk], owner) == []
+
+
+def test_the_stamp_asks_again(ben):
+    row = letter(customer=ben)
+    outbox.plan_due(Lane.REPLIES)
+    owner = sender.owner_name()
+    ids = sender.claim(Lane.REPLIES, owner)
+    outbox.switch_off("all", reason="a test of the brake", by="user:1")
+    assert sender.stamp(ids, owner) == []
+    assert state(row) == State.HELD and "a test of the brake" in row.reason
+    outbox.switch_on("all")
+    assert state(row) == State.PENDING and not MailSwitch.objects.exists()
+
+
+def test_too_late_is_never_sent(sink, drain):
+    row = letter(too_late_at=dates.now() + timedelta(hours=1), due_at=dates.now() + timedelta(minutes=1))
+    with dates.moved(by=timedelta(hours=2)):
+        drain()
+    assert not sink and state(row) == State.WITHHELD and "Too late" in row.reason
+
+
+def test_a_hold_ends_by_its_time_by_a_person_or_as_withheld(sink, drain):
+    rows = [letter(key, due_at=dates.now() + timedelta(minutes=1)) for key in "abc"]
+    until = dates.now() + timedelta(hours=1)
+    outbox.hold(Outgoing.objects.filter(pk=rows[0].pk), reason="Wait an hour", by="user:1", until=until)
+    outbox.hold(Outgoing.objects.filter(pk__in=[rows[1].pk, rows[2].pk]), reason="Wait for me", by="user:1")
+    with dates.moved(by=timedelta(hours=2)):
+        drain()
+        assert [state(row) for row in rows] == [State.ACCEPTED, State.HELD, State.HELD]
+        assert outbox.release(Outgoing.objects.filter(pk=rows[1].pk), by="user:1") == 1
+        drain()
+        assert state(rows[1]) == State.ACCEPTED
+    with dates.moved(by=timedelta(days=15)):
+        drain()
+    assert state(rows[2]) == State.WITHHELD and "Held too long" in rows[2].reason
+
+
+def test_a_header_cannot_begin_another_one(sink, drain):
+    row = letter(variables={"subject": "Hi\r\nBcc: eve@evil.example", "text": "x", "html": ""})
+    drain()
+    assert not sink and state(row) == State.WITHHELD and "could not be built" in row.reason
+
+
+@pytest.mark.parametrize("state_before, allowed", [(State.UNKNOWN, 1), (State.ACCEPTED, 0), (State.SENDING, 0)])
+def test_only_an_unknown_reply_may_be_sent_again_by_a_person(state_before, allowed):
+    row = letter(klass=Class.REPLY)
+    Outgoing.objects.filter(pk=row.pk).update(state=state_before)
+    assert outbox.retry_unknown(row, by="user:1") == allowed
+    outreach = letter("promo", klass=Class.PROMOTIONAL)
+    Outgoing.objects.filter(pk=outreach.pk).update(state=State.UNKNOWN)
+    assert outbox.retry_unknown(outreach, by="user:1") == 0
