@@ -1,0 +1,69 @@
+"""Which tickets a person or a token may see, and what they may do: the one rule behind every list, count, page, file and stream."""
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import Http404
+
+from helpdesk.accounts.access import AGENTS, EVERYONE
+from helpdesk.accounts.models import ApiToken, Reach, User
+from tickets.models import Ticket
+
+Reader = User | ApiToken
+
+# what a role may do with a ticket that it sees
+VERBS: dict[str, tuple[str, ...]] = {
+    "read": EVERYONE,
+    "note": EVERYONE,
+    "draft": EVERYONE,
+    "reply": AGENTS,
+    "change": AGENTS,
+    "solve": AGENTS,
+}
+MAX_NUMBER = 2**63 - 1
+
+
+def in_reach(reader: Reader) -> Q:
+    """The condition that a reader's tickets meet. A token acts for its team, or for the workspace."""
+    if isinstance(reader, ApiToken):
+        return Q(team=reader.team_id) if reader.team_id else Q()
+    if not reader.has_role(*EVERYONE):
+        return Q(pk__in=[])
+    own = Q(assignee=reader.pk)
+    match reader.reach:
+        case Reach.ALL:
+            return Q()
+        case Reach.TEAM:
+            return own | Q(team__in=reader.teams.all())
+        case _:
+            return own
+
+
+def tickets_for(reader: Reader) -> QuerySet[Ticket]:
+    return Ticket.objects.filter(in_reach(reader))
+
+
+def may(reader: Reader, verb: str) -> bool:
+    """Whether this reader's role, or a token's scope as its view asked it, allows a verb on tickets it sees."""
+    return isinstance(reader, ApiToken) or reader.has_role(*VERBS[verb])
+
+
+def ticket_for(reader: Reader, number: int, to: str = "read") -> Ticket:
+    """The ticket with this number. Http404 for one that is not there or not theirs; PermissionDenied for a verb too high."""
+    if not 0 < number <= MAX_NUMBER:
+        raise Http404
+    people = ("requester__company", "address", "assignee", "team", "topic", "mailbox", "follow_up_of")
+    ticket = tickets_for(reader).select_related(*people).filter(number=number).first()
+    if ticket is None:
+        raise Http404
+    if not may(reader, to):
+        raise PermissionDenied
+    return ticket
+
+
+def may_follow_inbox(user: User, rest: str) -> bool:
+    """Counts come by the ordinary door, so everybody who has an inbox may hear that one changed."""
+    return user.has_role(*EVERYONE) and not rest
+
+
+def may_follow_ticket(user: User, rest: str) -> bool:
+    return rest.isascii() and rest.isdigit() and len(rest) < 19 and tickets_for(user).filter(pk=int(rest)).exists()
