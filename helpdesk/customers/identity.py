@@ -47,29 +47,43 @@ def customer_for_address(shown: str, name: str = "", *, actor: Any = "") -> Cust
     return customer
 
 
+# The address is claimed first, under an id drawn for its customer (the foreign key is checked at commit): who loses the
+# race for it inserts no customer that would have to go again.
+CLAIM_ADDRESSES = """
+    WITH wanted AS (
+        SELECT * FROM unnest(%s::text[], %s::text[], %s::text[]) AS wanted(canonical, shown, name)
+    ), claimed AS (
+        INSERT INTO customers_address (customer_id, channel, canonical, shown, is_primary, reachability, reason, soft_failures,
+                                       changed_at)
+        SELECT nextval(pg_get_serial_sequence('customers_customer', 'id')), 'email', canonical, shown, true, 'unknown', '', '{}',
+               %s FROM wanted
+        ON CONFLICT (channel, canonical) DO NOTHING
+        RETURNING customer_id, canonical
+    )
+    INSERT INTO customers_customer (id, name, language, zone, stage, attributes, created_at, updated_at)
+    SELECT customer_id, name, '', '', '', '{}', %s, %s FROM claimed JOIN wanted USING (canonical)
+    RETURNING id
+"""
+
+
 @transaction.atomic
 def by_address(shown: Mapping[str, str], names: Mapping[str, str] | None = None, *, actor: Any = "") -> dict[str, Customer]:
     """Customers by canonical address; ``shown`` gives each as its owner writes it. Five statements at most, for any number.
 
-    A race for an address is settled by its constraint: the loser's customer goes before anything could refer to it.
-    Addresses are inserted in order, so that two batches never wait for each other.
+    Addresses are claimed in order, so that two batches never wait for each other.
     """
-    names = names or {}
     found = _known_addresses(shown)
     missing = sorted(set(shown) - set(found))
     if not missing:
         return found
-    made = Customer.objects.bulk_create([Customer(name=one_line(names.get(key, ""))) for key in missing])
-    Address.objects.bulk_create(
-        [Address(customer=c, canonical=key, shown=shown[key].strip()) for c, key in zip(made, missing, strict=True)],
-        ignore_conflicts=True,
-    )
-    found |= _known_addresses(missing)
-    ours = [customer for customer, key in zip(made, missing, strict=True) if found[key].pk == customer.pk]
-    if len(ours) < len(made):
-        Customer.objects.filter(pk__in={c.pk for c in made} - {c.pk for c in ours}).delete()
-    _announce(ours, actor)
-    return found
+    moment = now()
+    rows = [missing, [shown[key].strip() for key in missing], [one_line((names or {}).get(key, "")) for key in missing]]
+    with connection.cursor() as cursor:
+        cursor.execute(CLAIM_ADDRESSES, [*rows, moment, moment, moment])
+        ours = {pk for (pk,) in cursor.fetchall()}
+    fresh = _known_addresses(missing)
+    _announce([customer for customer in fresh.values() if customer.pk in ours], actor)
+    return found | fresh
 
 
 INSERT_ONCE = """

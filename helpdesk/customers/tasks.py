@@ -7,6 +7,7 @@ from django.conf import settings
 
 from helpdesk.accounts.models import IdempotentCall
 from helpdesk.customers import dispatch as line
+from helpdesk.customers.append_only import erasing
 from helpdesk.customers.models import Event
 from helpdesk.lib.dates import now
 from helpdesk.live import bell
@@ -29,4 +30,5 @@ def tidy() -> None:
     """Old idempotency keys, and events from outside after EXTERNAL_EVENT_DAYS."""
     IdempotentCall.objects.filter(created_at__lt=now() - KEEP_CALLS).delete()
     old = Event.objects.exclude(source="").filter(received_at__lt=now() - timedelta(days=settings.EXTERNAL_EVENT_DAYS))
-    Event.objects.filter(pk__in=old.values("pk")[:50_000]).delete()
+    with erasing():
+        Event.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:10_000])).delete()
