@@ -78,6 +78,13 @@ def ratios() -> list[dict[str, Any]]:
     ]
 
 
+def worst(rows: list[dict[str, Any]], ink: str) -> dict[str, Any]:
+    """The least contrast of an ink by day and by night over all surfaces."""
+    own = [row for row in rows if row["front"] == ink and row["back"] in PAPER]
+    low = min(own, key=lambda row: min(row["light"], row["dark"]))
+    return low | {"back": "any surface", "light": min(r["light"] for r in own), "dark": min(r["dark"] for r in own)}
+
+
 class SampleForm(forms.Form):
     """One field of each kind."""
 
@@ -120,7 +127,7 @@ def page(request: HttpRequest) -> HttpResponse:
     if request.GET.get("toast"):
         messages.success(request, _("#812 solved, the answer leaves in 8 s"))
     context = {
-        "text_ratios": [r for r in rows if r["floor"] == 4.5],
+        "text_ratios": [worst(rows, ink) for ink in INK] + [r for r in rows if (r["front"], r["back"]) in PAIRS],
         "line_ratios": [r for r in rows if r["floor"] == 3.0],
         "papers": [(name, tokens()[name]) for name in PAPER + ["line"]],
         "form": SampleForm(),
