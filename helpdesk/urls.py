@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 urlpatterns = [
     path("", include("helpdesk.health")),
+    path("", include("helpdesk.live.urls")),
     path("accounts/", include("allauth.urls")),
     path("", include("helpdesk.styleguide")),
     path("", include("helpdesk.rail")),
