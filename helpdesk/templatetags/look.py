@@ -236,7 +236,12 @@ def field(bound: BoundField, label: str = "", hint: str = "", optional: str = ""
 @register.inclusion_tag("_errors.html")
 def errors(*forms: Form, focus: bool = True) -> dict[str, Any]:
     """What is wrong with one or several forms, above them, each line a link to its field; a fresh page starts there."""
-    found = [(bound, error) for form in forms for bound in form if not bound.is_hidden for error in bound.errors]
+    found = [
+        {"field": bound.id_for_label or bound.auto_id, "label": str(bound.label).rstrip("?:"), "error": error}
+        for form in forms
+        for bound in form.visible_fields()
+        for error in bound.errors
+    ]
     hidden = [e for form in forms for bound in form.hidden_fields() for e in bound.errors]
     general = [error for form in forms for error in form.non_field_errors()] + hidden
     return {"found": found, "general": general, "count": len(found) + len(general), "focus": focus}

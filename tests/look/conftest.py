@@ -1,0 +1,93 @@
+"""A real Chromium before a real server with collected, hashed, compressed files: what a browser gets is what is tested."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings as configured
+from django.core.management import call_command
+from django.test import Client, override_settings
+from django.test.testcases import LiveServerThread
+
+from helpdesk.accounts.models import Role, User
+
+playwright = pytest.importorskip("playwright.sync_api")
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # playwright's loop runs in this thread, and the tests ask the database
+
+
+@pytest.fixture(scope="package")
+def site(django_db_setup: None, django_db_blocker: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server with the look's own pages; Ana's session is in `site_session`."""
+    own = override_settings(
+        ROOT_URLCONF="tests.look.urls",
+        RAIL={"places": ["tests.look.urls.places"], "views": "tests.look.urls.views"},
+        STATIC_ROOT=tmp_path_factory.mktemp("static"),
+        STYLEGUIDE=True,
+        WORKSPACE_NAME="Nordwind",
+        ALLOWED_HOSTS=["127.0.0.1", "testserver"],
+    )
+    own.enable()
+    call_command("collectstatic", interactive=False, verbosity=0)
+    thread = LiveServerThread("127.0.0.1", lambda application: application)
+    thread.daemon = True
+    thread.start()
+    thread.is_ready.wait()
+    if thread.error:
+        raise thread.error
+    yield f"http://127.0.0.1:{thread.port}"
+    thread.terminate()
+    thread.join()
+    own.disable()
+
+
+@pytest.fixture(scope="package")
+def site_session(site: str, django_db_blocker: object) -> Iterator[str]:
+    """Ana's session, committed, for the server has its own connection; gone with the package."""
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+        ana = User.objects.create_user("ana@look.example", "correct horse battery", name="Ana Kowalczyk", role=Role.AGENT)
+        client = Client()
+        client.force_login(ana, backend="allauth.account.auth_backends.AuthenticationBackend")
+    yield client.cookies[configured.SESSION_COOKIE_NAME].value
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+        client.session.flush()
+        ana.delete()
+
+
+@pytest.fixture(scope="package")
+def chrome() -> Iterator[object]:
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"needs {CHROMIUM}: apt-get install chromium")
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def tab(chrome: object, site: str, site_session: str, request: pytest.FixtureRequest) -> Iterator[Callable[..., object]]:
+    """`tab(width=…, theme=…, script=…)`: a tab in which Ana is signed in; whatever the page complains of fails the test."""
+    contexts, complaints = [], []
+
+    def open_tab(width: int = 1440, height: int = 900, theme: str = "light", script: bool = True, stranger: bool = False) -> object:
+        context = chrome.new_context(  # type: ignore[attr-defined]
+            base_url=site, viewport={"width": width, "height": height}, color_scheme=theme, java_script_enabled=script
+        )
+        contexts.append(context)
+        if not stranger:
+            context.add_cookies([{"name": configured.SESSION_COOKIE_NAME, "value": site_session, "url": site}])
+        page = context.new_page()
+        page.set_default_timeout(5000)
+        # there is no /live/ here: each test that wants one answers it itself
+        page.route("**/live/**", lambda route: route.fulfill(status=204))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda m: complaints.append(m.text) if m.type == "error" and "favicon" not in m.text else None)
+        return page
+
+    yield open_tab
+    for context in contexts:
+        context.close()
+    allowed = getattr(request.node, "complaints_allowed", ())
+    assert [c for c in complaints if not any(a in c for a in allowed)] == []

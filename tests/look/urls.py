@@ -1,0 +1,47 @@
+"""The addresses the look can be seen at without either half, and a form that counts what reaches it."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import include, path
+
+from helpdesk.accounts.access import public
+
+received: list[str] = []
+
+
+@public
+def count(request: HttpRequest) -> HttpResponse:
+    if request.method == "POST":
+        received.append(request.POST.get("text", ""))
+    return redirect("/styleguide/?toast=1")
+
+
+@public
+def broken(request: HttpRequest) -> HttpResponse:
+    raise RuntimeError("on purpose")
+
+
+def places(request: HttpRequest) -> list[dict[str, object]]:
+    return [
+        {"icon": "inbox", "word": "Inbox", "url": "/styleguide/", "count": 37, "go": "i"},
+        {"icon": "out", "word": "Outreach", "url": "/styleguide/?shell=page", "count": "", "go": "o"},
+        {"icon": "people", "word": "Customers", "url": "/customers/", "count": "", "go": "c"},
+        {"icon": "book", "word": "Knowledge", "url": "/knowledge/", "count": "", "go": "k"},
+        {"icon": "chart", "word": "Reports", "url": "/reports/", "count": "", "go": "r"},
+    ]
+
+
+def views(request: HttpRequest) -> list[dict[str, object]]:
+    return [
+        {"word": "Waiting on us", "url": "/styleguide/?shell=desk", "count": 37},
+        {"word": "Kundenbetreuung Österreich und Schweiz", "url": "/views/2/", "count": "99+"},
+    ]
+
+
+urlpatterns = [
+    path("", include("helpdesk.styleguide")),
+    path("", include("helpdesk.rail")),
+    path("accounts/", include("allauth.urls")),
+    path("count/", count),
+    path("broken/", broken),
+]
