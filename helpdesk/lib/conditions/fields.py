@@ -1,0 +1,142 @@
+"""The registry: which fields a subject has, what each holds, and how SQL and Python read it."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+from django.db.models import F
+from django.utils.functional import Promise
+
+from helpdesk.lib.conditions import types
+
+Text = str | Promise
+Choices = Sequence[tuple[Any, Text]]
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")  # never a "__"
+_registry: dict[str, dict[str, "Field"]] = {}
+_dynamic: dict[str, list["Dynamic"]] = {}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One thing that can be asked about a subject.
+
+    `type`: text, number, boolean, date, choice, tags, relation or events.
+    `q`, the SQL half: a path on the queryset's model ("company__name", to one row only) or an
+    expression; for tags an array's path or a function from a list of values (None: any at all)
+    to a Q; for relation and events a function giving the queryset of the other rows.
+    `value`, the Python half: from an object to the same value; by default `q`'s path is followed.
+    For relation it gives the other objects; for events it takes (object, kind, since, until).
+    `choices`: (value, label) pairs, or a function giving them; values are strings or whole numbers.
+    `subject`, `link`: for relation and events, what the other rows are, and their foreign key to ours.
+    `plural`: for relation, the label of several.
+    `kind`, `at`: for events, the names of the columns that hold an event's kind and its time.
+    """
+
+    name: str
+    label: Text
+    type: str
+    q: Any
+    value: Callable[..., Any] | None = None
+    choices: Choices | Callable[[], Choices] | None = None
+    subject: str = ""
+    link: str = ""
+    plural: Text = ""
+    kind: str = "kind"
+    at: str = "occurred_at"
+
+    def __post_init__(self) -> None:
+        if self.type not in types.TYPES:
+            raise ValueError(f"{self.name}: no such type as {self.type!r}.")
+        if self.type in types.LINKED and not (self.subject and self.link and callable(self.q) and self.value):
+            raise ValueError(f"{self.name}: a field of type {self.type} needs subject, link, a queryset and value.")
+        if self.value is None and not isinstance(self.q, str):
+            raise ValueError(f"{self.name}: say how Python reads it (value=).")
+
+    @property
+    def expression(self) -> Any:
+        """What SQL compares: the path or expression."""
+        return F(self.q) if isinstance(self.q, str) else self.q
+
+    def read(self, obj: Any) -> Any:
+        """What Python compares: the value on `obj`, None when it or a step towards it is missing."""
+        if self.value is not None:
+            return self.value(obj)
+        return reduce(lambda at, step: None if at is None else getattr(at, step), str(self.q).split("__"), obj)
+
+    def options(self) -> Choices:
+        """The choices as they are now; empty when any value may be asked for."""
+        return tuple(self.choices() if callable(self.choices) else self.choices or ())
+
+
+@dataclass(frozen=True)
+class Dynamic:
+    """Fields that people define, under a prefix: `find` gives the field of a key, or None; `all` lists them."""
+
+    prefix: str
+    find: Callable[[str], Field | None]
+    all: Callable[[], Iterable[Field]]
+
+
+@dataclass(frozen=True)
+class EditorOp:
+    """An operator as an editor offers it; `takes` names the input: none, one, many, pair, duration, count."""
+
+    code: str
+    label: Text
+    takes: str
+
+
+@dataclass(frozen=True)
+class EditorField:
+    """A field as an editor offers it."""
+
+    name: str
+    label: Text
+    type: str
+    ops: tuple[EditorOp, ...]
+    choices: Choices
+    subject: str
+
+
+def register(subject: str, *found: Field | Dynamic) -> None:
+    """Add fields to a subject. Raises ValueError for a name that is taken or could be an ORM path."""
+    own = _registry.setdefault(subject, {})
+    for each in found:
+        if isinstance(each, Dynamic):
+            _dynamic.setdefault(subject, []).append(each)
+            continue
+        if not _NAME.fullmatch(each.name):
+            raise ValueError(f"{each.name!r} is not a name for a field.")
+        if each.name in own:
+            raise ValueError(f"{subject}.{each.name} is registered twice.")
+        own[each.name] = each
+
+
+def find(subject: str, name: str) -> Field | None:
+    """The field called `name`, or None; people's words never get further than this look-up."""
+    if field := _registry.get(subject, {}).get(name):
+        return field
+    for dynamic in _dynamic.get(subject, ()):
+        if name.startswith(dynamic.prefix):
+            return dynamic.find(name.removeprefix(dynamic.prefix))
+    return None
+
+
+def fields(subject: str) -> list[EditorField]:
+    """Every field of `subject` in order of registration, with the operators and choices to offer."""
+    everything = [*_registry.get(subject, {}).values()]
+    everything += [field for dynamic in _dynamic.get(subject, ()) for field in dynamic.all()]
+    return [
+        EditorField(
+            field.name,
+            field.label,
+            field.type,
+            tuple(EditorOp(op.code, op.label, op.takes) for op in types.TYPES[field.type].values()),
+            field.options(),
+            field.subject,
+        )
+        for field in everything
+    ]
