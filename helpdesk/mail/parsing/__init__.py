@@ -1,0 +1,9 @@
+"""Reading mail: `read(raw)` turns any bytes at all into a Mail; `read_guarded(raw)` does so within limits of time and memory."""
+
+from .addresses import Address
+from .bounces import Bounce
+from .guard import TooHard, read_guarded
+from .mail import Attachment, Mail
+from .message import read
+
+__all__ = ["Address", "Attachment", "Bounce", "Mail", "TooHard", "read", "read_guarded"]

@@ -1,0 +1,128 @@
+"""From raw bytes to a Mail: the one reading that every way in shares."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+
+from helpdesk.lib.html import from_text, sanitize, to_text
+
+from . import automatic, bodies, bounces, phrases, quotes, quotes_html
+from .addresses import MAX_ADDRESSES, Address, parse, valid
+from .charsets import codec
+from .headers import Headers, date, ids, parameters
+from .mail import Mail
+from .parts import Part, tree
+
+MAX_SUBJECT = 500
+
+_DELIVERED = (
+    "delivered-to", "x-original-to", "x-delivered-to", "envelope-to", "x-envelope-to", "x-forwarded-to", "x-apparently-to",
+)  # fmt: skip
+
+
+def read(raw: bytes) -> Mail:
+    """What a message says. Takes any bytes at all and does not raise; see `guard.read_guarded` for what it may cost.
+
+    Bare CR as line end (old Macs, some gateways) is understood; the raw bytes are the caller's to keep.
+    """
+    data = raw.replace(b"\r", b"\n") if b"\n" not in raw else raw
+    root, notes = tree(data)
+    leaves = list(root.leaves())
+    headers = Headers(root.headers.fields, _hint(leaves))
+    found = bodies.read(root)
+    notes += found.notes
+    sender = _sender(headers)
+    return_path = _return_path(headers)
+    subject = headers.line("subject", MAX_SUBJECT)
+    text = found.text if found.text is not None else to_text(found.html or "")
+    text = "" if not text.strip() else text.strip("\n")
+    html = sanitize(found.html) if found.html is not None else ""
+    reply, reply_html = _reply(text, found.html, html, forwarded=bool(phrases.FORWARD_SUBJECT.match(subject)))
+    from_whom = sender.address if sender else ""
+    bounce = bounces.read(
+        _reports(leaves), get=headers.get, sender=from_whom, subject=subject, text=text, raw=data, return_path=return_path
+    )
+    reason = automatic.why(headers.get, sender=from_whom, content_type=parameters(headers.get("content-type"))[0], return_path=return_path)
+    return Mail(
+        from_=sender,
+        reply_to=parse(headers.get("reply-to")),
+        to=_people(headers, "to"),
+        cc=_people(headers, "cc"),
+        subject=subject,
+        text=text,
+        reply=reply,
+        html=html,
+        reply_html=reply_html,
+        attachments=tuple(found.attachments),
+        message_id=next(iter(ids(headers.all("message-id"))), None) or made_id(sender, raw),
+        in_reply_to=next(iter(ids(headers.all("in-reply-to"))), None),
+        references=ids(headers.all("references")),
+        automatic=reason or ("a report from a mail system" if bounce else None),
+        bounce=bounce,
+        date=date(headers.get("date")),
+        delivered_to=_delivered_to(headers),
+        return_path=return_path,
+        headers=headers,
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def made_id(sender: Address | None, raw: bytes) -> str:
+    """A Message-ID for mail that has none: the same mail gets the same one again."""
+    digest = hashlib.sha256((sender.address.lower() if sender else "").encode("utf-8", "replace") + b"\0")
+    digest.update(raw)
+    return f"<{digest.hexdigest()[:40]}@no-message-id.invalid>"
+
+
+def _hint(leaves: list[Part]) -> str | None:
+    """The charset of the first text that names one: raw bytes in the headers are most likely in it too."""
+    return next((charset for part in leaves[:20] if (charset := part.params.get("charset")) and codec(charset)), None)
+
+
+def _sender(headers: Headers) -> Address | None:
+    """Who it is from: the first address in From; without one, Sender, Reply-To, then the return path."""
+    for name in ("from", "sender", "reply-to", "return-path"):
+        if found := parse(headers.get(name)):
+            return found[0]
+    return None
+
+
+def _people(headers: Headers, name: str) -> tuple[Address, ...]:
+    """All addresses under that name, also when the field was written twice; no repeats."""
+    people: dict[str, Address] = {}
+    for one in (one for value in headers.all(name) for one in parse(value)):
+        people.setdefault(one.address.lower(), one)
+    return tuple(people.values())[:MAX_ADDRESSES]
+
+
+def _return_path(headers: Headers) -> str | None:
+    value = headers.get("return-path").strip()
+    if not value:
+        return None
+    if re.fullmatch(r"<\s*>", value):
+        return ""
+    return valid(value.strip("<> "))
+
+
+def _delivered_to(headers: Headers) -> tuple[str, ...]:
+    found: Iterator[str] = (one.address for name in _DELIVERED for value in headers.all(name) for one in parse(value[:2_000]))
+    return tuple(dict.fromkeys(found))[:50]
+
+
+def _reports(leaves: list[Part]) -> Iterator[tuple[str, bytes]]:
+    """The leaves that a delivery report is made of."""
+    return ((part.type, part.body()) for part in leaves if part.type.startswith("message/") or part.type == "text/rfc822-headers")
+
+
+def _reply(text: str, raw_html: str | None, html: str, *, forwarded: bool) -> tuple[str, str]:
+    """(new part of the text, new part of the HTML). What a subject calls forwarded is shown whole: it is the content."""
+    if forwarded:
+        return text, html
+    shorter = quotes_html.new_part(raw_html) if raw_html else None
+    reply_html = sanitize(shorter) if shorter is not None else html
+    reply = quotes.new_part(text)
+    if shorter is not None and reply == text:
+        reply = to_text(reply_html) or reply
+    elif raw_html and shorter is None and reply != text:
+        reply_html = from_text(reply)  # only the text part shows where the quote begins
+    return reply, reply_html

@@ -1,0 +1,69 @@
+"""The words by which mail programs, in their languages, say "what follows is what I answer to"."""
+
+import re
+
+WROTE = re.compile(
+    r"\b(?:wrote|writes|schrieb|a écrit|escribió|va escriure|escreveu|ha scritto|schreef|napisał(?:\(a\)|a)?|skrev|kirjoitti|"
+    r"napsal(?:\(a\)|a)?|napísal(?:\(a\)|a)?|írta|a scris|написал(?:\(а\)|а)?|пишет|писал(?:\(а\)|а)?|пише|написав|написала|"
+    r"yazdı|έγραψε|đã viết|je napisa[ol]|rašė|kirjutas|menulis)\b|写道|寫道|のメール|書きました|작성|כתב|كتب",
+    re.IGNORECASE,
+)
+_DATED = re.compile(r"\d{1,2}[:.h]\d{2}|\b(?:19|20)\d{2}\b|\d{1,2}[./-]\d{1,2}[./-]\d{2}|年\d")
+_FORWARDED_LINE = re.compile(
+    r"^\W*(?:begin forwarded message|forwarded message|weitergeleitete nachricht|anfang der weitergeleiteten|message transféré|"
+    r"début du message (?:transféré|réexpédié)|mensaje reenviado|mensagem (?:encaminhada|reencaminhada)|messaggio inoltrato|"
+    r"inizio messaggio inoltrato|doorgestuurd bericht|przekazana wiadomość|vidarebefordrat|videresendt|välitetty viesti|"
+    r"přeposlaná zpráva|пересылаемое сообщение|пересланное сообщение|转发的邮件|転送されたメッセージ)\b",
+    re.IGNORECASE,
+)
+ORIGINAL = re.compile(
+    r"^\W*(?:original message|original appointment|ursprüngliche nachricht|originalnachricht|message d['’]origine|"
+    r"message original|mensaje original|mensagem original|messaggio originale|oorspronkelijk bericht|oryginalna wiadomość|"
+    r"wiadomość oryginalna|ursprungligt meddelande|originalmeddelande|oprindelig meddelelse|opprinnelig melding|"
+    r"alkuperäinen viesti|původní zpráva|pôvodná správa|eredeti üzenet|исходное сообщение|оригинальное сообщение|"
+    r"orijinal mesaj|αρχικό μήνυμα|原始邮件|原始郵件|元のメッセージ|원본 메시지)\W*$",
+    re.IGNORECASE,
+)
+_KEYS = {
+    "from": "from|von|de|da|van|od|från|fra|lähettäjä|feladó|от|от кого|від|kimden|gönderen|από|发件人|寄件者|差出人|보낸 사람",
+    "sent": "sent|date|gesendet|datum|envoyé|enviado(?: el)?|enviada(?: em)?|data|inviato|verzonden|wysłano|skickat|sendt|"
+    "lähetetty|päiväys|odesláno|elküldve|dátum|отправлено|дата|надіслано|gönderme tarihi|gönderildi|tarih|fecha|ημερομηνία|"
+    "发送时间|日期|送信日時|日時|보낸 날짜|날짜",
+    "to": "to|an|à|para|a|aan|do|till|til|vastaanottaja|komu|címzett|кому|kime|alıcı|προς|收件人|收件者|宛先|받는 사람",
+    "subject": "subject|betreff|objet|asunto|assunto|oggetto|onderwerp|temat|ämne|emne|aihe|předmět|predmet|tárgy|тема|konu|θέμα|"
+    "主题|主旨|件名|제목",
+}
+_KEY = re.compile(
+    r"^[\W_]{0,4}(?:" + "|".join(f"(?P<{name}>{words})" for name, words in _KEYS.items()) + r")[\W_]{0,3}[:：]",
+    re.IGNORECASE,
+)
+FORWARD_SUBJECT = re.compile(
+    r"^\s*(?:\[[^\]]{0,60}\]\s*)?(?:fwd?|wg|tr|rv|enc|doorst|vb|vs|pd|i|továbbítás|转发|轉寄)\s*[:：]", re.IGNORECASE
+)
+
+
+def attribution(text: str) -> bool:
+    """Whether these words introduce a quote: "On 3 May 2024, Ben wrote:" in any of two dozen languages."""
+    text = " ".join(text.split())
+    if len(text) > 400 or not text.endswith((":", "：")) or not WROTE.search(text):
+        return False
+    return bool(_DATED.search(text)) or "@" in text
+
+
+def dated(text: str) -> bool:
+    """Whether a date or a time of day stands in these words."""
+    return bool(_DATED.search(text))
+
+
+def forwarded(line: str) -> bool:
+    """Whether this line says that a forwarded message follows; that is content, not a quote."""
+    return bool(_FORWARDED_LINE.match(line))
+
+
+def header_block(lines: list[str]) -> bool:
+    """Whether these lines begin with the From, Sent, To, Subject that Outlook puts above what is answered."""
+    first = _KEY.match(lines[0][:200]) if lines else None
+    if not first or first.lastgroup != "from":
+        return False
+    found = {match.lastgroup for line in lines[1:9] if (match := _KEY.match(line[:200]))}
+    return "sent" in found and bool(found & {"to", "subject"})

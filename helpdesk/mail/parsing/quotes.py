@@ -1,0 +1,99 @@
+"""The new part of a plain-text message: what stands above the trailing quote.
+
+Only a quote at the end is taken off, so answers written between the lines stay with what they answer. If nothing
+but quote is there, everything is the message.
+"""
+
+import re
+
+from . import phrases
+
+_QUOTED = re.compile(r"^\s{0,3}(?:>|\|(?=[> ]))")
+_RULE = re.compile(r"^\s*[_=*-]{5,}\s*$")
+_CONTEXT = 5  # lines over which a mail program may wrap its attribution
+
+
+def new_part(text: str) -> str:
+    """`text` without its trailing quote; `text` itself when there is none, or nothing else."""
+    lines = text.rstrip().split("\n")
+    cut = min(_marker(lines), _trailing(lines))
+    kept = "\n".join(lines[:cut]).rstrip()
+    return kept.strip("\n") if kept.strip() else text.strip("\n")
+
+
+def _marker(lines: list[str]) -> int:
+    """Where a quote without marks begins (Outlook and phones): all that follows is quote. len(lines) if there is none."""
+    for index, line in enumerate(lines):
+        if _QUOTED.match(line):
+            continue
+        if phrases.forwarded(line):
+            return len(lines)
+        if phrases.ORIGINAL.match(line[:200]) and ("--" in line or phrases.header_block(_after(lines, index))):
+            return index
+        if phrases.header_block(lines[index : index + 9]):
+            return _over_rule(lines, index)
+        if line.rstrip().endswith((":", "：")) and (start := _attribution(lines, index)) is not None:
+            following = _after(lines, index)
+            if following and not _QUOTED.match(following[0]) and _dated_sender("\n".join(lines[start : index + 1])):
+                return start
+    return len(lines)
+
+
+def _trailing(lines: list[str]) -> int:
+    """Where the block of `>` lines at the end begins, its attribution included. A signature below it goes with it."""
+    end = _above_signature(lines)
+    start = end
+    while start and (not lines[start - 1].strip() or _QUOTED.match(lines[start - 1])):
+        start -= 1
+    if not any(_QUOTED.match(line) for line in lines[start:end]):
+        return len(lines)
+    above = start
+    while above and not lines[above - 1].strip():
+        above -= 1
+    if above and (begin := _attribution(lines, above - 1)) is not None:
+        start = begin
+    if any(phrases.forwarded(line) for line in lines[max(start - 2, 0) : start]):
+        return len(lines)
+    return start
+
+
+def _above_signature(lines: list[str]) -> int:
+    """The number of lines above a signature (RFC 3676: a line `-- `) that closes the message, if a quote stands above it."""
+    for index in range(len(lines) - 1, max(len(lines) - 12, 0), -1):
+        if lines[index] in ("-- ", "--"):
+            above = [line for line in lines[:index] if line.strip()]
+            return index if above and _QUOTED.match(above[-1]) else len(lines)
+    return len(lines)
+
+
+def _attribution(lines: list[str], last: int) -> int | None:
+    """The first line of the attribution that ends on line `last`, or None."""
+    for first in range(last, max(last - _CONTEXT, -1), -1):
+        if not lines[first].strip():
+            return None
+        if phrases.attribution("\n".join(lines[first : last + 1])) and _begins(lines, first):
+            return first
+    return None
+
+
+def _begins(lines: list[str], first: int) -> bool:
+    """An attribution stands alone, a blank line or a quote above it, or it begins with its date."""
+    above = lines[first - 1] if first else ""
+    return not above.strip() or bool(_QUOTED.match(above)) or phrases.dated(lines[first])
+
+
+def _dated_sender(text: str) -> bool:
+    return phrases.dated(text) and ("@" in text or "," in text or "<" in text)
+
+
+def _after(lines: list[str], index: int) -> list[str]:
+    """The next nine lines that are not blank."""
+    return [line for line in lines[index + 1 : index + 20] if line.strip()][:9]
+
+
+def _over_rule(lines: list[str], index: int) -> int:
+    """The line of dashes, or "Original Message", that stands above a header block belongs to it."""
+    above = index
+    while above and (not lines[above - 1].strip() or _RULE.match(lines[above - 1]) or phrases.ORIGINAL.match(lines[above - 1])):
+        above -= 1
+    return above
