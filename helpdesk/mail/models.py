@@ -24,7 +24,7 @@ class Mailbox(models.Model):
     imap_port = models.PositiveIntegerField(default=993)
     imap_tls = models.BooleanField(default=True)
     imap_user = models.CharField(max_length=200, blank=True)
-    imap_secret = models.BinaryField(blank=True, default=b"")  # encrypted, see accounts.secrets
+    imap_secret = models.BinaryField(blank=True, default=b"")  # encrypted, see accounts.vault
     imap_folder = models.CharField(max_length=120, default="INBOX")
     uidvalidity = models.BigIntegerField(null=True)
     last_uid = models.BigIntegerField(default=0)
