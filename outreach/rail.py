@@ -1,0 +1,15 @@
+"""Outreach's place in the rail."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from helpdesk.accounts.access import AGENTS
+
+
+def places(request: HttpRequest) -> list[dict[str, Any]]:
+    if not (request.user.is_authenticated and request.user.has_role(*AGENTS)):
+        return []
+    return [{"key": "outreach", "icon": "out", "word": _("Outreach"), "url": reverse("campaigns"), "go": "o"}]

@@ -1,0 +1,189 @@
+"""What events do here: customers enter campaigns, leave them, move on, and are waited for no longer.
+
+Every function takes a batch, writes rows in the dispatching transaction and is safe to run twice.
+"""
+
+from collections import defaultdict
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.translation import gettext as _
+
+from helpdesk.customers.models import Address, Customer, Event
+from helpdesk.customers.timeline import Fact, record_all
+from helpdesk.lib import conditions
+from helpdesk.lib.dates import now
+from helpdesk.mail import outbox
+from helpdesk.mail.models import Outgoing, State
+from outreach import journeys
+from outreach.models import Campaign, Enrolment, Version
+
+log = structlog.get_logger(__name__)
+Key = tuple[int, str]  # customer, entry key
+
+
+def on_events(events: list[Event]) -> None:
+    """Out first, then in: an exit in the same batch as its entry wins, whichever comes first."""
+    events = [event for event in events if event.customer_id]
+    kinds = {event.kind for event in events}
+    entering = list(taking_in(kinds))
+    leaving = list(Version.objects.filter(launched_at__isnull=False, exit_kind__in=kinds))
+    concerned = {version.trigger_kind for version in entering} | {version.exit_kind for version in leaving}
+    journeys.lock(event.customer_id for event in events if event.kind in concerned and event.customer_id)
+    for version in leaving:
+        _take_out(version, [event for event in events if event.kind == version.exit_kind])
+    for version in entering:
+        journeys.enrol(version, entries(version, [event for event in events if event.kind == version.trigger_kind]))
+
+
+def taking_in(kinds: set[str]) -> QuerySet[Version]:
+    """The newest launched version of each running campaign, if one of these kinds starts it."""
+    newer = Version.objects.filter(campaign=OuterRef("campaign"), launched_at__isnull=False, number__gt=OuterRef("number"))
+    return Version.objects.filter(~Exists(newer), launched_at__isnull=False, trigger_kind__in=kinds,
+                                  campaign__status=Campaign.Status.RUNNING).select_related("campaign")
+
+
+def entries(version: Version, events: list[Event]) -> dict[Key, Event]:
+    """Who enters by these events: young enough, with a key, in the segment, and not taken out already."""
+    oldest = timedelta(hours=settings.MAX_EVENT_AGE_HOURS)
+    found: dict[Key, Event] = {}
+    keyless = 0
+    for event in events:
+        key = entry_key(version.entry_key, event.payload)
+        if event.received_at - event.occurred_at > oldest:
+            continue
+        if key is None:
+            keyless += 1
+            continue
+        found.setdefault((event.customer_id or 0, key), event)
+    if keyless:
+        log.warning("events_without_entry_key", version=version.pk, path=version.entry_key, events=keyless)
+    inside = _in_segment(version, {customer for customer, _key in found})
+    gone = _gone_already(version, found)
+    return {key: event for key, event in found.items() if key[0] in inside and key not in gone}
+
+
+def entry_key(path: str, payload: dict[str, Any]) -> str | None:
+    """What tells two enrolments of one customer apart, such as the order's id; None when the event lacks it."""
+    if not path:
+        return ""
+    value: Any = payload
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+        return None
+    return str(value)[:200]
+
+
+def _in_segment(version: Version, customers: set[int]) -> set[int]:
+    inside = conditions.to_q(version.conditions, "customer", now())
+    return set(Customer.objects.filter(inside, pk__in=customers).values_list("pk", flat=True))
+
+
+def _gone_already(version: Version, found: dict[Key, Event]) -> set[Key]:
+    """Entries whose exit came first. With a key it holds for good; without one only for what happened before it."""
+    if not version.exit_kind or not found:
+        return set()
+    exits: dict[Key, Event] = {}
+    for event in Event.objects.filter(customer__in={customer for customer, _key in found}, kind=version.exit_kind):
+        key = entry_key(version.entry_key, event.payload)
+        if key is None:
+            continue
+        known = exits.get((event.customer_id or 0, key))
+        if known is None or known.occurred_at < event.occurred_at:
+            exits[event.customer_id or 0, key] = event
+    return {key for key, entry in found.items()
+            if key in exits and (version.entry_key or exits[key].occurred_at >= entry.occurred_at)}
+
+
+def _take_out(version: Version, events: list[Event]) -> None:
+    """End the enrolments that these events name; without an entry key, those that began before the event."""
+    named: dict[Key, Event] = {}
+    for event in sorted(events, key=lambda event: event.occurred_at):
+        key = entry_key(version.entry_key, event.payload)
+        if key is not None:
+            named[event.customer_id or 0, key] = event
+    there = Enrolment.objects.active().filter(version=version, customer__in={customer for customer, _key in named})
+    ids = [e.pk for e in there if (e.customer_id, e.entry_key) in named]
+    journeys.leave(Enrolment.objects.filter(pk__in=ids), state=Enrolment.State.LEFT,
+                   reason=_("“%s” happened") % version.exit_kind)
+
+
+def on_sent(events: list[Event]) -> None:
+    """A message of ours left, or never will: its customer moves on to the next step. A person's no ends the journey."""
+    rows = Outgoing.objects.filter(pk__in=_named(events, "outgoing"), kind=journeys.KIND, enrolment_id__isnull=False)
+    by_enrolment = {row.enrolment_id or 0: row for row in rows.order_by("id")}
+    journeys.lock(row.customer_id for row in by_enrolment.values() if row.customer_id)
+    taken_back = [pk for pk, row in by_enrolment.items() if row.state == State.CANCELLED]
+    journeys.leave(Enrolment.objects.filter(pk__in=taken_back), state=Enrolment.State.CANCELLED, reason=_("Taken back"))
+    journeys.settled({pk: (row.step, row.sent_at or row.finished_at or now()) for pk, row in by_enrolment.items()
+                      if row.state not in journeys.UNSETTLED})
+
+
+def on_bounced(events: list[Event]) -> None:
+    """Who cannot be reached any more leaves what bounced; a passing trouble changes nothing."""
+    rows = Outgoing.objects.filter(pk__in=_named(events, "outgoing"), kind=journeys.KIND, enrolment_id__isnull=False,
+                                   address__reachability=Address.Reachability.UNREACHABLE)
+    enrolments = list(rows.values_list("enrolment_id", "customer_id"))
+    journeys.lock(customer for _pk, customer in enrolments if customer)
+    journeys.leave(Enrolment.objects.filter(pk__in=[pk for pk, _customer in enrolments]), state=Enrolment.State.LEFT,
+                   reason=_("The address does not work"))
+
+
+def on_consent_withdrawn(events: list[Event]) -> None:
+    """Nothing of a subscription waits for a customer who left it."""
+    by_subscription: dict[int, set[int]] = defaultdict(set)
+    for event in events:
+        if event.customer_id and (subscription := event.payload.get("subscription_id")):
+            by_subscription[subscription].add(event.customer_id)
+    for subscription, customers in by_subscription.items():
+        withdraw(subscription, customers)
+
+
+def withdraw(subscription: int, customers: set[int]) -> None:
+    """End what of this subscription is under way for these customers, and take back what waits."""
+    journeys.lock(customers)
+    reason = _("They said no to these messages")
+    journeys.leave(Enrolment.objects.filter(campaign__subscription=subscription, customer__in=customers),
+                   state=Enrolment.State.LEFT, reason=reason)
+    outbox.cancel(Outgoing.objects.filter(subscription=subscription, customer__in=customers), reason=reason, by="")
+
+
+def on_replied(events: list[Event]) -> None:
+    """A ticket began as the answer to a message of ours: say so on the timeline, once a message."""
+    answered = {pk: event for event in events if isinstance(pk := event.payload.get("outgoing"), int)}
+    rows = Outgoing.objects.filter(pk__in=answered, kind=journeys.KIND, campaign_id__isnull=False)
+    told = set(Event.objects.filter(customer__in=[row.customer_id for row in rows if row.customer_id],
+                                    kind="campaign.replied").values_list("payload__outgoing", flat=True))
+    names = dict(Campaign.objects.filter(pk__in=[row.campaign_id for row in rows]).values_list("pk", "name"))
+    record_all(
+        Fact("campaign.replied", row.customer_id, answered[row.pk].occurred_at,
+             payload={"campaign": row.campaign_id, "name": names.get(row.campaign_id or 0, ""), "outgoing": row.pk,
+                      "ticket": answered[row.pk].payload.get("ticket")})
+        for row in rows if row.pk not in told
+    )
+
+
+def release_holds(events: list[Event]) -> None:
+    """A ticket was solved: whoever is held by no other one is asked about again."""
+    customers = {event.customer_id for event in events if event.customer_id}
+    held = Outgoing.objects.filter(state=State.HELD, hold_for__in=[f"customer:{pk}:tickets" for pk in customers])
+    by_campaign: dict[int, set[int]] = defaultdict(set)
+    for campaign, customer in held.values_list("campaign_id", "customer_id"):
+        by_campaign[campaign or 0].add(customer or 0)
+    free: set[int] = set()
+    for campaign in Campaign.objects.filter(pk__in=by_campaign):
+        waiting = by_campaign[campaign.pk]
+        still: set[int] = set()
+        if campaign.holds:
+            holding = conditions.to_q(campaign.holds, "customer", now())
+            still = set(Customer.objects.filter(holding, pk__in=waiting).values_list("pk", flat=True))
+        free |= waiting - still
+    outbox.release_for(f"customer:{pk}:tickets" for pk in free)
+
+
+def _named(events: list[Event], name: str) -> list[int]:
+    return [event.payload[name] for event in events if isinstance(event.payload.get(name), int)]
