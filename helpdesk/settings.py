@@ -24,6 +24,7 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[BASE_URL.split("//")[-1].spli
 CSRF_TRUSTED_ORIGINS = [BASE_URL]
 WORKSPACE_NAME = env.str("WORKSPACE_NAME", default="Twofold")
 POSTAL_ADDRESS = env.str("POSTAL_ADDRESS", default="")
+MAX_EVENT_AGE_HOURS = env.int("MAX_EVENT_AGE_HOURS", default=24)  # an event older than this when it arrives triggers nothing
 STYLEGUIDE = env.bool("STYLEGUIDE", default=DEBUG or LOOPBACK)
 
 INSTALLED_APPS = [
@@ -118,6 +119,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 MAX_ATTACHMENT_BYTES = env.int("MAX_ATTACHMENT_BYTES", default=20_000_000)
 MAX_ATTACHMENTS = 10
+UNDO_SEND = env.int("UNDO_SEND", default=8)  # seconds in which a reply can be taken back
+CLOSE_AFTER_DAYS = env.int("CLOSE_AFTER_DAYS", default=28)  # a ticket solved this long is closed
 
 # --- people ----------------------------------------------------------------------------------------------------------
 
@@ -183,7 +186,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["helpdesk.accounts.tokens.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["helpdesk.accounts.tokens.Denied"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["helpdesk.accounts.bodies.JSONBody"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "UNAUTHENTICATED_USER": None,
 }
@@ -246,6 +249,7 @@ CELERY_BEAT_SCHEDULE = {
     "mailboxes": {"task": "helpdesk.mail.tasks.fetch_mailboxes", "schedule": 20, "options": {"expires": 20}},
     "enrolments": {"task": "outreach.tasks.advance", "schedule": 5, "options": {"expires": 5}},
     "heartbeat": {"task": "helpdesk.live.tasks.heartbeat", "schedule": 5, "options": {"expires": 5}},
+    "close-solved": {"task": "tickets.tasks.close_solved", "schedule": 600, "options": {"expires": 300}},
     "tidy": {"task": "helpdesk.customers.tasks.tidy", "schedule": 3600, "options": {"expires": 600}},
 }
 
@@ -258,7 +262,7 @@ log = structlog.get_logger
 # event kind → functions that take a batch of events, write rows and touch no network. "*external*": all from outside.
 EVENT_SUBSCRIBERS: dict[str, list[str]] = {
     "*external*": ["outreach.triggers.on_events"],
-    "ticket.opened": ["outreach.triggers.on_events"],
+    "ticket.opened": ["outreach.triggers.on_events", "outreach.triggers.on_replied"],
     "ticket.replied": ["outreach.triggers.on_events"],
     "ticket.message_received": ["outreach.triggers.on_events"],
     "ticket.noted": [],
@@ -267,7 +271,7 @@ EVENT_SUBSCRIBERS: dict[str, list[str]] = {
     "ticket.reopened": ["outreach.triggers.on_events"],
     "ticket.solved": ["outreach.triggers.on_events", "outreach.triggers.release_holds"],
     "ticket.updated": [],
-    "ticket.closed": [],
+    "ticket.closed": ["outreach.triggers.release_holds"],
     "ticket.unsent": [],
     "ticket.requested": ["tickets.intake.on_ticket_requested"],
     "customer.created": ["outreach.triggers.on_events"],
@@ -280,13 +284,13 @@ EVENT_SUBSCRIBERS: dict[str, list[str]] = {
     "address.suppressed": [],
     "address.released": [],
     "mail.sent": ["outreach.triggers.on_sent"],
-    "mail.failed": [],
-    "mail.unknown": [],
+    "mail.failed": ["outreach.triggers.on_sent"],
+    "mail.unknown": ["outreach.triggers.on_sent"],
     "mail.withheld": ["outreach.triggers.on_sent"],
     "mail.held": [],
     "mail.released": [],
     "mail.resent": [],
-    "mail.cancelled": [],
+    "mail.cancelled": ["outreach.triggers.on_sent"],
     "mail.bounced": ["outreach.triggers.on_bounced"],
     "mail.complained": [],
     "campaign.enrolled": [],
@@ -296,8 +300,8 @@ EVENT_SUBSCRIBERS: dict[str, list[str]] = {
 
 # kind of outgoing message → the half that decides and writes it; both take a batch of Outgoing rows
 OUTBOX: dict[str, dict[str, str]] = {
-    "ticket.reply": {"guard": "tickets.replies.guard", "render": "tickets.replies.render"},
-    "ticket.confirmation": {"guard": "tickets.replies.guard", "render": "tickets.replies.render_confirmation"},
+    "ticket.reply": {"guard": "tickets.letters.guard", "render": "tickets.letters.render"},
+    "ticket.confirmation": {"guard": "tickets.letters.guard_confirmation", "render": "tickets.letters.render_confirmation"},
     "campaign.message": {"guard": "outreach.guards.ask", "render": "outreach.messages.render"},
     "account.mail": {"guard": "helpdesk.mail.backend.guard", "render": "helpdesk.mail.backend.render"},
 }
