@@ -4,6 +4,7 @@ Values are JSON: a path looks up keys of dictionaries, never attributes. Filters
 variables to assign, so nothing can grow; loops walk lists only, 500 rounds in all nested ones; output has a limit.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +13,7 @@ from typing import Any, TextIO
 from urllib.parse import quote, urlsplit
 
 from django.utils.dateparse import parse_date, parse_datetime
-from django.utils.formats import date_format, localize
+from django.utils.formats import date_format, localize, number_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from liquid import Environment, RenderContext, Undefined
@@ -36,6 +37,7 @@ MAX_SOURCE = 20_000  # characters
 ROOTS = ("customer", "company", "event", "workspace")
 INTERNAL = ("unsubscribe_url",)  # what our own layout uses
 ALWAYS_THERE = {"customer.email", "workspace.name", "unsubscribe_url", "forloop"}
+UNREAD = re.compile(r"\{%-?\s*(raw|endraw|comment|doc)\b")  # the lexer knows these without a tag
 LINKS = {"http", "https", "mailto", "tel"}
 
 
@@ -102,7 +104,7 @@ def number(value: object, digits: object = 0) -> str:
     if isinstance(value, Undefined):
         return str(value)
     try:
-        return str(localize(round(float(str(value)), max(0, min(4, int(str(digits)))))))
+        return number_format(float(str(value)), max(0, min(4, int(str(digits)))), force_grouping=True)
     except ValueError:
         raise MissingValue(_("a number in “%s”") % str(value)[:40]) from None
 
@@ -154,9 +156,8 @@ def check(source: str) -> list[Use]:
     """The values a text writes, in order. Raises BadTemplate for anything that is not this language."""
     if len(source) > MAX_SOURCE:
         raise BadTemplate(_("At most %d characters.") % MAX_SOURCE)
-    for name in INTERNAL_FILTERS:
-        if name in source:
-            raise BadTemplate(_("There is no filter “%s”.") % name)
+    if unread := UNREAD.search(source):
+        raise BadTemplate(_("There is no “%s” here.") % unread[1])
     try:
         template = sandbox(html=False).from_string(source)
     except LiquidError as error:
@@ -186,6 +187,8 @@ def _check_expression(expression: Expression, known: frozenset[str]) -> None:
                               % {"name": expression.path[0], "roots": ", ".join(ROOTS)})
     if isinstance(expression, FilteredExpression):
         for item in expression.filters or []:
+            if item.name not in FILTERS:
+                raise BadTemplate(_("There is no filter “%s”.") % item.name)
             for argument in item.children():
                 if not isinstance(argument, Literal):
                     raise BadTemplate(_("“%s”: what follows a filter must be plain text or a number.") % expression)
