@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import redis
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
 from django.views.decorators.cache import never_cache
@@ -13,21 +13,18 @@ from django.views.decorators.http import require_safe
 
 from helpdesk.accounts.access import public
 from helpdesk.customers import dispatch
-from helpdesk.lib import dates
 from helpdesk.live import bell
 from helpdesk.live.tasks import HEARTBEAT
+from helpdesk.live.ticks import MAX_SKEW, skew
 from helpdesk.mail import outbox
 
 LATE_HEARTBEAT = 30  # seconds
 LATE_WORK = 300  # seconds an event or a message may wait
-MAX_SKEW = 30  # seconds between the machine's clock and the database's
 
 
 def database() -> dict[str, Any]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT extract(epoch FROM clock_timestamp())")
-        skew = dates.machine_now().timestamp() - float(cursor.fetchone()[0])
-    return {"ok": abs(skew) < MAX_SKEW, "clock_skew_seconds": round(skew, 3)}
+    ahead = skew()
+    return {"ok": abs(ahead) < MAX_SKEW, "clock_skew_seconds": round(ahead, 3)}
 
 
 def broker() -> dict[str, Any]:

@@ -232,7 +232,6 @@ CELERY_TASK_DEFAULT_QUEUE = "maintenance"
 CELERY_TASK_ROUTES = {
     "helpdesk.mail.tasks.send_replies": {"queue": "replies"},
     "helpdesk.mail.tasks.send_campaigns": {"queue": "campaigns"},
-    "helpdesk.mail.tasks.plan_due": {"queue": "campaigns"},
     "helpdesk.mail.tasks.process_incoming": {"queue": "ingest"},
     "helpdesk.mail.tasks.fetch_mailboxes": {"queue": "ingest"},
     "helpdesk.customers.tasks.dispatch": {"queue": "ingest"},
@@ -242,7 +241,6 @@ BELL = env.bool("TWOFOLD_BELL", default=True)  # off where no worker listens, as
 # Every entry only says "look at the database"; it expires before the next, so that a stopped worker finds no pile.
 CELERY_BEAT_SCHEDULE = {
     "dispatch": {"task": "helpdesk.customers.tasks.dispatch", "schedule": 5, "options": {"expires": 5}},
-    "plan": {"task": "helpdesk.mail.tasks.plan_due", "schedule": 5, "options": {"expires": 5}},
     "send-replies": {"task": "helpdesk.mail.tasks.send_replies", "schedule": 5, "options": {"expires": 5}},
     "send-campaigns": {"task": "helpdesk.mail.tasks.send_campaigns", "schedule": 5, "options": {"expires": 5}},
     "incoming": {"task": "helpdesk.mail.tasks.process_incoming", "schedule": 5, "options": {"expires": 5}},

@@ -100,7 +100,7 @@ def sink(smtp_server: tuple[Sink, int], settings: object) -> Sink:
 
 @pytest.fixture(autouse=True)
 def empty_valkey(request: pytest.FixtureRequest) -> None:
-    if "db" in request.fixturenames or "transactional_db" in request.fixturenames:
+    if "db" in request.fixturenames or request.node.get_closest_marker("django_db"):
         bell.client().flushdb()
 
 

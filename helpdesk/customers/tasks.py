@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from celery import shared_task
 from django.conf import settings
 
 from helpdesk.accounts.models import IdempotentCall
@@ -11,21 +10,21 @@ from helpdesk.customers.append_only import erasing
 from helpdesk.customers.models import Event
 from helpdesk.lib.dates import now
 from helpdesk.live import bell
+from helpdesk.live.ticks import tick
 
 ROUNDS = 50
 KEEP_CALLS = timedelta(days=3)
 
 
-@shared_task
+@tick
 def dispatch() -> None:
-    bell.answered("helpdesk.customers.tasks.dispatch")
     for _ in range(ROUNDS):
         if not line.run_once():
             return
     bell.ring("helpdesk.customers.tasks.dispatch")
 
 
-@shared_task
+@tick
 def tidy() -> None:
     """Old idempotency keys, and events from outside after EXTERNAL_EVENT_DAYS."""
     IdempotentCall.objects.filter(created_at__lt=now() - KEEP_CALLS).delete()

@@ -1,0 +1,61 @@
+"""/healthz says what is not well, in words a monitor and a person understand."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.mail import send_mail
+
+from helpdesk.customers import timeline
+from helpdesk.lib import dates
+from helpdesk.live import bell
+from helpdesk.live.tasks import heartbeat
+from helpdesk.mail.models import Outgoing, State
+from helpdesk.mail.tasks import send_replies
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("helpdesk.health")]
+
+
+def test_all_is_well_when_a_worker_has_run_what_beat_sent(client):
+    heartbeat()
+    answer = client.get("/healthz")
+    assert answer.status_code == 200 and answer.json()["ok"] is True
+    assert answer.json()["workers_and_beat"]["last_seen_seconds"] < 5
+
+
+def test_no_worker_no_health(client):
+    answer = client.get("/healthz")
+    assert answer.status_code == 503 and answer.json()["failing"] == ["workers_and_beat"]
+
+
+def test_the_broker_away_is_said_and_does_not_break_the_answer(client, settings, monkeypatch):
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    monkeypatch.setattr(bell, "_client", None)
+    answer = client.get("/healthz").json()
+    assert answer["broker"] == {"ok": False, "reason": "ConnectionError"} and answer["database"]["ok"]
+
+
+def test_work_that_nobody_does_is_said(client):
+    heartbeat()
+    timeline.record("ticket.solved")
+    assert client.get("/healthz").json()["events"]["ok"]
+    with dates.moved(by=timedelta(minutes=6)):
+        answer = client.get("/healthz").json()
+    assert answer["failing"] == ["events"] and answer["events"]["oldest_undispatched_seconds"] > 300
+    assert answer["database"]["ok"], "a moved business clock is no skew of the machine's"
+
+
+def test_a_wrong_clock_does_nothing_and_is_said(client, monkeypatch, sink):
+    heartbeat()
+    send_mail("Your code", "123456", None, ["omar@nordwind.example"])
+    wrong = dates.machine_now() + timedelta(seconds=45)
+    with monkeypatch.context() as patch:
+        patch.setattr(dates, "machine_now", lambda: wrong)
+        send_replies()
+        assert not sink and Outgoing.objects.get().state == State.PENDING
+        assert client.get("/healthz").json()["failing"] == ["database"]
+    send_replies()
+    assert len(sink) == 1
+
+
+def test_only_reading(client):
+    assert client.post("/healthz").status_code == 405
