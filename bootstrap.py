@@ -2,7 +2,7 @@
 """From an empty clone to everything: python3 bootstrap.py run | test | check | test-long | bench | screenshots | chaos
 
 Standard library only. Makes .venv, installs the pinned requirements when they have changed, and starts what was asked
-for. `make` calls this file; without make it is the way in.
+for. `make` calls this file; without make it is the way in. Its syntax is that of Python 3.6, to tell old ones so.
 """
 
 import ctypes
@@ -14,30 +14,182 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 OLDEST = (3, 11)
-ROOT = os.path.dirname(os.path.abspath(__file__))
-VENV = os.path.join(ROOT, ".venv")
-PYTHON = os.path.join(VENV, "bin", "python")
-NEEDS = {"run": "requirements.txt"}  # everything else needs requirements-dev.txt, which includes it
+VERSION = sys.version_info[:2]
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = str(VENV / "bin" / "python")
 SYSTEM = {  # Debian package → what it puts in place, and what is skipped without it
     "chromium": ("/usr/bin/chromium", "tests in a browser, screenshots"),
     "dovecot-imapd": ("/usr/sbin/dovecot", "tests against a real IMAP server"),
     "postfix": ("/usr/sbin/smtp-source", "tests with smtp-source and smtp-sink"),
     "fonts-liberation": ("/usr/share/fonts/truetype/liberation", "the same letters in every screenshot"),
-    "fonts-noto-core": ("/usr/share/fonts/truetype/noto", "scripts other than Latin in screenshots"),
+    "fonts-noto-core": ("/usr/share/fonts/truetype/noto/NotoSans-Regular.ttf", "other scripts in screenshots"),
     "fonts-noto-color-emoji": ("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf", "emoji in screenshots"),
 }
-CHECKS = [
-    ("ruff check", ["-m", "ruff", "check"]),
-    ("ruff format", ["-m", "ruff", "format", "--check"]),
-    ("mypy", ["-m", "mypy"]),
-    ("import contracts", ["-c", "from importlinter.cli import lint_imports_command as c; c()"]),
-    ("check --deploy", ["manage.py", "check", "--deploy", "--fail-level", "WARNING"]),
-    ("migrations", ["-W", "ignore::RuntimeWarning", "manage.py", "makemigrations", "--check", "--dry-run"]),
-]
-# An installation as the internet would see it, for `check --deploy`.
+CHECKS = {
+    "ruff check": ["-m", "ruff", "check"],
+    "ruff format": ["-m", "ruff", "format", "--check"],
+    "mypy": ["-m", "mypy"],
+    "import contracts": ["-c", "from importlinter.cli import lint_imports_command as check; check()"],
+    "check --deploy": ["manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+    "migrations": ["-W", "ignore::RuntimeWarning", "manage.py", "makemigrations", "--check", "--dry-run"],
+}
+# For the checks, an installation as the internet would see it.
 DEPLOYED = {"BASE_URL": "https://help.example.org", "SECRET_KEY": hashlib.sha512(os.urandom(64)).hexdigest()}
+
+
+def main():
+    """The first argument says what; the others go on to it."""
+    what, rest = (sys.argv[1:2] or [""])[0], sys.argv[2:]
+    doors = {
+        "run": lambda: become("manage.py", "up", *rest),
+        "test": lambda: (install_system_packages(), test(rest)),
+        "check": lambda: test(rest),
+        "test-long": lambda: become("-m", "pytest", "-m", "long", *rest),
+        "bench": lambda: beside_servers("-m", "bench", *rest),
+        "chaos": lambda: beside_servers("-m", "bench.chaos", *rest),
+        "screenshots": lambda: (install_system_packages(), beside_servers("-m", "bench.screenshots", *rest)),
+    }
+    if what not in doors:
+        stop(__doc__.splitlines()[0])
+    find_python()
+    alone = os.open(str(ROOT), os.O_RDONLY)
+    fcntl.flock(alone, fcntl.LOCK_EX)  # two commands in an empty clone: the second waits for what the first installs
+    make_venv()
+    install("requirements.txt" if what == "run" else "requirements-dev.txt")
+    os.close(alone)
+    doors[what]()
+
+
+def find_python():
+    """Leave this interpreter for a newer one when it is too old."""
+    if VERSION >= OLDEST:
+        return
+    for minor in range(19, OLDEST[1] - 1, -1):
+        newer = shutil.which(f"python3.{minor}")
+        if newer:
+            os.execv(newer, [newer, *sys.argv])
+    oldest = ".".join(map(str, OLDEST))
+    stop(f"Twofold needs Python {oldest} or newer and this is {platform.python_version()}: install one and use it instead")
+
+
+def make_venv():
+    """The virtual environment; made again when it is half-made or its Python is gone or another version."""
+    if not os.access(str(ROOT), os.W_OK):
+        stop(f"{ROOT} cannot be written by this user: make a clone of your own, or change its owner")
+    works = f"import pip, sys; sys.exit(sys.version_info[:2] != {VERSION})"
+    if os.access(PYTHON, os.X_OK) and subprocess.call([PYTHON, "-c", works], stderr=subprocess.DEVNULL) == 0:
+        return
+    if VENV.exists() and not os.access(str(VENV), os.W_OK):
+        stop(f"{VENV} belongs to another user: remove it, or make a clone of your own")
+    try:
+        import ensurepip  # noqa: F401
+        import venv
+    except ImportError:
+        package = "python{}.{}-venv".format(*VERSION)
+        stop(f"This Python cannot make virtual environments; on Debian and Ubuntu: apt-get install {package}")
+    say(f"Making .venv with Python {platform.python_version()}")
+    try:
+        venv.create(str(VENV), with_pip=True, clear=True, symlinks=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        stop(f"Cannot make {VENV}: {error}")
+
+
+def install(requirements):
+    """Install what is pinned, unless exactly this has been installed before."""
+    stamp = VENV / "installed"
+    wanted = [digest("requirements.txt")]
+    if requirements != "requirements.txt":
+        wanted.append(digest(requirements))
+    installed = stamp.read_text().split() if stamp.exists() else []
+    if installed[: len(wanted)] == wanted:
+        return
+    say(f"Installing {requirements}: about half a minute")
+    pip = [PYTHON, "-m", "pip", "install", "--quiet", "--quiet", "--disable-pip-version-check", "--no-input"]
+    if subprocess.call([*pip, "--requirement", str(ROOT / requirements)]):
+        stop(f"pip could not install {requirements}: the lines above say why; try again when that is mended")
+    # so that plain `pytest` finds us, as an editable installation would
+    (VENV / "lib" / "python{}.{}".format(*VERSION) / "site-packages" / "twofold.pth").write_text(f"{ROOT}\n")
+    stamp.write_text("\n".join(wanted) + "\n")
+
+
+def install_system_packages():
+    """As root on Debian, what browser and mail tests need; elsewhere say what is skipped."""
+    debian = Path("/etc/debian_version").exists() and shutil.which("apt-get")
+    absent = missing()
+    if absent and debian and os.geteuid() == 0:
+        say(f"Installing with apt: {', '.join(absent)}")
+        log = VENV / "apt.log"
+        command = ["apt-get", "install", "--yes", "--no-install-recommends", *absent]
+        with log.open("wb") as output:
+            # the first try fails on a machine whose lists are empty or old
+            if apt(command, output) and apt(["apt-get", "update"], output) == 0:
+                apt(command, output)
+        absent = missing()
+        if absent:
+            say(f"apt could not install everything; {log} says why")
+    for name in absent:
+        say(f"Skipped for want of {name}: {SYSTEM[name][1]}")
+    if absent and debian and os.geteuid() != 0:
+        say(f"To have it all: sudo apt-get install --no-install-recommends {' '.join(absent)}")
+
+
+def missing():
+    """The Debian packages whose files are not here."""
+    return [name for name, (path, _) in SYSTEM.items() if not Path(path).exists()]
+
+
+def apt(command, output):
+    """Run apt without questions; its exit status."""
+    quiet = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+    return subprocess.call(command, env=quiet, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+
+
+def test(arguments):
+    """All checks, also when one fails, then all tests: pytest's summary comes last, but for what failed before."""
+    failed = []
+    for name, command in CHECKS.items():
+        result = subprocess.run(
+            [PYTHON, *command],
+            cwd=str(ROOT),
+            env=dict(os.environ, **DEPLOYED),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        say(f"{name:<18} {'failed' if result.returncode else 'ok'}")
+        if result.returncode:
+            failed.append(name)
+            say(result.stdout.decode(errors="replace"))
+    status = subprocess.call([PYTHON, "-m", "pytest", "-n", "2", *arguments], cwd=str(ROOT))
+    if failed:
+        stop(f"Checks that failed before the tests: {', '.join(failed)}")
+    sys.exit(status)
+
+
+def become(*arguments):
+    """Turn into the process asked for, so that signals reach it and nothing stands between."""
+    if "MAKELEVEL" in os.environ and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0)  # PR_SET_PDEATHSIG: a killed make ends us as well
+    os.chdir(str(ROOT))
+    os.execv(PYTHON, [PYTHON, *arguments])
+
+
+def beside_servers(*command):
+    """Run a command of ours beside a PostgreSQL and a Valkey of its own."""
+    become("-m", "helpdesk.embedded", PYTHON, *command)
+
+
+def digest(name):
+    """Of a file's content, to see whether it has changed."""
+    return hashlib.sha256((ROOT / name).read_bytes()).hexdigest()
+
+
+def say(text):
+    """One line at once, also into a pipe."""
+    print(text, flush=True)
 
 
 def stop(text):
@@ -45,167 +197,6 @@ def stop(text):
     sys.stdout.flush()
     sys.stderr.write(text + "\n")
     sys.exit(1)
-
-
-def fitting_python():
-    """Leave this interpreter for a newer one when it is too old."""
-    if sys.version_info >= OLDEST:
-        return
-    for minor in range(19, OLDEST[1] - 1, -1):
-        newer = shutil.which("python3.%d" % minor)
-        if newer:
-            os.execv(newer, [newer] + sys.argv)
-    stop(
-        "Twofold needs Python %d.%d or newer and this is %s: install one, then run it with this script"
-        % (OLDEST + (platform.python_version(),))
-    )
-
-
-def make_venv():
-    """The virtual environment; made again when it is half-made or its Python is gone or another version."""
-    if not os.access(ROOT, os.W_OK):
-        stop("%s cannot be written by this user: make a clone of your own, or change its owner" % ROOT)
-    works = "import pip, sys; sys.exit(sys.version_info[:2] != %r)" % (sys.version_info[:2],)
-    if os.access(PYTHON, os.X_OK) and subprocess.call([PYTHON, "-c", works], stderr=subprocess.DEVNULL) == 0:
-        return
-    if os.path.exists(VENV) and not os.access(VENV, os.W_OK):
-        stop("%s belongs to another user: remove it, or make a clone of your own" % VENV)
-    try:
-        import ensurepip  # noqa: F401
-        import venv
-    except ImportError:
-        stop(
-            "This Python cannot make virtual environments; on Debian and Ubuntu: apt-get install python%d.%d-venv"
-            % sys.version_info[:2]
-        )
-    say("Making .venv with Python %s" % platform.python_version())
-    try:
-        venv.create(VENV, with_pip=True, clear=True, symlinks=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        stop("Cannot make %s: %s" % (VENV, error))
-
-
-def install(requirements):
-    """Install what is pinned, unless exactly this has been installed before."""
-    stamp = os.path.join(VENV, "installed")
-    wanted = digest("requirements.txt")
-    if requirements != "requirements.txt":
-        wanted += " " + digest(requirements)
-    before = read(stamp) if os.path.exists(stamp) else ""
-    if before == wanted or before.startswith(wanted + " "):
-        return
-    say("Installing %s: about half a minute" % requirements)
-    pip = [PYTHON, "-m", "pip", "install", "--quiet", "--quiet", "--disable-pip-version-check", "--no-input"]
-    if subprocess.call(pip + ["--requirement", os.path.join(ROOT, requirements)]):
-        stop("pip could not install %s: the lines above say why; run this again when that is mended" % requirements)
-    library = os.path.join(VENV, "lib", "python%d.%d" % sys.version_info[:2], "site-packages")
-    write(os.path.join(library, "twofold.pth"), ROOT)  # so that plain `pytest` finds us
-    write(stamp, wanted)
-
-
-def install_system_packages():
-    """As root on Debian, what browser and mail tests need; elsewhere say what is skipped."""
-    missing = [name for name, (path, _) in SYSTEM.items() if not os.path.exists(path)]
-    if not missing:
-        return
-    debian = os.path.exists("/etc/debian_version") and shutil.which("apt-get")
-    if debian and os.geteuid() == 0:
-        say("Installing with apt: %s" % ", ".join(missing))
-        quiet = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
-        apt = ["apt-get", "install", "--quiet", "--quiet", "--yes", "--no-install-recommends"] + missing
-        log = os.path.join(VENV, "apt.log")
-        with open(log, "wb") as out:
-            if subprocess.call(apt, env=quiet, stdout=out, stderr=out):  # as on a machine that has no lists yet
-                subprocess.call(["apt-get", "update", "--quiet"], env=quiet, stdout=out, stderr=out)
-                subprocess.call(apt, env=quiet, stdout=out, stderr=out)
-        missing = [name for name in missing if not os.path.exists(SYSTEM[name][0])]
-        if missing:
-            say("apt could not install all of it: %s says why" % log)
-    for name in missing:
-        say("Skipped for want of %s: %s" % (name, SYSTEM[name][1]))
-    if missing and debian and os.geteuid() != 0:
-        say("To have all: sudo apt-get install --no-install-recommends %s" % " ".join(missing))
-
-
-def check():
-    """Run every check, all of them even when one fails. The names of those that failed."""
-    failed = []
-    for name, command in CHECKS:
-        environ = dict(os.environ, **DEPLOYED)
-        result = subprocess.run([PYTHON] + command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        say("%-18s %s" % (name, "failed" if result.returncode else "ok"))
-        if result.returncode:
-            failed.append(name)
-            sys.stdout.write(result.stdout.decode(errors="replace"))
-            sys.stdout.flush()
-    return failed
-
-
-def pytest(*arguments):
-    return subprocess.call([PYTHON, "-m", "pytest", *arguments], cwd=ROOT)
-
-
-def say(text):
-    print(text, flush=True)
-
-
-def digest(name):
-    with open(os.path.join(ROOT, name), "rb") as file:
-        return hashlib.sha256(file.read()).hexdigest()
-
-
-def read(path):
-    with open(path) as file:
-        return file.read().strip()
-
-
-def write(path, text):
-    with open(path, "w") as file:
-        file.write(text + "\n")
-
-
-def launch(*arguments):
-    """Become the process asked for, so that signals reach it and nothing stands between."""
-    if "MAKELEVEL" in os.environ and sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0)  # PR_SET_PDEATHSIG: a killed make ends us as well
-    os.chdir(ROOT)
-    os.execv(PYTHON, [PYTHON, *arguments])
-
-
-def beside_servers(*command):
-    """Run a command of ours beside a PostgreSQL and a Valkey of its own."""
-    launch("-m", "helpdesk.embedded", PYTHON, *command)
-
-
-def main():
-    what, rest = (sys.argv[1:2] or [""])[0], sys.argv[2:]
-    doors = {
-        "run": lambda: launch("manage.py", "up", *rest),
-        "test": lambda: (install_system_packages(), tests(rest)),
-        "check": lambda: tests(rest),
-        "test-long": lambda: sys.exit(pytest("-m", "long", *rest)),
-        "bench": lambda: beside_servers("-m", "bench", *rest),
-        "chaos": lambda: beside_servers("-m", "bench.chaos", *rest),
-        "screenshots": lambda: (install_system_packages(), beside_servers("-m", "bench.screenshots", *rest)),
-    }
-    if what not in doors:
-        stop(__doc__.splitlines()[0])
-    fitting_python()
-    alone = os.open(ROOT, os.O_RDONLY)
-    fcntl.flock(alone, fcntl.LOCK_EX)  # two commands in an empty clone: the second waits for what the first installs
-    make_venv()
-    install(NEEDS.get(what, "requirements-dev.txt"))
-    os.close(alone)
-    doors[what]()
-
-
-def tests(rest):
-    """All checks, then all tests: pytest's summary comes last, after it only what failed before it."""
-    failed = check()
-    status = pytest("-n", "2", *rest)
-    if failed:
-        stop("Checks failed before the tests: %s" % ", ".join(failed))
-    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ THREADS = int(os.environ.get("TWOFOLD_WEB_THREADS", "8"))
 LARGEST_BODY = int(os.environ.get("TWOFOLD_MAX_REQUEST_BYTES", "60000000"))
 IN_MEMORY = 256_000  # bytes of a body that stay out of a temporary file
 
-pages = get_wsgi_application()
+pages: Any = get_wsgi_application()
 threads: Any = WSGIMiddleware(pages, workers=THREADS)
 streams: Any = get_asgi_application()
 

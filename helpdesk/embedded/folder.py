@@ -42,6 +42,12 @@ class DataFolder:
         except OSError as error:
             raise Refused(f"Cannot use {self.path} as the data folder: {error.strerror}") from error
 
+    def held(self) -> int:
+        """The descriptor of the lock, for a server to hold as well."""
+        if self.lock is None:
+            raise ValueError(f"{self.path} is not open")
+        return self.lock
+
     def close(self) -> None:
         if self.lock is not None:
             os.close(self.lock)

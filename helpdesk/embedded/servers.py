@@ -38,7 +38,6 @@ FORGETFUL_SETTINGS = {
 
 def postgres(folder: DataFolder, *, durable: bool = True) -> Program:
     """PostgreSQL on the folder's cluster, which is made when it is missing. The folder is open."""
-    assert folder.lock is not None
     user, home, run = server_user(), server_home(folder.path), socket_folder(folder.path)
     binaries = _binaries(home)[0]
     _make_cluster(binaries, home, user, durable=durable)
@@ -53,14 +52,13 @@ def postgres(folder: DataFolder, *, durable: bool = True) -> Program:
         stop=signal.SIGINT,  # "fast": ends sessions, writes a checkpoint
         orphaned=signal.SIGINT,
         grace=60.0,
-        pass_fds=(folder.lock,),
+        pass_fds=(folder.held(),),
         ready=lambda pid: _postgres_ready(home / "postgres" / "postmaster.pid", pid),
     )
 
 
 def valkey(folder: DataFolder, *, durable: bool = True) -> Program:
     """Valkey in the folder, which is open; when durable, its log reaches the disk every second."""
-    assert folder.lock is not None
     home, run = server_home(folder.path), socket_folder(folder.path)
     options = {
         "port": "0",
@@ -81,7 +79,7 @@ def valkey(folder: DataFolder, *, durable: bool = True) -> Program:
         cwd=home / "valkey",
         user=server_user(),
         orphaned=signal.SIGTERM,
-        pass_fds=(folder.lock,),
+        pass_fds=(folder.held(),),
         ready=lambda pid: _valkey_ready(run / "valkey.sock"),
     )
 
@@ -98,7 +96,7 @@ class Servers:
     def __enter__(self) -> "Servers":
         try:
             self.folder.open()
-            with open(self.folder.path / "servers.log", "ab") as log:
+            with (self.folder.path / "servers.log").open("ab") as log:
                 for make in (postgres, valkey):
                     program = make(self.folder, durable=self.durable)
                     self.running.append((program, self.family.start(program, output=log)))
@@ -151,11 +149,8 @@ def _binaries(home: Path) -> tuple[Path, Path]:
         if (libraries := package.with_name(package.name + ".libs")).exists():
             shutil.copytree(libraries, draft / libraries.name)
         shutil.copy2(server, draft / server.name)
-        for folder, _, files in os.walk(draft):
-            os.chmod(folder, 0o755)
-            for name in files:
-                file = Path(folder, name)
-                file.chmod(0o755 if file.stat().st_mode & 0o100 else 0o644)
+        for path in [draft, *draft.rglob("*")]:
+            path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
         draft.rename(copy)
     return copy / package.name / "pginstall" / "bin", copy / server.name
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from helpdesk.embedded import installation as setup
 from helpdesk.embedded import servers
@@ -91,8 +92,7 @@ class Supervisor:
         for program in made:
             self._start(program)
         for program in made:
-            pid = self.children[program.name].process.pid
-            self._wait_for(program.name, lambda ready=program.ready, pid=pid: ready(pid))
+            self._wait_for(program.name, partial(program.ready, self.children[program.name].process.pid))
 
     def _prepare(self) -> None:
         """Migrations, static files and, into an empty database of our own, the demo: one process that ends."""

@@ -57,7 +57,7 @@ def _remove_leftovers() -> None:
     """Folders of runs that were killed: theirs is the lock that nobody holds."""
     for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         try:
-            with open(path / "lock", "rb") as lock:
+            with (path / "lock").open("rb") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(path, ignore_errors=True)
         except OSError:

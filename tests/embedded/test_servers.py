@@ -23,4 +23,4 @@ def test_the_run_has_a_real_valkey() -> None:
     client = redis.Redis.from_url(settings.REDIS_URL)
     client.set("seen", "yes", ex=5)
     assert client.get("seen") == b"yes"
-    assert settings.SECRET_KEY == os.environ["SECRET_KEY"]
+    assert os.environ["SECRET_KEY"] == settings.SECRET_KEY

@@ -1,5 +1,4 @@
 import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,7 @@ class Command(BaseCommand):
         digest = hashlib.sha256()
         for finder in get_finders():
             for name, storage in finder.list(None):
-                state = os.stat(storage.path(name))
+                state = Path(storage.path(name)).stat()
                 digest.update(f"{name}\\0{state.st_size}\\0{state.st_mtime_ns}\\n".encode())
         if Path(settings.STATIC_ROOT).exists() and stamp.exists() and stamp.read_text() == digest.hexdigest():
             return
@@ -45,6 +44,6 @@ class Command(BaseCommand):
     def _load_demo(self, sign_ins: Path) -> None:
         """What load_demo prints are the sign-ins; every start shows them again."""
         draft = sign_ins.with_suffix(".draft")
-        with open(draft, "w") as file:
+        with draft.open("w") as file:
             call_command("load_demo", stdout=file)
         draft.rename(sign_ins)
