@@ -2,55 +2,31 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.db import models, transaction
 from django.db.models import Func, Q, Value
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
 from helpdesk.accounts.models import Team, User
+from helpdesk.customers.identity import one_line
 from helpdesk.customers.models import Address, Customer
 from helpdesk.customers.timeline import record
 from helpdesk.knowledge.models import Topic
 from helpdesk.lib.dates import now
 from helpdesk.live.streams import announce
 from helpdesk.mail.models import Mailbox
+from tickets.models.terms import LIVE, OURS, Channel, Priority, Status, TicketClosed
 
 MAX_TAGS = 200
+UNDONE = ("status", "waiting_since", "first_replied_at", "solved_at", "last_message_id", "last_message_at")
 
-
-class Status(models.TextChoices):
-    NEW = "new", _("New")
-    OPEN = "open", _("Open")
-    PENDING = "pending", _("Pending")
-    HOLD = "hold", _("On hold")
-    SOLVED = "solved", _("Solved")
-    CLOSED = "closed", _("Closed")
-
-
-LIVE = ("new", "open", "pending", "hold")  # plain words, for they also stand in the migrations
-OURS = ("new", "open")  # the states in which it is our turn
-
-
-class Priority(models.TextChoices):
-    LOW = "low", _("Low")
-    NORMAL = "normal", _("Normal")
-    HIGH = "high", _("High")
-    URGENT = "urgent", _("Urgent")
-
-
-class Channel(models.TextChoices):
-    FORM = "form", _("Web form")
-    MAIL = "mail", _("Mail")
-    API = "api", _("API")
-    OUTREACH = "outreach", _("Outreach")
-
-
-class TicketClosed(ValueError):
-    """A closed ticket never changes; what comes later starts a follow-up. Permanent."""
+if TYPE_CHECKING:
+    from tickets.models.message import Message
 
 
 class TicketQuerySet(models.QuerySet["Ticket"]):
@@ -127,6 +103,10 @@ class Ticket(models.Model):
     def is_live(self) -> bool:
         return self.status in LIVE
 
+    @property
+    def waits_on_us(self) -> bool:
+        return self.status in OURS and self.waiting_since is not None
+
     def facts(self) -> dict[str, Any]:
         """What every event about this ticket carries."""
         return {"ticket": self.pk, "number": self.number, "subject": self.subject, "topic": self.topic_id}
@@ -136,7 +116,7 @@ class Ticket(models.Model):
     @transaction.atomic
     def assign(self, to: User | None, *, by: Any) -> bool:
         """Make it somebody's work, or nobody's. False when that is so already."""
-        self._lock()
+        self._open_to_change()
         if self.assignee_id == (to.pk if to else None):
             return False
         self._set(assignee=to)
@@ -160,7 +140,7 @@ class Ticket(models.Model):
     def set_status(self, status: str, *, by: Any, at: datetime | None = None) -> bool:
         """Any status a person may choose; solving and opening again are facts of their own."""
         wanted = Status(status)
-        self._lock()
+        self._open_to_change()
         if wanted == Status.SOLVED:
             return self.solve(by=by, at=at)
         if wanted == Status.CLOSED:
@@ -177,7 +157,7 @@ class Ticket(models.Model):
     @transaction.atomic
     def solve(self, *, by: Any, at: datetime | None = None) -> bool:
         """Mark the conversation solved; a second call, also a concurrent one, changes nothing."""
-        self._lock()
+        self._open_to_change()
         was = self.status
         if was == Status.SOLVED:
             return False
@@ -189,25 +169,92 @@ class Ticket(models.Model):
 
     @transaction.atomic
     def reopen(self, *, by: Any, at: datetime | None = None, status: str = Status.OPEN) -> bool:
-        """A solved ticket becomes work again, and waits on us from now on."""
-        self._lock()
+        """A solved ticket becomes work again; if the work is ours, it waits on us from now on."""
+        self._open_to_change()
         if self.status != Status.SOLVED:
             return False
         at = at or now()
-        self._set(status=Status(status), solved_at=None, waiting_since=at)
+        self._set(status=Status(status), solved_at=None, waiting_since=at if status in OURS else None)
         self.record("ticket.reopened", by, at=at, status=str(status))
         return True
 
     @transaction.atomic
     def close(self, *, by: Any, at: datetime | None = None) -> bool:
         """For good: whoever writes after this starts a follow-up."""
-        self._lock(closed=True)
+        self.lock()
         if self.status == Status.CLOSED:
             return False
         at = at or now()
         self._set(status=Status.CLOSED, closed_at=at, solved_at=self.solved_at or at, waiting_since=None)
         self.record("ticket.closed", by, at=at)
         return True
+
+    # --- what is said on it: call these under lock(), in the transaction that writes the message ----------------------
+
+    def lock(self) -> None:
+        """Read the row again under its lock, so that two who change it at once do so one after the other."""
+        self.refresh_from_db(from_queryset=Ticket.objects.select_for_update())
+
+    def opened(self, message: "Message", *, by: Any) -> None:
+        """The first message is there: the clock starts at its words, unless it is automatic."""
+        automatic = message.kind != message.Kind.CUSTOMER
+        at = message.at
+        self._set(last_message_id=message.pk, last_message_at=at, said=one_line(message.text, 200),
+                  waiting_since=None if automatic else at, last_customer_message_at=None if automatic else at)
+        self.record("ticket.opened", by, at=at, message=message.pk, channel=str(self.channel), automatic=automatic,
+                    outgoing=self.outgoing_id, campaign=self.campaign_id, follow_up_of=self.follow_up_of_id)
+
+    def heard(self, message: "Message", *, by: Any, wakes: bool) -> None:
+        """They wrote. Unless it is automatic or a mere thank-you, it is our turn, and what was solved is work again."""
+        was, at = self.status, message.at
+        values: dict[str, Any] = {"last_message_id": message.pk, "last_message_at": at, "said": one_line(message.text, 200)}
+        if wakes:
+            values |= {"waiting_since": self.waiting_since or at, "solved_at": None}
+            values["status"] = self.status if self.status in OURS else Status.OPEN
+        if message.kind == message.Kind.CUSTOMER:
+            values["last_customer_message_at"] = at
+        self._set(**values)
+        if message.kind == message.Kind.CUSTOMER:
+            self.record("ticket.message_received", by, at=at, message=message.pk, channel=self.channel, stranger=message.stranger)
+        if was != self.status:
+            kind = "ticket.reopened" if was == Status.SOLVED else "ticket.status_changed"
+            self.record(kind, by, at=at, was=was, status=str(self.status))
+        announce(f"ticket:{self.pk}", "inbox")
+
+    def replied(self, message: "Message", *, by: Any, status: str = "") -> dict[str, Any]:
+        """We wrote: nobody waits for us any more; without a status it is their turn, and what is solved stays so.
+
+        Returns what it was before, so that the reply can be taken back.
+        """
+        before = {name: getattr(self, name) for name in UNDONE}
+        at, waited = message.at, self.waiting_since and (message.at - self.waiting_since).total_seconds()
+        self._set(last_message_id=message.pk, last_message_at=at, waiting_since=None, first_replied_at=self.first_replied_at or at,
+                  status=Status.OPEN if self.status == Status.NEW else self.status)
+        self.record("ticket.replied", by, at=at, message=message.pk, first=before["first_replied_at"] is None,
+                    waited=None if waited is None else int(waited), seconds=int((at - self.opened_at).total_seconds()))
+        self.set_status(status or (self.status if self.status == Status.SOLVED else Status.PENDING), by=by, at=at)
+        return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in before.items()}
+
+    def noted(self, message: "Message", *, by: Any) -> None:
+        """A note for the team: it moves no clock and no status."""
+        self._set(last_message_id=message.pk, last_message_at=message.at)
+        self.record("ticket.noted", by, at=message.at, message=message.pk)
+
+    def unsent(self, message: "Message", *, by: Any) -> None:
+        """A reply was taken back before it left: the ticket is what it was, unless somebody wrote meanwhile."""
+        before = {name: parse_datetime(value) if name.endswith(("_at", "_since")) and value else value
+                  for name, value in (message.before or {}).items()}
+        if self.last_message_id != message.pk:
+            waits = [at for at in (before.get("waiting_since"), self.waiting_since) if at]
+            before = {"waiting_since": min(waits, default=None)}
+            if self.first_replied_at == message.at:
+                before["first_replied_at"] = None
+        was = self.status
+        self._set(**before)
+        self.record("ticket.unsent", by, message=message.pk)
+        if was != self.status:
+            kind = "ticket.reopened" if was == Status.SOLVED else "ticket.status_changed"
+            self.record(kind, by, was=was, status=str(self.status))
 
     def record(self, kind: str, by: Any, *, at: datetime | None = None, **payload: Any) -> None:
         """A fact about this ticket, and word to whoever looks at it."""
@@ -216,10 +263,9 @@ class Ticket(models.Model):
 
     # --- how they do it ----------------------------------------------------------------------------------------------
 
-    def _lock(self, *, closed: bool = False) -> None:
-        """Read the row again under its lock, so that two who change it at once do so one after the other."""
-        self.refresh_from_db(from_queryset=Ticket.objects.select_for_update())
-        if self.status == Status.CLOSED and not closed:
+    def _open_to_change(self) -> None:
+        self.lock()
+        if self.status == Status.CLOSED:
             raise TicketClosed(_("Ticket #%s is closed. A new message starts a follow-up.") % self.number)
 
     def _set(self, **values: Any) -> None:
@@ -230,7 +276,7 @@ class Ticket(models.Model):
     @transaction.atomic
     def _change(self, field: str, value: Any, by: Any) -> bool:
         """Set a plain property; its old and new value in words go into the event."""
-        self._lock()
+        self._open_to_change()
         was = getattr(self, field)
         if was == value:
             return False

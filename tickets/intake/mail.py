@@ -1,0 +1,167 @@
+"""A read mail becomes words on a ticket: which ticket, whose words, and who else reads along (design: mail.md, threading)."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
+
+from helpdesk.customers import identity
+from helpdesk.customers.models import Address, Customer
+from helpdesk.lib.html import sanitize
+from helpdesk.mail import outbox
+from helpdesk.mail.models import IncomingMail, Outgoing
+from helpdesk.mail.parsing import Address as Written
+from helpdesk.mail.parsing import Mail
+from tickets import addresses, attachments
+from tickets.intake.opening import Words, hear, open_ticket
+from tickets.models import Channel, Message, Participant, Status, Ticket
+
+MAX_FOLLOWERS = 50
+MAX_REFERENCES = 50  # looked up, newest first
+NUMBER = re.compile(r"\[#(\d{1,18})\]")
+State = IncomingMail.State
+
+
+@dataclass(frozen=True)
+class Received:
+    """How a mail ended: ticketed, ignored or quarantined, the latter two with their reason in words."""
+
+    state: str
+    reason: str = ""
+    ticket_id: int | None = None
+    message_id: int | None = None
+
+
+@transaction.atomic
+def receive_mail(mail: Mail, incoming: IncomingMail) -> Received:
+    """Ticket a mail that is no bounce. ``incoming.outgoing_id`` is what it answers, if a signature of ours proved it.
+
+    Safe to run twice: a mail whose message is there already gives the same answer.
+    """
+    known = Message.objects.filter(incoming_id=incoming.pk).first()
+    if known:
+        return _ticketed(known)
+    writer = author(mail)
+    if writer is None:
+        return Received(State.QUARANTINED, _("It names no sender that could be answered"))
+    if addresses.plain(writer.address) in addresses.ours():
+        return Received(State.IGNORED, _("It comes from an address of ours"))
+    # Two copies may be on their way to two mailboxes at once: one after the other from here on.
+    _one_at_a_time(mail.message_id)
+    if copy := _copy_of(mail, writer):
+        return Received(State.IGNORED, _("A second copy of a message on ticket #%s") % copy.ticket.number, copy.ticket_id, copy.pk)
+
+    answers = Outgoing.objects.filter(pk=incoming.outgoing_id).first() if incoming.outgoing_id else None
+    ticket = find_ticket(mail, incoming, answers, writer)
+    if mail.automatic and ticket is None and (answers or mail.in_reply_to or mail.references):
+        return Received(State.IGNORED, _("An automatic answer: %s") % mail.automatic)
+    customer = identity.customer_for_address(writer.address, writer.name)
+    if answers and not mail.automatic:
+        outbox.answered(answers.pk)
+    kept = attachments.keep_mail(mail)
+    words = _words(mail, incoming, writer, attachments.images(kept), kept)
+    if ticket is None:
+        ticket = open_ticket(customer, mail.subject, words, channel=Channel.MAIL, mailbox=incoming.mailbox, answers=answers,
+                             once=f"mail:{incoming.pk}", address=_address(writer))
+        message = ticket.messages.earliest("id")
+        stranger = False
+    else:
+        stranger = not takes_part(ticket, customer, writer.address)
+        message = hear(ticket, customer, words, stranger=stranger)
+        ticket = message.ticket
+    if not stranger and not mail.automatic:
+        follow(ticket, [*mail.to, *mail.cc])
+    return _ticketed(message)
+
+
+def author(mail: Mail) -> Written | None:
+    """Whom to answer: who it is from, or where a machine that sends for a person says that answers go."""
+    found = mail.from_
+    try:
+        if found and mail.reply_to and addresses.is_machine(found.address):
+            found = mail.reply_to[0]
+        identity.canonical(found.address if found else "")
+    except ValueError:
+        return None
+    return found
+
+
+def find_ticket(mail: Mail, incoming: IncomingMail, answers: Outgoing | None, writer: Written) -> Ticket | None:
+    """Our signature first, then a message-id we know in this mailbox, then the number in the subject for who takes part."""
+    if answers:
+        if answers.ticket_id:
+            return Ticket.objects.filter(pk=answers.ticket_id).first()
+        canonical = identity.canonical(writer.address)
+        return (Ticket.objects.filter(outgoing_id=answers.pk, requester__addresses__canonical=canonical)
+                .exclude(status=Status.CLOSED).order_by("-id").first())
+    ids = list(dict.fromkeys([mail.in_reply_to or "", *reversed(mail.references)]))[:MAX_REFERENCES]
+    known = {m.rfc_id: m for m in Message.objects.filter(rfc_id__in=[i for i in ids if i], ticket__mailbox=incoming.mailbox)
+             .select_related("ticket").order_by("-id")}
+    if named := next((known[i].ticket for i in ids if i in known), None):
+        return named
+    if mail.automatic:
+        return None
+    for number in NUMBER.findall(mail.subject)[:3]:
+        ticket = Ticket.objects.filter(number=int(number)).select_related("requester").first()
+        owner = Customer.objects.filter(addresses__canonical=identity.canonical(writer.address)).first()
+        if ticket and takes_part(ticket, owner, writer.address):
+            return ticket
+    return None
+
+
+def takes_part(ticket: Ticket, customer: Customer | None, address: str) -> bool:
+    if customer and customer.pk == ticket.requester_id:
+        return True
+    return ticket.participants.filter(canonical=identity.canonical(address)).exists()
+
+
+def follow(ticket: Ticket, people: list[Written]) -> None:
+    """New people in To and Cc read along from now on; our own addresses and machines do not."""
+    ours = addresses.ours()
+    theirs = set(Address.objects.filter(customer=ticket.requester_id).values_list("canonical", flat=True))
+    found: dict[str, Written] = {}
+    for person in people:
+        try:
+            canonical, plain = identity.canonical(person.address), addresses.plain(person.address)
+        except ValueError:
+            continue
+        if plain not in ours and canonical not in theirs and not addresses.is_machine(person.address):
+            found.setdefault(canonical, person)
+    room = MAX_FOLLOWERS - ticket.participants.count()
+    Participant.objects.bulk_create(
+        [Participant(ticket=ticket, canonical=key, address=person.address, name=identity.one_line(person.name))
+         for key, person in list(found.items())[: max(room, 0)]],
+        ignore_conflicts=True,
+    )
+
+
+def _words(mail: Mail, incoming: IncomingMail, writer: Written, images: dict[str, str], kept: list) -> Words:
+    quote = mail.text[len(mail.reply):] if mail.text.startswith(mail.reply) else mail.text
+    html = sanitize(mail.reply_html, images=images) if mail.reply_html else ""
+    return Words(
+        mail.reply, html=html, quote=quote.strip("\n"), attachments=kept, name=writer.name, address=writer.address,
+        at=incoming.received_at, rfc_id=mail.message_id, references=mail.references, incoming_id=incoming.pk,
+        automatic=mail.automatic or "", cc=[person.address for person in mail.cc],
+    )
+
+
+def _copy_of(mail: Mail, writer: Written) -> Message | None:
+    """The message that this mail already became by another mailbox: same id, same sender, same words."""
+    return (Message.objects.filter(rfc_id=mail.message_id[:998], address__iexact=writer.address, text=mail.reply)
+            .select_related("ticket").first())
+
+
+def _one_at_a_time(message_id: str) -> None:
+    number = int.from_bytes(hashlib.sha256(message_id.encode("utf-8", "replace")).digest()[:8], "big", signed=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
+
+
+def _address(writer: Written) -> Address | None:
+    return Address.objects.filter(channel="email", canonical=identity.canonical(writer.address)).first()
+
+
+def _ticketed(message: Message) -> Received:
+    return Received(State.TICKETED, "", message.ticket_id, message.pk)

@@ -1,0 +1,35 @@
+"""The words a ticket's state is said in."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Status(models.TextChoices):
+    NEW = "new", _("New")
+    OPEN = "open", _("Open")
+    PENDING = "pending", _("Pending")
+    HOLD = "hold", _("On hold")
+    SOLVED = "solved", _("Solved")
+    CLOSED = "closed", _("Closed")
+
+
+LIVE = ("new", "open", "pending", "hold")  # plain words, for they also stand in the migrations
+OURS = ("new", "open")  # the states in which it is our turn
+
+
+class Priority(models.TextChoices):
+    LOW = "low", _("Low")
+    NORMAL = "normal", _("Normal")
+    HIGH = "high", _("High")
+    URGENT = "urgent", _("Urgent")
+
+
+class Channel(models.TextChoices):
+    FORM = "form", _("Web form")
+    MAIL = "mail", _("Mail")
+    API = "api", _("API")
+    OUTREACH = "outreach", _("Outreach")
+
+
+class TicketClosed(ValueError):
+    """A closed ticket never changes; what comes later starts a follow-up. Permanent."""

@@ -1,0 +1,156 @@
+"""What we say on a ticket: replies that leave by the outbox and can be taken back for some seconds, and notes that never leave."""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from helpdesk.accounts.models import ApiToken, User
+from helpdesk.customers import identity
+from helpdesk.customers.models import Address
+from helpdesk.files.models import Attachment
+from helpdesk.lib.dates import now
+from helpdesk.lib.html import from_markdown
+from helpdesk.mail import outbox
+from helpdesk.mail.models import Class, Lane, Outgoing
+from tickets.models import Draft, Message, Participant, Status, Ticket, TicketClosed
+
+KIND = "ticket.reply"
+MAX_CC = 50
+
+
+class NewerMessages(Exception):
+    """Somebody wrote since the author last looked; the author decides again. Carries the messages."""
+
+    def __init__(self, messages: list[Message]) -> None:
+        super().__init__(_("Something new arrived while you were writing."))
+        self.messages = messages
+
+
+class NoAddress(ValueError):
+    """The requester has no address that a reply could go to. Permanent until one is added."""
+
+
+@transaction.atomic
+def reply(
+    ticket: Ticket, text: str, *, by: User | ApiToken, status: str = "", seen: int | None = None,
+    cc: Sequence[str] | None = None, attachments: Iterable[Attachment] = (), once: str | None = None,
+) -> Message:
+    """Answer everybody on the ticket; then it is their turn, unless a status says otherwise. With ``once``, sending the same form twice is one reply.
+
+    ``seen`` is the last message the author saw: a newer one raises NewerMessages. ``cc`` replaces who reads along; None
+    leaves them. A person's reply waits UNDO_SEND seconds before it leaves. Raises TicketClosed, NoAddress, BadAddress.
+    """
+    ticket.lock()
+    if known := _said(once):
+        return known
+    if ticket.status == Status.CLOSED:
+        raise TicketClosed(_("Ticket #%s is closed. Nothing can be added to it.") % ticket.number)
+    if seen is not None and (newer := newer_than(ticket, seen, by)):
+        raise NewerMessages(newer)
+    address = recipient(ticket)
+    if address is None:
+        raise NoAddress(_("We know no address of %s. Add one on the customer's page.") % ticket.requester)
+    people = read_along(ticket, cc) if cc is not None else [p.address for p in ticket.participants.all()]
+    message = _write(ticket, Message.Kind.REPLY, text, by, attachments, once, to=address.shown, cc=people)
+    undo = settings.UNDO_SEND if isinstance(by, User) else 0
+    row = Outgoing(
+        key=f"{KIND}:{message.pk}", kind=KIND, klass=Class.REPLY, lane=Lane.REPLIES, customer=ticket.requester, address=address,
+        to=address.shown, cc=people, mailbox=ticket.mailbox, title=ticket.subject[:200], topic_id=ticket.topic_id,
+        ticket_id=ticket.pk, message_id=message.pk, due_at=message.at + timedelta(seconds=undo),
+    )
+    outbox.plan([row])
+    message.outgoing_id = row.pk
+    message.before = ticket.replied(message, by=by, status=status)
+    message.save(update_fields=["outgoing_id", "before"])
+    _forget_draft(ticket, by)
+    return message
+
+
+@transaction.atomic
+def note(ticket: Ticket, text: str, *, by: User | ApiToken, attachments: Iterable[Attachment] = (), once: str | None = None) -> Message:
+    """Write to the team only. It leaves for nobody, moves no clock, and may be added to a closed ticket."""
+    ticket.lock()
+    if known := _said(once):
+        return known
+    message = _write(ticket, Message.Kind.NOTE, text, by, attachments, once)
+    ticket.noted(message, by=by)
+    _forget_draft(ticket, by)
+    return message
+
+
+@transaction.atomic
+def unsend(message: Message, *, by: User) -> bool:
+    """Take a reply back before it leaves: the words return to its author's draft. False when it is too late."""
+    ticket = message.ticket
+    ticket.lock()
+    rows = Outgoing.objects.filter(pk=message.outgoing_id)
+    if message.kind != Message.Kind.REPLY or not outbox.cancel(rows, reason=_("Taken back by %s") % by, by=by):
+        return False
+    draft, _new = Draft.objects.update_or_create(
+        ticket=ticket, user=by, defaults={"kind": "reply", "text": message.text, "cc": ", ".join(message.cc), "saved_at": now()}
+    )
+    draft.attachments.set(message.attachments.all())
+    ticket.unsent(message, by=by)
+    message.delete()
+    return True
+
+
+def newer_than(ticket: Ticket, seen: int, reader: Any) -> list[Message]:
+    """What others wrote after the message that the reader saw last."""
+    newer = ticket.messages.filter(pk__gt=seen).select_related("user", "customer").order_by("pk")
+    return [message for message in newer if message.user_id is None or message.user_id != getattr(reader, "pk", None)]
+
+
+def recipient(ticket: Ticket) -> Address | None:
+    """Where the requester wrote from, or else their first address."""
+    if ticket.address and ticket.address.customer_id == ticket.requester_id:
+        return ticket.address
+    return Address.objects.filter(customer=ticket.requester_id, channel="email").order_by("-is_primary", "id").first()
+
+
+def read_along(ticket: Ticket, addresses: Sequence[str]) -> list[str]:
+    """Exactly these people read along from now on. Returns their addresses; raises BadAddress, naming the one."""
+    wanted: dict[str, str] = {}
+    for address in addresses:
+        if address.strip():
+            wanted.setdefault(_canonical(address), address.strip())
+    if len(wanted) > MAX_CC:
+        raise identity.BadAddress(_("At most %d people can read along.") % MAX_CC)
+    for own in Address.objects.filter(customer=ticket.requester_id).values_list("canonical", flat=True):
+        wanted.pop(own, None)  # they are in To already
+    ticket.participants.exclude(canonical__in=wanted).delete()
+    Participant.objects.bulk_create(
+        [Participant(ticket=ticket, canonical=key, address=shown) for key, shown in wanted.items()], ignore_conflicts=True
+    )
+    return list(wanted.values())
+
+
+def _canonical(address: str) -> str:
+    try:
+        return identity.canonical(address)
+    except identity.BadAddress as error:
+        raise identity.BadAddress(_("“%(address)s” is no email address.") % {"address": address.strip()[:80]}) from error
+
+
+def _said(once: str | None) -> Message | None:
+    return Message.objects.filter(once=once).first() if once else None
+
+
+def _write(ticket: Ticket, kind: str, text: str, by: User | ApiToken, attachments: Iterable[Attachment], once: str | None,
+           **fields: Any) -> Message:
+    person = by if isinstance(by, User) else None
+    message = Message.objects.create(
+        ticket=ticket, kind=kind, user=person, name="" if person else by.name, text=text, html=from_markdown(text), once=once,
+        at=now(), **fields,
+    )
+    message.attachments.set(attachments)
+    return message
+
+
+def _forget_draft(ticket: Ticket, by: User | ApiToken) -> None:
+    if isinstance(by, User):
+        Draft.objects.filter(ticket=ticket, user=by).delete()
