@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - mail is as wide as it is
 """How messages are read: the real ones, and the shapes that real mail has."""
 
 import json
@@ -185,7 +186,7 @@ def test_without_from_the_sender_then_the_return_path_says_who() -> None:
         ("koi8-r", "Привет".encode("koi8-r"), "Привет"),
         ("punycode", b"abc-def", "abc-def"),
         ("base64", "Grüße".encode(), "Grüße"),
-        ("utf-8", "Grüße, Gruß".encode()[:-1], "Grüße, Gru\ufffd"),
+        ("utf-8", "Viele Grüße und Küßchen, Gruß".encode()[:-1], "Viele Grüße und Küßchen, Gru\ufffd"),
         ("utf-8", b"a\0b\x07c", "abc"),
         ("utf-7", b"Gr+APwA3w-e", "Grüße"),
     ],

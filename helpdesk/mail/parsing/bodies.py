@@ -59,9 +59,10 @@ def _walk(part: Part, found: Bodies, *, related: bool, only: bool) -> tuple[str 
 def _leaf(part: Part, found: Bodies, *, related: bool, only: bool) -> tuple[str | None, str | None]:
     is_text = part.type in ("text/plain", "text/html") and not part.disposition.startswith("attachment")
     if is_text and not related and (only or not part.filename):
-        text = clean_text(part.text())
-        if len(text) > MAX_TEXT:
-            text = text[:MAX_TEXT]
+        text = part.text()
+        shortened = len(text) > MAX_TEXT
+        text = clean_text(text[:MAX_TEXT])
+        if shortened:
             found.notes.append("The text is longer than a million characters; the rest is kept only in the original.")
         if part.type == "text/html":
             return None, text

@@ -15,7 +15,8 @@ from .addresses import parse, valid
 from .charsets import clean_line, decode
 from .headers import Headers, ids, split
 
-MAX_GUESSED = 256 * 1024  # bytes of a report without structure that are searched
+MAX_GUESSED = 64 * 1024  # bytes of a report without structure that are searched: its own words stand at the top
+MAX_REPORT = 1024 * 1024  # bytes of a structured report that are read
 MAX_RECIPIENTS = 1_000
 
 _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]\d)")
@@ -109,14 +110,14 @@ def _message_id(original: Headers) -> str | None:
 
 
 def _fields(content: bytes) -> Headers:
-    data = content[:MAX_GUESSED].lstrip()
+    data = content[:MAX_REPORT].lstrip()
     return split(data, 0, len(data))[0]
 
 
 def _groups(content: bytes) -> list[Headers]:
     """The groups of fields about one recipient each (RFC 3464, 2.1); prose between them is passed over."""
     found = []
-    for block in re.split(rb"\r?\n[ \t]*\r?\n", content[:MAX_GUESSED].strip())[: MAX_RECIPIENTS + 10]:
+    for block in re.split(rb"\r?\n[ \t]*\r?\n", content[:MAX_REPORT].strip())[: MAX_RECIPIENTS + 10]:
         group = split(block + b"\n\n", 0, len(block) + 2)[0]
         if "final-recipient" in group or "original-recipient" in group:
             found.append(group)

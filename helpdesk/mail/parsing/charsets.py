@@ -84,7 +84,7 @@ def _best(data: bytes) -> str:
         return _clean_decode(data, "utf-16")
     repaired = data.decode("utf-8", "replace")
     letters = sum(data.count(byte) for byte in range(0xC2, 0xF5))
-    if repaired.count("\ufffd") * 4 < letters:
+    if repaired.count("\ufffd") * 3 < letters:
         return repaired
     return _clean_decode(data, "cp1252")
 

@@ -34,15 +34,16 @@ def read(raw: bytes) -> Mail:
     sender = _sender(headers)
     return_path = _return_path(headers)
     subject = headers.line("subject", MAX_SUBJECT)
-    text = found.text if found.text is not None else to_text(found.html or "")
-    text = "" if not text.strip() else text.strip("\n")
+    written = found.text.strip("\n") if found.text and found.text.strip() else None
+    text = written if written is not None else to_text(found.html or "")
     html = sanitize(found.html) if found.html is not None else ""
-    reply, reply_html = _reply(text, found.html, html, forwarded=bool(phrases.FORWARD_SUBJECT.match(subject)))
+    reply, reply_html = _reply(written, found.html, html, forwarded=bool(phrases.FORWARD_SUBJECT.match(subject)))
     from_whom = sender.address if sender else ""
     bounce = bounces.read(
         _reports(leaves), get=headers.get, sender=from_whom, subject=subject, text=text, raw=data, return_path=return_path
     )
-    reason = automatic.why(headers.get, sender=from_whom, content_type=parameters(headers.get("content-type"))[0], return_path=return_path)
+    announced, _ = parameters(headers.get("content-type"))
+    reason = automatic.why(headers.get, sender=from_whom, content_type=announced, return_path=return_path)
     return Mail(
         from_=sender,
         reply_to=parse(headers.get("reply-to")),
@@ -114,15 +115,22 @@ def _reports(leaves: list[Part]) -> Iterator[tuple[str, bytes]]:
     return ((part.type, part.body()) for part in leaves if part.type.startswith("message/") or part.type == "text/rfc822-headers")
 
 
-def _reply(text: str, raw_html: str | None, html: str, *, forwarded: bool) -> tuple[str, str]:
-    """(new part of the text, new part of the HTML). What a subject calls forwarded is shown whole: it is the content."""
+def _reply(text: str | None, raw_html: str | None, html: str, *, forwarded: bool) -> tuple[str, str]:
+    """(new part as text, new part as HTML). What a subject calls forwarded is shown whole: it is the content.
+
+    Where only one of the two shows that a quote begins, the other is made from it.
+    """
+    whole = text if text is not None else to_text(raw_html or "")
     if forwarded:
-        return text, html
+        return whole, html
     shorter = quotes_html.new_part(raw_html) if raw_html else None
-    reply_html = sanitize(shorter) if shorter is not None else html
-    reply = quotes.new_part(text)
-    if shorter is not None and reply == text:
-        reply = to_text(reply_html) or reply
-    elif raw_html and shorter is None and reply != text:
-        reply_html = from_text(reply)  # only the text part shows where the quote begins
-    return reply, reply_html
+    if shorter is not None:
+        html = sanitize(shorter)
+    if text is None and shorter is not None:
+        return to_text(html), html
+    reply = quotes.new_part(whole, marks=text is not None)
+    if reply == whole and shorter is not None:
+        return to_text(html), html
+    if reply != whole and raw_html and shorter is None:
+        return reply, from_text(reply)
+    return reply, html

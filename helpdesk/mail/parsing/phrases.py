@@ -55,6 +55,12 @@ def dated(text: str) -> bool:
     return bool(_DATED.search(text))
 
 
+def sure(text: str) -> bool:
+    """Whether an attribution is certain enough to believe it without quote marks below: a date, and a time or a sender."""
+    found = _DATED.findall(text)
+    return len(found) > 1 or (bool(found) and any(sign in text for sign in "@,<"))
+
+
 def forwarded(line: str) -> bool:
     """Whether this line says that a forwarded message follows; that is content, not a quote."""
     return bool(_FORWARDED_LINE.match(line))

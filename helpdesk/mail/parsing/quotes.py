@@ -9,14 +9,17 @@ import re
 from . import phrases
 
 _QUOTED = re.compile(r"^\s{0,3}(?:>|\|(?=[> ]))")
-_RULE = re.compile(r"^\s*[_=*-]{5,}\s*$")
+_RULE = re.compile(r"^\s*[_=*-]{3,}\s*$")
 _CONTEXT = 5  # lines over which a mail program may wrap its attribution
 
 
-def new_part(text: str) -> str:
-    """`text` without its trailing quote; `text` itself when there is none, or nothing else."""
+def new_part(text: str, *, marks: bool = True) -> str:
+    """`text` without its trailing quote; `text` itself when there is none, or nothing else.
+
+    `marks` is off for text made from HTML, whose `>` lines were judged there.
+    """
     lines = text.rstrip().split("\n")
-    cut = min(_marker(lines), _trailing(lines))
+    cut = min(_marker(lines), _trailing(lines) if marks else len(lines))
     kept = "\n".join(lines[:cut]).rstrip()
     return kept.strip("\n") if kept.strip() else text.strip("\n")
 
@@ -34,7 +37,7 @@ def _marker(lines: list[str]) -> int:
             return _over_rule(lines, index)
         if line.rstrip().endswith((":", "：")) and (start := _attribution(lines, index)) is not None:
             following = _after(lines, index)
-            if following and not _QUOTED.match(following[0]) and _dated_sender("\n".join(lines[start : index + 1])):
+            if following and not _QUOTED.match(following[0]) and phrases.sure("\n".join(lines[start : index + 1])):
                 return start
     return len(lines)
 
@@ -80,10 +83,6 @@ def _begins(lines: list[str], first: int) -> bool:
     """An attribution stands alone, a blank line or a quote above it, or it begins with its date."""
     above = lines[first - 1] if first else ""
     return not above.strip() or bool(_QUOTED.match(above)) or phrases.dated(lines[first])
-
-
-def _dated_sender(text: str) -> bool:
-    return phrases.dated(text) and ("@" in text or "," in text or "<" in text)
 
 
 def _after(lines: list[str], index: int) -> list[str]:
