@@ -2,7 +2,7 @@
 
 `places`: functions(request) → list of {"icon", "word", "url", "count", "go"}; `go` is the letter after g.
 `views`: one function(request) → list of {"word", "url", "count"}; all counts come from one query.
-Where a reader is follows from the address, so nobody has to say it.
+Where a reader is follows from the address; an entry that also owns other addresses says so with `here`.
 """
 
 from typing import Any
@@ -27,7 +27,8 @@ def rail_for(request: HttpRequest) -> dict[str, Entries]:
         here = (htmx.current_url_abs_path if htmx else None) or request.get_full_path()
         places = [dict(place) for source in settings.RAIL["places"] for place in import_string(source)(request)]
         views = [dict(view) for view in import_string(settings.RAIL["views"])(request)]
-        view, place = nearest(views, here), nearest(places, here)
+        view = next((e for e in views if e.get("here")), None) or nearest(views, here)
+        place = next((e for e in places if e.get("here")), None) or nearest(places, here)
         for entry in views:
             entry["current"] = "page" if entry is view else ""
         for entry in places:
