@@ -15,13 +15,16 @@ from django.utils.translation import pgettext
 
 from helpdesk.customers import consent
 from helpdesk.customers.addresses import BadAddress, canonical
-from helpdesk.customers.models import Customer
+from helpdesk.customers.models import Customer, Event
 from helpdesk.lib import conditions, dates
 from helpdesk.mail.models import GONE, Class, Outgoing, State
 from outreach.models import Campaign, Version
 
 RESERVED = (State.QUEUED, State.CLAIMED, State.RETRY_WAIT)  # a place under the cap is theirs already
 COUNTED = (Class.TRANSACTIONAL, Class.INCIDENT, Class.LIFECYCLE, Class.PROMOTIONAL)  # replies are not ours to count
+
+OPENS = ("ticket.opened", "ticket.reopened")
+ENDS = ("ticket.solved", "ticket.closed")
 
 
 def in_words(moment: datetime, zone: ZoneInfo) -> str:
@@ -96,8 +99,21 @@ class Facts:
         campaign = self.campaign(row)
         return self.held.get(json.dumps(campaign.holds, sort_keys=True), set()) if campaign and campaign.holds else set()
 
+    @cached_property
+    def open_numbers(self) -> dict[int, set[int]]:
+        """By held customer: the numbers of their open tickets, as the timeline tells it; outreach knows no tickets."""
+        events = Event.objects.filter(customer__in=set().union(*self.held.values()), kind__in=(*OPENS, *ENDS))
+        found: dict[int, set[int]] = defaultdict(set)
+        for customer, kind, payload in events.order_by("occurred_at", "id").values_list("customer_id", "kind", "payload"):
+            if isinstance(number := payload.get("number"), int):
+                (found[customer].add if kind in OPENS else found[customer].discard)(number)
+        return found
+
     def holding_words(self, row: Outgoing) -> str:
-        return _("Held until their open ticket is solved")
+        numbers = self.open_numbers.get(row.customer_id or 0, set())
+        if len(numbers) == 1:
+            return _("Held until ticket #%d is solved") % next(iter(numbers))
+        return _("Held until their open tickets are solved")
 
     def room(self, row: Outgoing, cap: int, days: int) -> datetime | None:
         """None when one more message fits; else when it will.
