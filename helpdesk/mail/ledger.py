@@ -1,0 +1,56 @@
+"""One customer's line through time: what they were sent, now, what is held and why, what comes."""
+
+from dataclasses import dataclass, field
+
+from django.db.models import QuerySet
+
+from helpdesk.accounts.models import Reach, User
+from helpdesk.live.streams import permitted
+from helpdesk.mail.models import WAITING, Outgoing, State
+
+PAST = 5
+COMING = 10
+
+
+@dataclass
+class Ledger:
+    """Each part in the order of time; ``more`` when there is more of the past than shown."""
+
+    customer_id: int
+    past: list[Outgoing] = field(default_factory=list)
+    waiting: list[Outgoing] = field(default_factory=list)
+    more: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.past or self.waiting)
+
+
+def ledger(customer_id: int, reader: User) -> Ledger:
+    """What the reader may see of it, in two queries: the newest five of the past and the next ten."""
+    rows = seen_by(reader).filter(customer_id=customer_id)
+    past = list(rows.exclude(state__in=WAITING).order_by("-due_at", "-id")[: PAST + 1])
+    waiting = list(rows.filter(state__in=WAITING).order_by("due_at", "id")[:COMING])
+    return Ledger(customer_id, past[:PAST][::-1], waiting, more=len(past) > PAST)
+
+
+def seen_by(reader: User) -> QuerySet[Outgoing]:
+    """Whoever reads some tickets only finds no mail of tickets here; each ticket shows its own."""
+    rows = Outgoing.objects.defer("rendered", "variables")
+    return rows if reader.reach == Reach.ALL else rows.filter(ticket_id=None)
+
+
+def may_read(reader: User, outgoing: Outgoing) -> bool:
+    """A reply is read by whoever reads its ticket; sign-in mail, with its links, by nobody; the rest by everybody here."""
+    if outgoing.kind == "account.mail":
+        return False
+    return outgoing.ticket_id is None or bool(permitted(reader, [f"ticket:{outgoing.ticket_id}"]))
+
+
+def unsettled() -> QuerySet[Outgoing]:
+    """Messages of which nobody knows whether they arrived, newest first: they wait for evidence or a person."""
+    return Outgoing.objects.filter(state=State.UNKNOWN).select_related("customer", "mailbox").order_by("-id")
+
+
+def stuck() -> QuerySet[Outgoing]:
+    """Messages that a mail server put off, longest first."""
+    return Outgoing.objects.filter(state=State.RETRY_WAIT).select_related("customer").order_by("next_at", "id")

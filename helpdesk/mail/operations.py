@@ -1,0 +1,86 @@
+"""What is stuck, and the operator's way to set it going again."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Count, QuerySet
+
+from helpdesk.accounts.models import User, audit
+from helpdesk.customers import dispatch
+from helpdesk.customers.models import EventDelivery
+from helpdesk.lib.dates import now
+from helpdesk.live import bell
+from helpdesk.mail.models import IncomingMail, Mailbox, MailSwitch
+
+State = IncomingMail.State
+SHOWN = 50
+
+
+@dataclass
+class Sum:
+    """What became of the mail of one mailbox; ``total`` is every row, so that the sum can be checked."""
+
+    mailbox: Mailbox
+    total: int
+    ticketed: int
+    ignored: int
+    quarantined: int
+    in_flight: int
+
+    @property
+    def holds(self) -> bool:
+        """Accepted = ticketed + ignored + quarantined + in flight."""
+        return self.total == self.ticketed + self.ignored + self.quarantined + self.in_flight
+
+
+def sums() -> list[Sum]:
+    """The sums of all mailboxes, in two queries."""
+    counts: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for mailbox, state, number in IncomingMail.objects.values_list("mailbox", "state").annotate(number=Count("pk")).order_by():
+        counts[mailbox][state] = number
+    return [
+        Sum(box, sum(found.values()), found[State.TICKETED], found[State.IGNORED], found[State.QUARANTINED], found[State.ACCEPTED])
+        for box in Mailbox.objects.all()
+        for found in [counts[box.pk]]
+    ]
+
+
+def quarantined() -> QuerySet[IncomingMail]:
+    """Mail that could not be read or placed, newest first, without its bytes."""
+    return IncomingMail.objects.filter(state=State.QUARANTINED).defer("raw").select_related("mailbox").order_by("-id")
+
+
+def switches() -> list[MailSwitch]:
+    return list(MailSwitch.objects.order_by("name"))
+
+
+@transaction.atomic
+def read_again(mails: QuerySet[IncomingMail], *, by: User) -> int:
+    """Put quarantined mail back in the line; what is elsewhere by now stays there. Returns how many."""
+    chosen = list(mails.filter(state=State.QUARANTINED).select_for_update(of=("self",)).values_list("pk", flat=True))
+    IncomingMail.objects.filter(pk__in=chosen).update(
+        state=State.ACCEPTED, reason="", attempts=0, next_at=now(), lease_until=None, owner=""
+    )
+    for pk in chosen:
+        audit("mail.read_again", actor=by.ref, subject=f"incoming:{pk}")
+    if chosen:
+        bell.ring("helpdesk.mail.tasks.process_incoming")
+    return len(chosen)
+
+
+@transaction.atomic
+def deliver_again(deliveries: QuerySet[EventDelivery], *, by: User) -> int:
+    """Owe these events their subscriber's attention at once. Returns how many."""
+    chosen = list(deliveries.select_for_update().values_list("pk", "subscriber", "event_id"))
+    for _pk, subscriber, event in chosen:
+        audit("event.delivered_again", actor=by.ref, subject=f"event:{event}", after={"subscriber": subscriber})
+    return dispatch.retry([pk for pk, _subscriber, _event in chosen])
+
+
+def stuck_events() -> list[dict[str, Any]]:
+    """Events that a subscriber failed on, with what they were, in two queries."""
+    rows = list(dispatch.failing()[:SHOWN])
+    events = dispatch.Event.objects.select_related("customer").in_bulk([row.event_id for row in rows])
+    return [{"delivery": row, "event": events.get(row.event_id)} for row in rows]

@@ -1,0 +1,15 @@
+"""Mail's addresses."""
+
+from django.urls import path
+
+from helpdesk.mail import views
+
+urlpatterns = [
+    path("outgoing/<int:pk>/", views.outgoing, name="outgoing"),
+    path("outgoing/<int:pk>/body/", views.body, name="outgoing-body"),
+    path("outgoing/<int:pk>/<slug:verb>/", views.decide, name="outgoing-decide"),
+    path("customers/<int:pk>/mail/", views.customer_mail, name="customer-mail"),
+    path("operations/", views.stuck, name="operations"),
+    path("operations/mail/again/", views.read_again, name="mail-read-again"),
+    path("operations/events/again/", views.deliver_again, name="events-deliver-again"),
+]
