@@ -25,8 +25,8 @@ def clean(data: Any, subject: str) -> dict[str, Any]:
 def to_q(tree: Any, subject: str, now: datetime) -> Q:
     """The condition as a Q for a queryset of the subject's model. Raises ConditionError.
 
-    Joins only to single rows and never doubles a row; usable in filter(), exclude() and in an
-    aggregate's filter=.
+    For filter() and an aggregate's filter=; it joins only to single rows and never doubles one.
+    To negate it, negate the tree: in exclude() or ~ SQL's NOT would lose rows with missing values.
     """
     return _q(parse(tree, subject, strict=False), now, negated=False)
 
