@@ -1,4 +1,8 @@
+from importlib import import_module
+from importlib.util import find_spec
+
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class HelpdeskConfig(AppConfig):
@@ -6,3 +10,7 @@ class HelpdeskConfig(AppConfig):
 
     def ready(self) -> None:
         from helpdesk import checks  # noqa: F401  registers itself
+
+        for module in settings.CONDITION_FIELDS:  # each registers its fields; all models are there by now
+            if find_spec(module):
+                import_module(module)

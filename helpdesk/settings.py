@@ -55,6 +55,7 @@ INSTALLED_APPS = [
     "helpdesk.knowledge",
     "tickets",
     "outreach",
+    "helpdesk.demo",
 ]
 
 MIDDLEWARE = [
@@ -311,7 +312,7 @@ MAIL_HANDLER = "tickets.intake.receive_mail"
 CONDITION_FIELDS = ["helpdesk.customers.fields", "tickets.fields", "outreach.fields"]
 
 # what the customer's page shows, in this order: function(customer, request) → {"template", ...context} or None
-PANELS = ["tickets.panels.customer_tickets", "outreach.panels.customer_outreach"]
+PANELS = ["helpdesk.mail.panels.customer_ledger", "tickets.panels.customer_tickets", "outreach.panels.customer_outreach"]
 
 # the rail: function(request) → entries
 RAIL = {

@@ -1,0 +1,1 @@
+"""Demo data, on top of everything and imported by nobody."""

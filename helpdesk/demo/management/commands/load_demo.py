@@ -1,0 +1,23 @@
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from helpdesk.accounts.models import User
+from helpdesk.demo import people
+from helpdesk.demo.story import Story
+
+
+class Command(BaseCommand):
+    help = "Fill an empty database with a small demo: three people here, twelve customers, two weeks of work."
+
+    @transaction.atomic
+    def handle(self, **_: Any) -> None:
+        if User.objects.exists():
+            raise CommandError("This database has people in it already; the demo is for an empty one.")
+        Story(people.staff(), people.customers()).tell()
+        for name, email, role, _teams in people.STAFF:
+            self.stdout.write(f"{email:<24} {people.PASSWORD:<16} {name}, {role}")
+        if settings.MAIL_TRANSPORT != "file":
+            self.stdout.write("Mail to the demo's customers goes to addresses that do not exist.")
