@@ -10,6 +10,7 @@ from . import phrases
 
 _QUOTED = re.compile(r"^\s{0,3}(?:>|\|(?=[> ]))")
 _RULE = re.compile(r"^\s*[_=*-]{3,}\s*$")
+MAX_LINES = 5_000  # what a person writes above a quote is shorter
 _CONTEXT = 5  # lines over which a mail program may wrap its attribution
 
 
@@ -26,7 +27,7 @@ def new_part(text: str, *, marks: bool = True) -> str:
 
 def _marker(lines: list[str]) -> int:
     """Where a quote without marks begins (Outlook and phones): all that follows is quote. len(lines) if there is none."""
-    for index, line in enumerate(lines):
+    for index, line in enumerate(lines[:MAX_LINES]):
         if _QUOTED.match(line):
             continue
         if phrases.forwarded(line):
