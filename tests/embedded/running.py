@@ -48,7 +48,7 @@ def processes_of(data: Path) -> dict[int, str]:
                 continue
             command = entry.joinpath("cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             traces = command + entry.joinpath("environ").read_bytes().decode(errors="replace")
-            traces += os.readlink(entry / "cwd")
+            traces += str((entry / "cwd").readlink())
         except OSError:
             continue  # it ended while we looked
         if str(data) in traces:

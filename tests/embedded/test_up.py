@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -60,10 +59,10 @@ def test_an_installation_lives_through_every_end_and_keeps_its_data(folder: Path
     assert not (folder / "other" / "servers" / "postgres").exists()
 
     # whoever dies returns
-    before = first.pids()
-    for name in ("web", "valkey"):
+    before, killed = first.pids(), ("web", "beat", "valkey", "postgres")
+    for name in killed:
         os.kill(before[name], signal.SIGKILL)
-    eventually(lambda: all(first.pids().get(name, before[name]) != before[name] for name in ("web", "valkey")), "return")
+    eventually(lambda: all(first.pids().get(name, before[name]) != before[name] for name in killed), "return")
     eventually(lambda: answers(first), "the web process answers again")
     assert "web was killed by signal 9" in first.said()
 
@@ -86,7 +85,7 @@ def test_an_installation_lives_through_every_end_and_keeps_its_data(folder: Path
     os.killpg(third.process.pid, signal.SIGINT)
     assert third.process.wait(60) == 0
     assert processes_of(data) == {}
-    assert "Traceback" not in third.said()
+    assert "\nTraceback" not in third.said(), "the supervisor itself failed"
 
 
 def test_two_run_side_by_side_and_one_dying_leaves_the_other(folder: Path) -> None:
