@@ -124,11 +124,8 @@ class Story:
         """What the workers would have done by then; letters go into the data folder, never to a mail server."""
         line = FileTransport()
         with dates.moved(to=at or self.start):
-            for _ in range(6):
-                dispatch.run_once()
-                journeys.sweep()
-                for lane in Lane:
-                    sender.send(lane, transport=line)
+            while dispatch.run_once() + journeys.sweep() + sum(sender.send(lane, transport=line) for lane in Lane):
+                continue
 
     def last_weeks(self) -> None:
         seat = self.ticket("asa", "Second seat for our accountant", "Hello, may our accountant have a seat of her own without "
