@@ -167,6 +167,8 @@ class Enrolment(models.Model):
     reason = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(default=now)
     finished_at = models.DateTimeField(null=True)
+    replied_at = models.DateTimeField(null=True)  # the first answer to one of its messages
+    unsubscribed_at = models.DateTimeField(null=True)  # by the link in one of its messages
 
     objects = EnrolmentQuerySet.as_manager()
 

@@ -153,17 +153,21 @@ def withdraw(subscription: int, customers: set[int]) -> None:
 
 
 def on_replied(events: list[Event]) -> None:
-    """A ticket began as the answer to a message of ours: say so on the timeline, once a message."""
+    """A ticket began as the answer to a message of ours: counted, and said on the timeline, once an enrolment."""
     answered = {pk: event for event in events if isinstance(pk := event.payload.get("outgoing"), int)}
-    rows = Outgoing.objects.filter(pk__in=answered, kind=journeys.KIND, campaign_id__isnull=False)
-    told = set(Event.objects.filter(customer__in=[row.customer_id for row in rows if row.customer_id],
-                                    kind="campaign.replied").values_list("payload__outgoing", flat=True))
-    names = dict(Campaign.objects.filter(pk__in=[row.campaign_id for row in rows]).values_list("pk", "name"))
+    rows = Outgoing.objects.filter(pk__in=answered, kind=journeys.KIND, enrolment_id__isnull=False)
+    by_enrolment = {row.enrolment_id: answered[row.pk] for row in rows}
+    journeys.lock(event.customer_id for event in by_enrolment.values() if event.customer_id)
+    first = list(Enrolment.objects.filter(pk__in=by_enrolment, replied_at=None).select_related("campaign"))
+    for enrolment in first:
+        enrolment.replied_at = by_enrolment[enrolment.pk].occurred_at
+    Enrolment.objects.bulk_update(first, ["replied_at"], batch_size=journeys.BATCH)
     record_all(
-        Fact("campaign.replied", row.customer_id, answered[row.pk].occurred_at,
-             payload={"campaign": row.campaign_id, "name": names.get(row.campaign_id or 0, ""), "outgoing": row.pk,
-                      "ticket": answered[row.pk].payload.get("ticket")})
-        for row in rows if row.pk not in told
+        Fact("campaign.replied", enrolment.customer_id, enrolment.replied_at,
+             payload={"campaign": enrolment.campaign_id, "name": enrolment.campaign.name, "enrolment": enrolment.pk,
+                      "ticket": by_enrolment[enrolment.pk].payload.get("ticket"),
+                      "number": by_enrolment[enrolment.pk].payload.get("number")})
+        for enrolment in first
     )
 
 

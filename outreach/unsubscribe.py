@@ -7,9 +7,11 @@ from django.db import transaction
 from helpdesk.customers import consent
 from helpdesk.customers.models import Subscription
 from helpdesk.lib import signing
+from helpdesk.lib.dates import now
 from helpdesk.mail.models import Outgoing
 from outreach import triggers
 from outreach.messages import UNSUBSCRIBE
+from outreach.models import Enrolment
 
 
 def message_of(token: str) -> Outgoing | None:
@@ -24,6 +26,7 @@ def leave(message: Outgoing, *, source: str) -> None:
     """No more of this message's subscription: the consent is withdrawn and what waits is taken back, together."""
     if message.customer_id and message.subscription_id:
         triggers.withdraw(message.subscription_id, {message.customer_id})
+        Enrolment.objects.filter(pk=message.enrolment_id, unsubscribed_at=None).update(unsubscribed_at=now())
         consent.withdraw(message.customer_id, message.subscription_id, source=source, proof={"outgoing": message.pk},
                          actor=f"customer:{message.customer_id}")
 
