@@ -25,13 +25,17 @@ class HeaderInjection(ValueError):
 
 
 def header(name: str, value: str) -> str:
-    """One header line, folded; refuses anything that could begin another header."""
-    if any(ord(c) < 32 or c in "\x7f\x85\u2028\u2029" for c in value + name):
-        raise HeaderInjection(name)
+    """One header line, folded; refuses anything that could begin another header, also after it is decoded."""
+    _refuse_breaks(name + value, name)
     if value.isascii() and len(name) + len(value) < 76:
         return f"{name}: {value}{CRLF}"
     charset = "us-ascii" if value.isascii() else "utf-8"
     return f"{name}: {Header(value, charset, header_name=name, maxlinelen=76).encode(linesep=CRLF)}{CRLF}"
+
+
+def _refuse_breaks(text: str, name: str) -> None:
+    if any(ord(c) < 32 or c in "\x7f\x85\u2028\u2029" for c in text):
+        raise HeaderInjection(name)
 
 
 def ids(name: str, values: Iterable[str]) -> str:
@@ -42,6 +46,7 @@ def ids(name: str, values: Iterable[str]) -> str:
 
 def address(name: str, addr: str) -> str:
     """A mailbox with its display name, encoded so that the name cannot become another address."""
+    _refuse_breaks(name + addr, "address")
     return formataddr((str(Header(name, "utf-8").encode(linesep="")) if name and not name.isascii() else name, addr))
 
 
