@@ -12,7 +12,8 @@ from helpdesk.customers.models import Address, Customer
 from helpdesk.customers.profile import Profile, one_line
 from helpdesk.lib.dates import now
 
-__all__ = ["AddressTaken", "BadAddress", "by_address", "by_external_id", "canonical", "customer_for_address", "upsert"]
+__all__ = ["AddressTaken", "BadAddress", "by_address", "by_external_id", "canonical", "change", "customer_for_address",
+           "upsert"]
 
 
 class AddressTaken(ValueError):
@@ -132,12 +133,22 @@ def upsert(facts: Profile, *, external_id: str | None = None, emails: Sequence[s
         first = next(iter(shown))
         customer = by_address({first: shown[first]}, actor=actor)[first]
         created = first not in known
-    customer = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
+    return _change(customer.pk, facts, shown, created=created, actor=actor)
+
+
+@transaction.atomic
+def change(customer: Customer, facts: Profile, *, emails: Sequence[str] = (), actor: Any = "") -> Upserted:
+    """New facts and addresses for a customer we have before us; as `upsert` otherwise."""
+    return _change(customer.pk, facts, {canonical(email): email for email in emails}, created=False, actor=actor)
+
+
+def _change(pk: int, facts: Profile, shown: Mapping[str, str], *, created: bool, actor: Any) -> Upserted:
+    customer = Customer.objects.select_for_update(no_key=True).get(pk=pk)
     changed = _add_addresses(customer, shown)
     more, warnings = profile.apply(customer, facts)
     changed |= more
     if changed and not created:
-        timeline.record("customer.updated", customer=customer.pk, actor=actor, changed=changed)
+        timeline.record("customer.updated", customer=pk, actor=actor, changed=changed)
     return Upserted(customer, created, changed, warnings)
 
 

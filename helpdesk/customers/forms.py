@@ -1,0 +1,133 @@
+"""What people fill in about customers."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from helpdesk.customers.addresses import BadAddress, canonical
+from helpdesk.customers.models import Customer, FieldDefinition, Subscription
+from helpdesk.customers.profile import Profile, known_zone
+
+Type = FieldDefinition.Type
+
+
+class CustomerForm(forms.Form):
+    """The facts of a customer, with a field for each attribute that has a definition."""
+
+    name = forms.CharField(label=_("Name"), max_length=200, required=False)
+    emails = forms.CharField(
+        label=_("Email addresses"), required=False, widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
+        help_text=_("One a line. We write to the first; earlier ones stay known."),
+    )
+    company = forms.CharField(label=_("Company"), max_length=200, required=False)
+    stage = forms.CharField(label=_("Stage"), max_length=40, required=False, help_text=_("For example trial or customer"))
+    language = forms.ChoiceField(label=_("Language"), required=False)
+    zone = forms.CharField(label=_("Time zone"), max_length=64, required=False,
+                           help_text=_("For example Europe/Berlin. Empty: that of the company, else ours."))
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, customer: Customer | None = None, **kwargs: Any) -> None:
+        self.customer = customer
+        self.definitions = list(FieldDefinition.objects.filter(subject=FieldDefinition.Subject.CUSTOMER))
+        super().__init__(*args, initial=self._known(), **kwargs)
+        languages = dict(settings.LANGUAGES)
+        if customer and customer.language:
+            languages.setdefault(customer.language, customer.language)
+        self.fields["language"].choices = [("", _("Not known")), *languages.items()]  # type: ignore[attr-defined]
+        for definition in self.definitions:
+            self.fields[f"attribute_{definition.key}"] = _field(definition)
+
+    def _known(self) -> dict[str, Any]:
+        if self.customer is None:
+            return {}
+        addresses = sorted(self.customer.addresses.all(), key=lambda address: (not address.is_primary, address.pk))
+        known = {name: getattr(self.customer, name) for name in ("name", "stage", "language", "zone")}
+        known |= {"emails": "\n".join(address.shown for address in addresses), "seen": self.customer.updated_at.isoformat()}
+        known["company"] = self.customer.company.name if self.customer.company else ""
+        return known | {f"attribute_{key}": _shown(value) for key, value in self.customer.attributes.items()}
+
+    def clean_emails(self) -> list[str]:
+        lines = [line.strip() for line in self.cleaned_data["emails"].splitlines() if line.strip()]
+        for line in lines:
+            try:
+                canonical(line)
+            except BadAddress as error:
+                raise forms.ValidationError(f"{line[:80]}: {error}") from error
+        if len(lines) > 20:
+            raise forms.ValidationError(_("At most 20 addresses."))
+        return lines
+
+    def clean_zone(self) -> str:
+        zone = self.cleaned_data["zone"].strip()
+        if not known_zone(zone):
+            raise forms.ValidationError(_("We do not know this time zone. They look like Europe/Berlin."))
+        return zone
+
+    def clean(self) -> dict[str, Any]:
+        if self.customer is None and not self.cleaned_data.get("emails") and "emails" not in self.errors:
+            self.add_error("emails", _("A new customer needs an address."))
+        if self.customer and self.cleaned_data.get("seen") not in ("", self.customer.updated_at.isoformat()):
+            self.data = self.data.copy()
+            self.data["seen"] = self.customer.updated_at.isoformat()
+            raise forms.ValidationError(_("Somebody changed this customer while you were writing. Look again, then save: yours will count."))
+        return self.cleaned_data
+
+    def profile(self) -> Profile:
+        """What was said, ready for `identity`; a field left empty takes its attribute away."""
+        said = self.cleaned_data
+        attributes = {
+            definition.key: _kept(said[f"attribute_{definition.key}"])
+            for definition in self.definitions
+            if said.get(f"attribute_{definition.key}") not in ("", None) or definition.key in (self.customer or Customer()).attributes
+        }
+        company = said["company"] if said["company"] != self.initial.get("company", "") else None  # names are not unique
+        return Profile(name=said["name"], stage=said["stage"], language=said["language"], zone=said["zone"], company=company,
+                       attributes=attributes)
+
+
+def _field(definition: FieldDefinition) -> forms.Field:
+    common: dict[str, Any] = {"label": definition.label, "required": False}
+    match definition.type:
+        case Type.NUMBER:
+            return forms.DecimalField(**common, max_digits=18, decimal_places=6)
+        case Type.DATE:
+            return forms.DateField(**common, widget=forms.DateInput(attrs={"type": "date"}))
+        case Type.BOOLEAN:
+            return forms.NullBooleanField(**common, widget=forms.Select(choices=[("", _("Not known")), ("true", _("Yes")), ("false", _("No"))]))
+        case Type.CHOICE:
+            return forms.ChoiceField(**common, choices=[("", _("Not known")), *((choice, choice) for choice in definition.choices)])
+    return forms.CharField(**common, max_length=500)
+
+
+def _shown(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def _kept(value: Any) -> Any:
+    """As JSON holds it."""
+    match value:
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case date():
+            return value.isoformat()
+        case "":
+            return None
+    return value
+
+
+class ConsentForm(forms.Form):
+    """A person writes down what a customer told them."""
+
+    subscription = forms.ModelChoiceField(Subscription.objects.all())
+    given = forms.TypedChoiceField(choices=[("yes", _("Yes")), ("no", _("No"))], coerce=lambda word: word == "yes")
+    wording = forms.CharField(label=_("In which words, and where?"), max_length=2000, required=False,
+                              widget=forms.Textarea(attrs={"rows": 2}))
+
+    def clean(self) -> dict[str, Any]:
+        if self.cleaned_data.get("given") and not self.cleaned_data.get("wording"):
+            self.add_error("wording", _("Consent needs its proof: what they said, and where."))
+        return self.cleaned_data

@@ -1,0 +1,67 @@
+"""A customer's timeline as lines to read: which template tells an event, and who did it by name."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
+
+from helpdesk.accounts.models import ApiToken, User
+from helpdesk.customers.models import Customer, Event
+
+PAGE = 40
+
+
+@dataclass
+class Line:
+    """One event: its sentence comes from the first template there is, with ``event`` and ``who`` in the context."""
+
+    event: Event
+    who: str
+    theirs: bool  # they did it, or another system tells it of them
+
+    @property
+    def templates(self) -> list[str]:
+        if self.event.is_external:
+            return ["timeline/_external.html"]
+        noun, _dot, verb = self.event.kind.partition(".")
+        return [f"timeline/{noun}/{verb}.html", "timeline/_plain.html"]
+
+
+def page(events: QuerySet[Event], before: str = "") -> tuple[list[Line], str]:
+    """One page of a timeline and the key of the next, or nothing. Three queries, whatever is on it."""
+    rows = list(events.filter(_older(before))[: PAGE + 1])
+    names = names_of(event.actor for event in rows)
+    lines = [
+        Line(event, names.get(event.actor, ""), event.is_external or event.actor.startswith("customer:")) for event in rows[:PAGE]
+    ]
+    last = rows[PAGE - 1] if len(rows) > PAGE else None
+    return lines, f"{last.occurred_at.isoformat()}~{last.pk}" if last else ""
+
+
+def _older(key: str) -> Q:
+    """What comes after a key of `page`; a key that is none starts at the top."""
+    moment, _tilde, number = key.partition("~")
+    try:
+        at, pk = datetime.fromisoformat(moment), int(number)
+    except ValueError:
+        return Q()
+    if at.tzinfo is None or not 0 <= pk < 2**63:
+        return Q()
+    return Q(occurred_at__lte=at) & ~Q(occurred_at=at, pk__gte=pk)
+
+
+def names_of(refs: Iterable[str]) -> dict[str, str]:
+    """Names of people, tokens and customers by their refs, in one query a kind; who is gone is said to be gone."""
+    ids: dict[str, set[int]] = {"user": set(), "token": set(), "customer": set()}
+    for ref in refs:
+        kind, _colon, number = ref.partition(":")
+        if kind in ids and number.isdigit():
+            ids[kind].add(int(number))
+    names = {f"user:{pk}": _("somebody who left") for pk in ids["user"]}
+    names |= {f"user:{user.pk}": str(user) for user in User.objects.filter(pk__in=ids["user"])} if ids["user"] else {}
+    tokens = ApiToken.objects.filter(pk__in=ids["token"]) if ids["token"] else []
+    names |= {f"token:{token.pk}": _("%(name)s (API)") % {"name": token.name} for token in tokens}
+    people = Customer.objects.filter(pk__in=ids["customer"]).prefetch_related("addresses") if ids["customer"] else []
+    return names | {f"customer:{customer.pk}": str(customer) for customer in people}

@@ -1,0 +1,16 @@
+"""The addresses of customers' pages."""
+
+from django.urls import path
+
+from helpdesk.customers import views
+
+urlpatterns = [
+    path("customers/", views.customers, name="customers"),
+    path("customers/new/", views.add, name="customer-add"),
+    path("customers/<int:pk>/", views.customer, name="customer"),
+    path("customers/<int:pk>/edit/", views.edit, name="customer-edit"),
+    path("customers/<int:pk>/consent/", views.say, name="customer-consent"),
+    path("customers/<int:pk>/consents/", views.consents, name="customer-consents"),
+    path("customers/<int:pk>/addresses/<int:address>/suppress/", views.suppress, name="address-suppress"),
+    path("customers/<int:pk>/addresses/<int:address>/lift/", views.lift, name="address-lift"),
+]
