@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings as configured
 from django.core.management import call_command
+from django.db import connection, connections
 from django.test import Client, override_settings
 from django.test.testcases import LiveServerThread
 
@@ -30,7 +31,10 @@ def site(django_db_setup: None, django_db_blocker: object, tmp_path_factory: pyt
         ALLOWED_HOSTS=["127.0.0.1", "testserver"],
     )
     own.enable()
-    call_command("collectstatic", interactive=False, verbosity=0)
+    persistent = connection.settings_dict["CONN_MAX_AGE"]
+    connection.settings_dict["CONN_MAX_AGE"] = 0  # a thread that ends would keep its connection, and the database with it
+    others = ["drf_spectacular_sidecar/*", "rest_framework/*"]  # nine seconds of files that no page of ours names
+    call_command("collectstatic", interactive=False, verbosity=0, ignore_patterns=others)
     thread = LiveServerThread("127.0.0.1", lambda application: application)
     thread.daemon = True
     thread.start()
@@ -40,6 +44,7 @@ def site(django_db_setup: None, django_db_blocker: object, tmp_path_factory: pyt
     yield f"http://127.0.0.1:{thread.port}"
     thread.terminate()
     thread.join()
+    connection.settings_dict["CONN_MAX_AGE"] = persistent
     own.disable()
 
 
@@ -63,6 +68,7 @@ def chrome() -> Iterator[object]:
     with playwright.sync_playwright() as running:
         browser = running.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
+        connections.close_all()  # playwright's loop made its own for this thread, which nobody else would find
         browser.close()
 
 
@@ -83,7 +89,7 @@ def tab(chrome: object, site: str, site_session: str, request: pytest.FixtureReq
         # there is no /live/ here: each test that wants one answers it itself
         page.route("**/live/**", lambda route: route.fulfill(status=204))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda m: complaints.append(m.text) if m.type == "error" and "favicon" not in m.text else None)
+        page.on("console", lambda m: complaints.append(f"{m.text} {m.location['url']}") if m.type == "error" else None)
         return page
 
     yield open_tab

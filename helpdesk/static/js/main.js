@@ -8,19 +8,19 @@ const behaviours = {
   ".toasts": () => import("./toast.js"),
   "[data-live]": () => import("./live.js"),
   "[data-show]": () => import("./panes.js"),
+  "[data-list], [data-composer]": () => import("./desk.js"),
   "[data-copy]": () => import("./copy.js"),
   "[data-choose]": () => import("./choose.js"),
   ...(CSS.supports("field-sizing", "content") ? {} : { "textarea": () => import("./grow.js") }),
 };
 
-function look() {
-  for (const [selector, load] of Object.entries(behaviours)) {
-    if (!document.querySelector(selector)) continue;
-    delete behaviours[selector];
-    load();
-  }
+async function look() {
+  const wanted = Object.keys(behaviours).filter(selector => document.querySelector(selector));
+  const loading = wanted.map(selector => behaviours[selector]());
+  wanted.forEach(selector => delete behaviours[selector]);
+  await Promise.all(loading);
 }
 
 document.documentElement.dataset.js = "";
-look();
+look().then(() => { document.documentElement.dataset.js = "ready"; });
 document.addEventListener("htmx:load", look);

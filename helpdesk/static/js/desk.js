@@ -1,0 +1,47 @@
+// The inbox as one page: the row that is open, the pane a phone shows, files by name, answers put where the cursor stands.
+const desk = document.querySelector(".desk");
+
+function mark() {
+  document.querySelectorAll("[data-list] .row").forEach(row => {
+    const here = row.pathname === location.pathname;
+    row.toggleAttribute("aria-current", here);
+    if (here) { row.setAttribute("aria-current", "true"); row.removeAttribute("data-unread"); }
+  });
+}
+
+document.addEventListener("htmx:afterSettle", event => {
+  if (event.detail.target?.dataset?.pane === "ticket" || event.target.id === "ticket-pane") {
+    desk.dataset.open = "ticket";
+    document.querySelectorAll("dialog[open]").forEach(dialog => dialog.close());
+    if (event.detail.requestConfig?.triggeringEvent?.type === "click") document.getElementById("ticket-pane").focus({ preventScroll: true });
+  }
+  mark();
+});
+document.addEventListener("htmx:pushedIntoHistory", mark);
+document.addEventListener("htmx:historyRestore", () => location.reload()); // the page as it is now, not as it was
+
+document.addEventListener("click", event => {
+  const kind = event.target.closest("[data-composer] .choice > *");
+  if (kind && (event.target === kind || event.detail > 0)) kind.closest("form").elements.text.focus();
+
+  const answer = event.target.closest("[data-insert]"), area = document.querySelector("[data-composer] textarea");
+  if (!answer || !area) return;
+  event.preventDefault();
+  answer.closest("dialog")?.close();
+  area.focus();
+  area.setRangeText(answer.dataset.insert, area.selectionStart, area.selectionEnd, "end");
+  area.dispatchEvent(new Event("input", { bubbles: true }));
+});
+
+document.addEventListener("change", event => {
+  const list = document.getElementById(event.target.dataset?.files ?? "");
+  if (list) list.textContent = [...event.target.files].map(file => file.name).join(", ");
+});
+
+// a draft that could not be saved says so; what was typed is still in the field
+for (const trouble of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
+  document.addEventListener(trouble, event => {
+    const state = document.getElementById("draft-state");
+    if (state && event.target.matches?.("[data-composer] textarea")) state.textContent = document.querySelector("[data-composer]").dataset.unsaved;
+  });
+}
