@@ -1,10 +1,13 @@
 """From what a half wrote to the bytes that leave (RFC 5322, 2045, 2047, 2231, 3834, 8058)."""
 
+import re
 import secrets
 from base64 import encodebytes
+from binascii import b2a_base64
 from collections.abc import Iterable
 from email.header import Header
 from email.utils import encode_rfc2231, format_datetime, formataddr
+from functools import lru_cache
 from pathlib import Path
 
 import dkim
@@ -27,15 +30,31 @@ class HeaderInjection(ValueError):
 def header(name: str, value: str) -> str:
     """One header line, folded; refuses anything that could begin another header, also after it is decoded."""
     _refuse_breaks(name + value, name)
-    if value.isascii() and len(name) + len(value) < 76:
+    if not value.isascii():
+        return f"{name}: {_words(value, 74 - len(name))}{CRLF}"
+    if len(name) + len(value) < 76 or (" " not in value and len(value) < 900):
         return f"{name}: {value}{CRLF}"
-    charset = "us-ascii" if value.isascii() else "utf-8"
-    return f"{name}: {Header(value, charset, header_name=name, maxlinelen=76).encode(linesep=CRLF)}{CRLF}"
+    return f"{name}: {Header(value, 'us-ascii', header_name=name, maxlinelen=76).encode(linesep=CRLF)}{CRLF}"
+
+
+BREAKS = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]")
 
 
 def _refuse_breaks(text: str, name: str) -> None:
-    if any(ord(c) < 32 or c in "\x7f\x85\u2028\u2029" for c in text):
+    if BREAKS.search(text):
         raise HeaderInjection(name)
+
+
+def _words(text: str, room: int = 74) -> str:
+    """Encoded words (RFC 2047), each of whole characters and at most 75 long, the first within ``room``."""
+    words, word, left = [], b"", (room - 12) // 4 * 3
+    for character in text:
+        more = character.encode("utf-8", "replace")
+        if len(word) + len(more) > left:
+            words.append(word)
+            word, left = b"", 45
+        word += more
+    return f"{CRLF} ".join(f"=?utf-8?b?{b2a_base64(w, newline=False).decode()}?=" for w in [*words, word] if w)
 
 
 def ids(name: str, values: Iterable[str]) -> str:
@@ -44,10 +63,13 @@ def ids(name: str, values: Iterable[str]) -> str:
     return f"{name}: {(CRLF + ' ').join(clean)}{CRLF}" if clean else ""
 
 
-def address(name: str, addr: str) -> str:
-    """A mailbox with its display name, encoded so that the name cannot become another address."""
-    _refuse_breaks(name + addr, "address")
-    return formataddr((str(Header(name, "utf-8").encode(linesep="")) if name and not name.isascii() else name, addr))
+@lru_cache(maxsize=256)
+def from_header(name: str, addr: str) -> str:
+    """The sender with its display name, encoded so that the name cannot become another address."""
+    _refuse_breaks(name + addr, "From")
+    if name.isascii():
+        return header("From", formataddr((name, addr)))
+    return f"From: {_words(name, 68)}{CRLF} <{addr}>{CRLF}"
 
 
 def message_id(outgoing: Outgoing) -> str:
@@ -76,13 +98,13 @@ def build(outgoing: Outgoing, content: Content) -> bytes:
     name, addr = sender(outgoing)
     token = outgoing.token
     lines = [
-        header("From", address(name, addr)),
+        from_header(name, addr),
         header("To", outgoing.to),
         header("Cc", ", ".join(content.cc)) if content.cc else "",
         header("Subject", content.subject),
         f"Date: {format_datetime(now())}{CRLF}",
         f"Message-ID: {outgoing.rfc_id}{CRLF}",
-        header("Reply-To", address(name, plus(addr, token))),
+        header("Reply-To", plus(addr, token)),
         ids("In-Reply-To", [content.in_reply_to]),
         ids("References", content.references[-20:]),
         *(header(key, value) for key, value in content.headers.items()),
