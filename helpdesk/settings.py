@@ -70,6 +70,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "helpdesk.accounts.middleware.RequireSecondFactor",
     "django_htmx.middleware.HtmxMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
 ]
@@ -208,6 +209,10 @@ MAIL_TRANSPORT = env.str("MAIL_TRANSPORT", default="file")
 MAIL_SENDER_STAMP = env.int("MAIL_SENDER_STAMP", default=20)  # messages a campaign stamp hands over; replies go one by one
 MAIL_SMTP_TIMEOUT = env.int("MAIL_SMTP_TIMEOUT", default=30)  # seconds, per command
 MAIL_MAX_BYTES = env.int("MAIL_MAX_BYTES", default=30_000_000)
+SMTP_LISTEN_HOST = env.str("TWOFOLD_HOST", default="127.0.0.1")
+SMTP_LISTEN_PORT = env.int("TWOFOLD_SMTP_PORT", default=2525)
+SMTP_CERTIFICATE = env.str("SMTP_CERTIFICATE", default="")  # a PEM file: the listener then offers STARTTLS
+SMTP_CERTIFICATE_KEY = env.str("SMTP_CERTIFICATE_KEY", default="")
 DKIM_DOMAIN = env.str("DKIM_DOMAIN", default="")
 DKIM_SELECTOR = env.str("DKIM_SELECTOR", default="twofold")
 DKIM_KEY_FILE = env.str("DKIM_KEY_FILE", default="")
@@ -316,7 +321,8 @@ PANELS = ["helpdesk.mail.panels.customer_ledger", "tickets.panels.customer_ticke
 
 # the rail: function(request) → entries
 RAIL = {
-    "places": ["tickets.rail.places", "outreach.rail.places", "helpdesk.customers.rail.places", "helpdesk.knowledge.rail.places"],
+    "places": ["tickets.rail.places", "outreach.rail.places", "helpdesk.customers.rail.places", "helpdesk.knowledge.rail.places",
+               "helpdesk.accounts.rail.places"],
     "views": "tickets.rail.views",
 }
 
