@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Q, QuerySet
-from django.utils.translation import gettext as _
 
-from helpdesk.accounts.models import ApiToken, User
+from helpdesk.accounts import names
 from helpdesk.customers.models import Customer, Event
 
 PAGE = 40
@@ -32,9 +31,9 @@ class Line:
 def page(events: QuerySet[Event], before: str = "") -> tuple[list[Line], str]:
     """One page of a timeline and the key of the next, or nothing. Three queries, whatever is on it."""
     rows = list(events.filter(_older(before))[: PAGE + 1])
-    names = names_of(event.actor for event in rows)
+    who = names_of(event.actor for event in rows)
     lines = [
-        Line(event, names.get(event.actor, ""), event.is_external or event.actor.startswith("customer:")) for event in rows[:PAGE]
+        Line(event, who.get(event.actor, ""), event.is_external or event.actor.startswith("customer:")) for event in rows[:PAGE]
     ]
     last = rows[PAGE - 1] if len(rows) > PAGE else None
     return lines, f"{last.occurred_at.isoformat()}~{last.pk}" if last else ""
@@ -53,15 +52,8 @@ def _older(key: str) -> Q:
 
 
 def names_of(refs: Iterable[str]) -> dict[str, str]:
-    """Names of people, tokens and customers by their refs, in one query a kind; who is gone is said to be gone."""
-    ids: dict[str, set[int]] = {"user": set(), "token": set(), "customer": set()}
-    for ref in refs:
-        kind, _colon, number = ref.partition(":")
-        if kind in ids and number.isdigit():
-            ids[kind].add(int(number))
-    names = {f"user:{pk}": _("somebody who left") for pk in ids["user"]}
-    names |= {f"user:{user.pk}": str(user) for user in User.objects.filter(pk__in=ids["user"])} if ids["user"] else {}
-    tokens = ApiToken.objects.filter(pk__in=ids["token"]) if ids["token"] else []
-    names |= {f"token:{token.pk}": _("%(name)s (API)") % {"name": token.name} for token in tokens}
-    people = Customer.objects.filter(pk__in=ids["customer"]).prefetch_related("addresses") if ids["customer"] else []
-    return names | {f"customer:{customer.pk}": str(customer) for customer in people}
+    """Names of people, tokens and customers by their refs, in one query a kind (two for customers)."""
+    known = set(refs)
+    ids = names.ids_of(known).get("customer", set())
+    customers = Customer.objects.filter(pk__in=ids).prefetch_related("addresses") if ids else []
+    return names.names_of(known) | {customer.ref: str(customer) for customer in customers}

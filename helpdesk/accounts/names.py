@@ -1,0 +1,29 @@
+"""Who a ref means."""
+
+from collections.abc import Iterable
+
+from django.utils.translation import gettext as _
+
+from helpdesk.accounts.models import ApiToken, User
+
+
+def ids_of(refs: Iterable[str]) -> dict[str, set[int]]:
+    """Refs such as ``user:5`` by kind; what is none is left out."""
+    ids: dict[str, set[int]] = {}
+    for ref in refs:
+        kind, _colon, number = ref.partition(":")
+        if number.isascii() and number.isdigit() and len(number) < 19:
+            ids.setdefault(kind, set()).add(int(number))
+    return ids
+
+
+def names_of(refs: Iterable[str]) -> dict[str, str]:
+    """Names of people and tokens by their refs, in one query a kind; who is gone is said to be gone."""
+    ids = ids_of(refs)
+    people, tokens = ids.get("user", set()), ids.get("token", set())
+    names = {f"user:{pk}": _("somebody who left") for pk in people}
+    if people:
+        names |= {user.ref: str(user) for user in User.objects.filter(pk__in=people)}
+    if tokens:
+        names |= {token.ref: _("%(name)s (API)") % {"name": token.name} for token in ApiToken.objects.filter(pk__in=tokens)}
+    return names

@@ -1,0 +1,131 @@
+"""Who works here and what may call us: added, changed, shut out, always with a line in the audit log."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils.text import slugify
+
+from helpdesk.accounts.models import ApiToken, Role, Team, User, audit
+from helpdesk.lib.dates import now
+
+SHOWN = ("email", "name", "role", "reach", "zone", "language")
+
+
+class LastAdmin(ValueError):
+    """Nobody would be left who could let anybody in; permanent until there is another admin."""
+
+
+def _facts(user: User) -> dict[str, Any]:
+    return {name: getattr(user, name) for name in SHOWN} | {"teams": sorted(user.teams.values_list("name", flat=True))}
+
+
+@transaction.atomic
+def add_person(email: str, name: str, *, by: User | str, teams: Iterable[Team] = (), password: str | None = None, **facts: str) -> User:
+    """A new person. Without a password they set one through the link of an invitation."""
+    user = User.objects.create_user(email, password, name=name, **facts)
+    user.teams.set(teams)
+    audit("person.added", actor=_ref(by), subject=user.ref, after=_facts(user))
+    return user
+
+
+@transaction.atomic
+def change_person(user: User, *, by: User, teams: Iterable[Team], **facts: str) -> bool:
+    """New facts of a person; False when all of them are so already. Raises LastAdmin."""
+    admins = _locked_admins()
+    before = _facts(User.objects.get(pk=user.pk))
+    if facts.get("role", user.role) != Role.ADMIN and admins == [user.pk]:
+        raise LastAdmin
+    for name, value in facts.items():
+        setattr(user, name, value)
+    user.save(update_fields=list(facts))
+    user.teams.set(teams)
+    after = _facts(user)
+    if after == before:
+        return False
+    audit("person.changed", actor=by.ref, subject=user.ref, before=before, after=after)
+    return True
+
+
+@transaction.atomic
+def shut_out(user: User, *, by: User) -> int | None:
+    """End somebody's access: every session at its next request, and the tokens they issued. Raises LastAdmin.
+
+    Returns how many tokens went with it, or None when they were out already.
+    """
+    if _locked_admins() == [user.pk]:
+        raise LastAdmin
+    if not User.objects.filter(pk=user.pk, is_active=True).update(is_active=False):
+        return None
+    user.is_active = False
+    tokens = [revoke_token(token, by=by) for token in ApiToken.objects.filter(created_by=user, revoked_at=None)]
+    audit("person.shut_out", actor=by.ref, subject=user.ref, after={"tokens_revoked": len(tokens)})
+    return len(tokens)
+
+
+@transaction.atomic
+def let_in(user: User, *, by: User) -> bool:
+    """Give access back; the tokens stay revoked."""
+    if not User.objects.filter(pk=user.pk, is_active=False).update(is_active=True):
+        return False
+    user.is_active = True
+    audit("person.let_in", actor=by.ref, subject=user.ref)
+    return True
+
+
+def _locked_admins() -> list[int]:
+    """The admins, locked in id order, so that two who demote each other at once do not both succeed."""
+    return list(
+        User.objects.select_for_update().filter(role=Role.ADMIN, is_active=True).order_by("pk").values_list("pk", flat=True)
+    )
+
+
+@transaction.atomic
+def save_team(team: Team, name: str, members: Iterable[User], *, by: User) -> Team:
+    """A new or changed team with these members."""
+    new = team.pk is None
+    before = None if new else {"name": Team.objects.get(pk=team.pk).name, "members": _members(team)}
+    team.name = name
+    if new:
+        team.slug = _free_slug(name)
+    team.save()
+    team.members.set(members)
+    after = {"name": name, "members": _members(team)}
+    if after != before:
+        audit("team.added" if new else "team.changed", actor=by.ref, subject=f"team:{team.pk}", before=before, after=after)
+    return team
+
+
+def _members(team: Team) -> list[str]:
+    return sorted(team.members.values_list("email", flat=True))
+
+
+def _free_slug(name: str) -> str:
+    """A short name for addresses; the constraint settles a race between two teams of one name."""
+    slug = slugify(name)[:70] or "team"
+    taken = set(Team.objects.filter(slug__startswith=slug).values_list("slug", flat=True))
+    return slug if slug not in taken else next(f"{slug}-{n}" for n in range(2, len(taken) + 3) if f"{slug}-{n}" not in taken)
+
+
+@transaction.atomic
+def issue_token(name: str, scopes: list[str], *, by: User, team: Team | None = None, expires_at: datetime | None = None) -> tuple[ApiToken, str]:
+    """A token and its text, which is kept nowhere."""
+    token, text = ApiToken.objects.issue(name, scopes, by=by, team=team, expires_at=expires_at)
+    after = {"name": name, "scopes": scopes, "team": team.name if team else None,
+             "expires_at": expires_at.isoformat() if expires_at else None}
+    audit("token.issued", actor=by.ref, subject=token.ref, after=after)
+    return token, text
+
+
+@transaction.atomic
+def revoke_token(token: ApiToken, *, by: User) -> bool:
+    """From the next call on it opens nothing; a second time changes nothing."""
+    if not ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=now()):
+        return False
+    audit("token.revoked", actor=by.ref, subject=token.ref, before={"name": token.name})
+    return True
+
+
+def _ref(by: User | str) -> str:
+    return by if isinstance(by, str) else by.ref

@@ -1,0 +1,186 @@
+"""Pages for admins: people, teams, API tokens, and the log of who changed what."""
+
+from allauth.account.forms import ResetPasswordForm
+from django.contrib import messages
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from helpdesk.accounts import people
+from helpdesk.accounts.access import ADMINS, staff
+from helpdesk.accounts.forms import PersonForm, TeamForm, TokenForm
+from helpdesk.accounts.models import ApiToken, AuditEntry, Team, User
+from helpdesk.accounts.names import names_of
+
+FORM = ["GET", "HEAD", "POST"]
+PAGE = 100
+LAST_ADMIN = gettext_lazy("Nobody would be left who can let people in. Make somebody else an admin first.")
+
+
+def _invite(request: HttpRequest, user: User) -> None:
+    """Mail a link, good once and for three days, with which they set a password."""
+    form = ResetPasswordForm({"email": user.email})
+    if form.is_valid():
+        form.save(request)
+
+
+@require_safe
+@staff(*ADMINS)
+def person_list(request: HttpRequest) -> HttpResponse:
+    everybody = User.objects.prefetch_related("teams").order_by("-is_active", "name")
+    return render(request, "accounts/person_list.html", {"people": everybody})
+
+
+@require_http_methods(FORM)
+@staff(*ADMINS)
+def person_add(request: HttpRequest) -> HttpResponse:
+    form = PersonForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            with transaction.atomic():
+                user = people.add_person(by=request.user, teams=form.cleaned_data["teams"], **form.facts())
+        except IntegrityError:  # the second of two clicks
+            form.add_error("email", _("Somebody with this address works here already."))
+        else:
+            _invite(request, user)
+            messages.success(request, _("%(name)s gets a mail with a link to set a password") % {"name": user})
+            return redirect("people")
+    return render(request, "accounts/person_form.html", {"form": form, "person": None}, status=422 if form.errors else 200)
+
+
+@require_http_methods(FORM)
+@staff(*ADMINS)
+def person(request: HttpRequest, pk: int) -> HttpResponse:
+    user = get_object_or_404(User, pk=pk)
+    form = PersonForm(request.POST or None, instance=user)
+    if request.method == "POST" and form.is_valid():
+        try:
+            people.change_person(get_object_or_404(User, pk=pk), by=request.user, teams=form.cleaned_data["teams"], **form.facts())
+        except people.LastAdmin:
+            form.add_error("role", LAST_ADMIN)
+        else:
+            messages.success(request, _("Saved"))
+            return redirect("people")
+    context = {"form": form, "person": User.objects.get(pk=pk)}
+    return render(request, "accounts/person_form.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+@staff(*ADMINS)
+def person_shut_out(request: HttpRequest, pk: int) -> HttpResponse:
+    user = get_object_or_404(User, pk=pk)
+    try:
+        tokens = people.shut_out(user, by=request.user)
+    except people.LastAdmin:
+        messages.error(request, LAST_ADMIN)
+        return redirect("person", pk)
+    if tokens is not None:
+        text = ngettext("%(name)s is out, and %(n)d token with them", "%(name)s is out, and %(n)d tokens with them", tokens)
+        messages.success(request, text % {"name": user, "n": tokens})
+    return redirect("people")
+
+
+@require_POST
+@staff(*ADMINS)
+def person_let_in(request: HttpRequest, pk: int) -> HttpResponse:
+    user = get_object_or_404(User, pk=pk)
+    people.let_in(user, by=request.user)
+    return redirect("person", pk)
+
+
+@require_POST
+@staff(*ADMINS)
+def person_invite(request: HttpRequest, pk: int) -> HttpResponse:
+    """Another link; the one before stops working once a password is set."""
+    user = get_object_or_404(User.objects.active(), pk=pk)
+    _invite(request, user)
+    messages.success(request, _("%(name)s gets a mail with a link to set a password") % {"name": user})
+    return redirect("person", pk)
+
+
+@require_safe
+@staff(*ADMINS)
+def team_list(request: HttpRequest) -> HttpResponse:
+    return render(request, "accounts/team_list.html", {"teams": Team.objects.prefetch_related("members")})
+
+
+@require_http_methods(FORM)
+@staff(*ADMINS)
+def team(request: HttpRequest, pk: int | None = None) -> HttpResponse:
+    found = get_object_or_404(Team, pk=pk) if pk else Team()
+    form = TeamForm(request.POST or None, instance=found)
+    if request.method == "POST" and form.is_valid():
+        try:
+            with transaction.atomic():
+                people.save_team(found, form.cleaned_data["name"], form.cleaned_data["members"], by=request.user)
+        except IntegrityError:
+            form.add_error("name", _("There is a team of this name already."))
+        else:
+            messages.success(request, _("Saved"))
+            return redirect("teams")
+    shown = Team.objects.filter(pk=pk).first()
+    return render(request, "accounts/team_form.html", {"form": form, "team": shown}, status=422 if form.errors else 200)
+
+
+@require_safe
+@staff(*ADMINS)
+def token_list(request: HttpRequest) -> HttpResponse:
+    tokens = ApiToken.objects.select_related("team", "created_by").order_by("revoked_at", "-pk")
+    return render(request, "accounts/token_list.html", {"tokens": tokens[:500]})
+
+
+@never_cache
+@require_http_methods(FORM)
+@staff(*ADMINS)
+def token_add(request: HttpRequest) -> HttpResponse:
+    """Issue a token. Its text is on the answer to this one POST and nowhere else, not even in the session."""
+    form = TokenForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        said = form.cleaned_data
+        token, text = people.issue_token(said["name"], said["scopes"], by=request.user, team=said["team"],
+                                         expires_at=said["expires_on"])
+        return render(request, "accounts/token_shown.html", {"token": token, "text": text})
+    return render(request, "accounts/token_form.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@require_POST
+@staff(*ADMINS)
+def token_revoke(request: HttpRequest, pk: int) -> HttpResponse:
+    token = get_object_or_404(ApiToken, pk=pk)
+    if people.revoke_token(token, by=request.user):
+        messages.success(request, _("%(name)s opens nothing any more") % {"name": token.name})
+    return redirect("tokens")
+
+
+@require_safe
+@staff(*ADMINS)
+def audit_log(request: HttpRequest) -> HttpResponse:
+    """What happened to configuration and access, newest first."""
+    rows = AuditEntry.objects.order_by("-pk")
+    if subject := request.GET.get("subject", "")[:120].replace("\0", ""):
+        rows = rows.filter(subject=subject)
+    before = request.GET.get("before", "")
+    if before.isascii() and before.isdigit() and len(before) < 19:
+        rows = rows.filter(pk__lt=int(before))
+    page = list(rows[: PAGE + 1])
+    names = names_of([ref for entry in page for ref in (entry.actor, entry.subject)])
+    lines = [
+        {"entry": entry, "who": names.get(entry.actor, entry.actor or _("the system")), "what": names.get(entry.subject, entry.subject),
+         "changes": _changes(entry)}
+        for entry in page[:PAGE]
+    ]
+    query = request.GET.copy()
+    query["before"] = str(page[PAGE - 1].pk) if len(page) > PAGE else ""
+    older = f"?{query.urlencode()}" if len(page) > PAGE else ""
+    return render(request, "accounts/audit_log.html", {"lines": lines, "subject": subject, "older": older})
+
+
+def _changes(entry: AuditEntry) -> list[tuple[str, object, object]]:
+    """(name, before, after) of what differs."""
+    before = entry.before if isinstance(entry.before, dict) else {}
+    after = entry.after if isinstance(entry.after, dict) else {}
+    return [(key, before.get(key), after.get(key)) for key in {**before, **after} if before.get(key) != after.get(key)]
