@@ -1,4 +1,4 @@
-"""Which tickets a person or a token may see, and what they may do: the one rule behind every list, count, page, file and stream."""
+"""Which tickets a person or a token may see, and what they may do: one rule for lists, counts, pages, files and streams."""
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet

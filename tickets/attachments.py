@@ -37,5 +37,8 @@ def keep_mail(mail: Mail) -> list[Attachment]:
 
 def images(attachments: Iterable[Attachment]) -> dict[str, str]:
     """Content-ID → our own address of the picture, for the sanitiser."""
-    return {a.content_id: reverse("ticket-file", args=[a.pk]) for a in attachments
-            if a.content_id and a.content_type.startswith("image/")}
+    return {
+        a.content_id: reverse("ticket-file", args=[a.pk])
+        for a in attachments
+        if a.content_id and a.content_type.startswith("image/")
+    }

@@ -27,8 +27,13 @@ def topics() -> Sequence[tuple[int, str]]:
 conditions.register(
     "ticket",
     Field("open", _("open"), "boolean", q=Q(status__in=LIVE), value=lambda ticket: ticket.is_live),
-    Field("waiting", _("waiting on us"), "boolean", q=Q(status__in=OURS, waiting_since__isnull=False),
-          value=lambda ticket: ticket.waits_on_us),
+    Field(
+        "waiting",
+        _("waiting on us"),
+        "boolean",
+        q=Q(status__in=OURS, waiting_since__isnull=False),
+        value=lambda ticket: ticket.waits_on_us,
+    ),
     Field("status", _("status"), "choice", q="status", choices=Status.choices),
     Field("priority", _("priority"), "choice", q="priority", choices=Priority.choices),
     Field("topic", _("topic"), "choice", q="topic_id", choices=topics),
@@ -42,11 +47,24 @@ conditions.register(
     Field("waiting_since", _("waiting since"), "date", q="waiting_since"),
     Field("last_message", _("last message"), "date", q="last_message_at"),
     Field("solved", _("solved"), "date", q="solved_at"),
-    Field("answers_us", _("answers a message of ours"), "boolean", q=Q(outgoing_id__isnull=False),
-          value=lambda ticket: ticket.outgoing_id is not None),
+    Field(
+        "answers_us",
+        _("answers a message of ours"),
+        "boolean",
+        q=Q(outgoing_id__isnull=False),
+        value=lambda ticket: ticket.outgoing_id is not None,
+    ),
 )
 conditions.register(
     "customer",
-    Field("ticket", _("ticket"), "relation", subject="ticket", q=Ticket.objects.all, link="requester",
-          value=lambda customer: customer.tickets.all(), plural=_("tickets")),
+    Field(
+        "ticket",
+        _("ticket"),
+        "relation",
+        subject="ticket",
+        q=Ticket.objects.all,
+        link="requester",
+        value=lambda customer: customer.tickets.all(),
+        plural=_("tickets"),
+    ),
 )

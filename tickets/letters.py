@@ -46,8 +46,12 @@ def _answer(row: Outgoing, there: set[int], suppressed: dict[str, Suppression]) 
 
 def render(rows: list[Outgoing]) -> dict[int, Content | Missing]:
     """Our words, then theirs; threaded to all that was said before. Four queries, whatever the number of rows."""
-    messages = (Message.objects.filter(pk__in=[row.message_id for row in rows])
-                .select_related("ticket__requester", "user").prefetch_related("attachments").in_bulk())
+    messages = (
+        Message.objects.filter(pk__in=[row.message_id for row in rows])
+        .select_related("ticket__requester", "user")
+        .prefetch_related("attachments")
+        .in_bulk()
+    )
     threads = _threads({message.ticket_id for message in messages.values()})
     out: dict[int, Content | Missing] = {}
     for row in rows:
@@ -63,9 +67,13 @@ def render(rows: list[Outgoing]) -> dict[int, Content | Missing]:
 def _threads(tickets: set[int]) -> dict[int, list[dict[str, Any]]]:
     """The newest messages of each ticket with their Message-IDs, oldest first; a stranger's words are quoted to nobody."""
     newest = Window(RowNumber(), partition_by=F("ticket"), order_by=F("id").desc())
-    said = (Message.objects.filter(ticket__in=tickets, kind__in=(Message.Kind.CUSTOMER, Message.Kind.REPLY), stranger=False)
-            .annotate(nth=newest).filter(nth__lte=THREAD).order_by("id")
-            .values("pk", "ticket_id", "ticket__outgoing_id", "kind", "rfc_id", "outgoing_id", "text", "name", "at"))
+    said = (
+        Message.objects.filter(ticket__in=tickets, kind__in=(Message.Kind.CUSTOMER, Message.Kind.REPLY), stranger=False)
+        .annotate(nth=newest)
+        .filter(nth__lte=THREAD)
+        .order_by("id")
+        .values("pk", "ticket_id", "ticket__outgoing_id", "kind", "rfc_id", "outgoing_id", "text", "name", "at")
+    )
     rows = list(said)
     ours = {row["outgoing_id"] for row in rows} | {row["ticket__outgoing_id"] for row in rows}
     ids = dict(Outgoing.objects.filter(pk__in=ours - {None}).values_list("pk", "rfc_id"))
@@ -79,17 +87,26 @@ def _threads(tickets: set[int]) -> dict[int, list[dict[str, Any]]]:
 
 def _content(row: Outgoing, message: Message, before: list[dict[str, Any]]) -> Content:
     ticket = message.ticket
-    references = list(dict.fromkeys([i for i in [*(each["first_id"] for each in before[:1]), *(each["rfc_id"] for each in before)] if i]))
+    references = list(
+        dict.fromkeys([i for i in [*(each["first_id"] for each in before[:1]), *(each["rfc_id"] for each in before)] if i])
+    )
     answered = next((each for each in reversed(before) if each["kind"] == Message.Kind.CUSTOMER), None)
     context = {
-        "message": message, "ticket": ticket, "signature": row.mailbox.signature if row.mailbox else "",
+        "message": message,
+        "ticket": ticket,
+        "signature": row.mailbox.signature if row.mailbox else "",
         "answered": answered and {**answered, "text": answered["text"][:MAX_QUOTE]},
     }
     with translation.override(language_of(ticket)):
         text, html = (render_to_string(f"tickets/mail/reply.{kind}", context) for kind in ("txt", "html"))
     return Content(
-        subject=f"Re: {ticket.subject}", text=text, html=html, in_reply_to=references[-1] if references else "",
-        references=tuple(references), cc=tuple(message.cc), attachments=tuple(a.pk for a in message.attachments.all()),
+        subject=f"Re: {ticket.subject}",
+        text=text,
+        html=html,
+        in_reply_to=references[-1] if references else "",
+        references=tuple(references),
+        cc=tuple(message.cc),
+        attachments=tuple(a.pk for a in message.attachments.all()),
     )
 
 
@@ -97,25 +114,41 @@ def _content(row: Outgoing, message: Message, before: list[dict[str, Any]]) -> C
 
 
 def confirm(ticket: Ticket, address: Address) -> None:
-    """Plan one short mail that says "we have it", at most one a day for an address, to nobody of ours; in the caller's transaction.
+    """Plan one short mail that says "we have it", at most one a day for an address, in the caller's transaction.
 
     The address is unproved and anybody may have typed it (design: mail.md), so nothing typed is repeated.
     """
     lately = Outgoing.objects.filter(kind=CONFIRMATION, address=address, created_at__gt=now() - ONCE_A_DAY)
     if addresses.is_machine(address.canonical) or addresses.plain(address.canonical) in addresses.ours() or lately.exists():
         return
-    outbox.plan([Outgoing(
-        key=f"{CONFIRMATION}:{ticket.pk}", kind=CONFIRMATION, klass=Class.TRANSACTIONAL, lane=Lane.REPLIES,
-        customer_id=address.customer_id, address=address, to=address.shown, mailbox=ticket.mailbox, ticket_id=ticket.pk,
-        title=_("Confirmation"), due_at=now(), too_late_at=now() + ONCE_A_DAY,
-    )])
+    outbox.plan(
+        [
+            Outgoing(
+                key=f"{CONFIRMATION}:{ticket.pk}",
+                kind=CONFIRMATION,
+                klass=Class.TRANSACTIONAL,
+                lane=Lane.REPLIES,
+                customer_id=address.customer_id,
+                address=address,
+                to=address.shown,
+                mailbox=ticket.mailbox,
+                ticket_id=ticket.pk,
+                title=_("Confirmation"),
+                due_at=now(),
+                too_late_at=now() + ONCE_A_DAY,
+            )
+        ]
+    )
 
 
 def guard_confirmation(rows: list[Outgoing], at: datetime) -> dict[int, Verdict]:
     """One a day for an address, asked again in the stamp; suppressed and unreachable addresses get none."""
     asked = {row.address_id for row in rows}
-    others = (Outgoing.objects.filter(kind=CONFIRMATION, address__in=asked, created_at__gt=at - ONCE_A_DAY)
-              .filter(state__in=[*GONE, *WAITING, State.CLAIMED]).values_list("address_id", "pk"))
+    others = (
+        Outgoing.objects.filter(kind=CONFIRMATION, address__in=asked, created_at__gt=at - ONCE_A_DAY)
+        .filter(state__in=[*GONE, *WAITING, State.CLAIMED])
+        .values_list("address_id", "pk")
+    )
     first: dict[int | None, int] = {}
     for address, pk in others.order_by("-pk"):
         first[address] = pk
@@ -142,8 +175,10 @@ def render_confirmation(rows: list[Outgoing]) -> dict[int, Content | Missing]:
             out[row.pk] = Missing(_("The ticket is gone"))
             continue
         with translation.override(language_of(ticket)):
-            parts = [render_to_string(f"tickets/mail/confirmation.{kind}", {"ticket": ticket}).strip()
-                     for kind in ("subject.txt", "txt", "html")]
+            parts = [
+                render_to_string(f"tickets/mail/confirmation.{kind}", {"ticket": ticket}).strip()
+                for kind in ("subject.txt", "txt", "html")
+            ]
         out[row.pk] = Content(subject=parts[0], text=parts[1], html=parts[2], automatic="auto-replied")
     return out
 

@@ -1,4 +1,4 @@
-"""What we say on a ticket: replies that leave by the outbox and can be taken back for some seconds, and notes that never leave."""
+"""What we say on a ticket: replies that leave by the outbox and can be taken back for some seconds; notes never leave."""
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -36,11 +36,19 @@ class NoAddress(ValueError):
 
 @transaction.atomic
 def reply(
-    ticket: Ticket, text: str, *, by: User | ApiToken, status: str = "", seen: int | None = None,
-    cc: Sequence[str] | None = None, attachments: Iterable[Attachment] = (), once: str | None = None,
+    ticket: Ticket,
+    text: str,
+    *,
+    by: User | ApiToken,
+    status: str = "",
+    seen: int | None = None,
+    cc: Sequence[str] | None = None,
+    attachments: Iterable[Attachment] = (),
+    once: str | None = None,
 ) -> Message:
-    """Answer everybody on the ticket; then it is their turn, unless a status says otherwise. With ``once``, sending the same form twice is one reply.
+    """Answer everybody on the ticket; then it is their turn, unless a status says otherwise.
 
+    With ``once``, sending the same form twice is one reply.
     ``seen`` is the last message the author saw: a newer one raises NewerMessages. ``cc`` replaces who reads along; None
     leaves them. A person's reply waits UNDO_SEND seconds before it leaves. Raises TicketClosed, NoAddress, BadAddress.
     """
@@ -58,9 +66,20 @@ def reply(
     message = _write(ticket, Message.Kind.REPLY, text, by, attachments, once, to=address.shown, cc=people)
     undo = settings.UNDO_SEND if isinstance(by, User) else 0
     row = Outgoing(
-        key=f"{KIND}:{message.pk}", kind=KIND, klass=Class.REPLY, lane=Lane.REPLIES, customer=ticket.requester, address=address,
-        to=address.shown, cc=people, mailbox=ticket.mailbox, title=ticket.subject[:200], topic_id=ticket.topic_id,
-        ticket_id=ticket.pk, message_id=message.pk, due_at=message.at + timedelta(seconds=undo),
+        key=f"{KIND}:{message.pk}",
+        kind=KIND,
+        klass=Class.REPLY,
+        lane=Lane.REPLIES,
+        customer=ticket.requester,
+        address=address,
+        to=address.shown,
+        cc=people,
+        mailbox=ticket.mailbox,
+        title=ticket.subject[:200],
+        topic_id=ticket.topic_id,
+        ticket_id=ticket.pk,
+        message_id=message.pk,
+        due_at=message.at + timedelta(seconds=undo),
     )
     outbox.plan([row])
     message.outgoing_id = row.pk
@@ -71,7 +90,9 @@ def reply(
 
 
 @transaction.atomic
-def note(ticket: Ticket, text: str, *, by: User | ApiToken, attachments: Iterable[Attachment] = (), once: str | None = None) -> Message:
+def note(
+    ticket: Ticket, text: str, *, by: User | ApiToken, attachments: Iterable[Attachment] = (), once: str | None = None
+) -> Message:
     """Write to the team only. It leaves for nobody, moves no clock, and may be added to a closed ticket."""
     ticket.lock()
     if known := _said(once):
@@ -140,12 +161,20 @@ def _said(once: str | None) -> Message | None:
     return Message.objects.filter(once=once).first() if once else None
 
 
-def _write(ticket: Ticket, kind: str, text: str, by: User | ApiToken, attachments: Iterable[Attachment], once: str | None,
-           **fields: Any) -> Message:
+def _write(
+    ticket: Ticket, kind: str, text: str, by: User | ApiToken, attachments: Iterable[Attachment], once: str | None, **fields: Any
+) -> Message:
     person = by if isinstance(by, User) else None
     message = Message.objects.create(
-        ticket=ticket, kind=kind, user=person, name="" if person else by.name, text=text, html=from_markdown(text), once=once,
-        at=now(), **fields,
+        ticket=ticket,
+        kind=kind,
+        user=person,
+        name="" if person else by.name,
+        text=text,
+        html=from_markdown(text),
+        once=once,
+        at=now(),
+        **fields,
     )
     message.attachments.set(attachments)
     return message

@@ -1,10 +1,9 @@
 """Look at the database: what was solved long ago is closed."""
 
-from celery import shared_task
-
+from helpdesk.live.ticks import tick
 from tickets import closing
 
 
-@shared_task
+@tick
 def close_solved() -> None:
     closing.close_solved()

@@ -51,7 +51,9 @@ def receive_mail(mail: Mail, incoming: IncomingMail) -> Received:
     # Two copies may be on their way to two mailboxes at once: one after the other from here on.
     _one_at_a_time(mail.message_id)
     if copy := _copy_of(mail, writer):
-        return Received(State.IGNORED, _("A second copy of a message on ticket #%s") % copy.ticket.number, copy.ticket_id, copy.pk)
+        return Received(
+            State.IGNORED, _("A second copy of a message on ticket #%s") % copy.ticket.number, copy.ticket_id, copy.pk
+        )
 
     answers = Outgoing.objects.filter(pk=incoming.outgoing_id).first() if incoming.outgoing_id else None
     ticket = find_ticket(mail, incoming, answers, writer)
@@ -63,8 +65,16 @@ def receive_mail(mail: Mail, incoming: IncomingMail) -> Received:
     kept = attachments.keep_mail(mail)
     words = _words(mail, incoming, writer, attachments.images(kept), kept)
     if ticket is None:
-        ticket = open_ticket(customer, mail.subject, words, channel=Channel.MAIL, mailbox=incoming.mailbox, answers=answers,
-                             once=f"mail:{incoming.pk}", address=_address(writer))
+        ticket = open_ticket(
+            customer,
+            mail.subject,
+            words,
+            channel=Channel.MAIL,
+            mailbox=incoming.mailbox,
+            answers=answers,
+            once=f"mail:{incoming.pk}",
+            address=_address(writer),
+        )
         message = ticket.messages.earliest("id")
         stranger = False
     else:
@@ -94,11 +104,19 @@ def find_ticket(mail: Mail, incoming: IncomingMail, answers: Outgoing | None, wr
         if answers.ticket_id:
             return Ticket.objects.filter(pk=answers.ticket_id).first()
         canonical = identity.canonical(writer.address)
-        return (Ticket.objects.filter(outgoing_id=answers.pk, requester__addresses__canonical=canonical)
-                .exclude(status=Status.CLOSED).order_by("-id").first())
+        return (
+            Ticket.objects.filter(outgoing_id=answers.pk, requester__addresses__canonical=canonical)
+            .exclude(status=Status.CLOSED)
+            .order_by("-id")
+            .first()
+        )
     ids = list(dict.fromkeys([mail.in_reply_to or "", *reversed(mail.references)]))[:MAX_REFERENCES]
-    known = {m.rfc_id: m for m in Message.objects.filter(rfc_id__in=[i for i in ids if i], ticket__mailbox=incoming.mailbox)
-             .select_related("ticket").order_by("-id")}
+    known = {
+        m.rfc_id: m
+        for m in Message.objects.filter(rfc_id__in=[i for i in ids if i], ticket__mailbox=incoming.mailbox)
+        .select_related("ticket")
+        .order_by("-id")
+    }
     if named := next((known[i].ticket for i in ids if i in known), None):
         return named
     if mail.automatic:
@@ -131,26 +149,40 @@ def follow(ticket: Ticket, people: list[Written]) -> None:
             found.setdefault(canonical, person)
     room = MAX_FOLLOWERS - ticket.participants.count()
     Participant.objects.bulk_create(
-        [Participant(ticket=ticket, canonical=key, address=person.address, name=identity.one_line(person.name))
-         for key, person in list(found.items())[: max(room, 0)]],
+        [
+            Participant(ticket=ticket, canonical=key, address=person.address, name=identity.one_line(person.name))
+            for key, person in list(found.items())[: max(room, 0)]
+        ],
         ignore_conflicts=True,
     )
 
 
 def _words(mail: Mail, incoming: IncomingMail, writer: Written, images: dict[str, str], kept: list) -> Words:
-    quote = mail.text[len(mail.reply):] if mail.text.startswith(mail.reply) else mail.text
+    quote = mail.text[len(mail.reply) :] if mail.text.startswith(mail.reply) else mail.text
     html = sanitize(mail.reply_html, images=images) if mail.reply_html else ""
     return Words(
-        mail.reply, html=html, quote=quote.strip("\n"), attachments=kept, name=writer.name, address=writer.address,
-        at=incoming.received_at, rfc_id=mail.message_id, references=mail.references, incoming_id=incoming.pk,
-        automatic=mail.automatic or "", cc=[person.address for person in mail.cc],
+        mail.reply,
+        html=html,
+        quote=quote.strip("\n"),
+        attachments=kept,
+        name=writer.name,
+        address=writer.address,
+        at=incoming.received_at,
+        rfc_id=mail.message_id,
+        references=mail.references,
+        incoming_id=incoming.pk,
+        automatic=mail.automatic or "",
+        cc=[person.address for person in mail.cc],
     )
 
 
 def _copy_of(mail: Mail, writer: Written) -> Message | None:
     """The message that this mail already became by another mailbox: same id, same sender, same words."""
-    return (Message.objects.filter(rfc_id=mail.message_id[:998], address__iexact=writer.address, text=mail.reply)
-            .select_related("ticket").first())
+    return (
+        Message.objects.filter(rfc_id=mail.message_id[:998], address__iexact=writer.address, text=mail.reply)
+        .select_related("ticket")
+        .first()
+    )
 
 
 def _one_at_a_time(message_id: str) -> None:

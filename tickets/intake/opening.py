@@ -23,8 +23,9 @@ MAX_SUBJECT = 250
 # The whole of a message that only thanks: it is kept, and what is solved stays solved.
 THANKS = re.compile(
     r"(?:ok(?:ay)?|great|perfect|super|prima)?\W*(?:many |vielen |besten |herzlichen )?"
-    r"(?:thanks?(?: you)?(?: (?:so|very) much| a lot)?|danke(?: ?sch(?:ö|oe)n| sehr)?|dank|merci(?: beaucoup)?|gracias|grazie|obrigad[oa])"
-    r"(?: (?:for your help|again|nochmals?|ana))?\W*",
+    r"(?:thanks?(?: you)?(?: (?:so|very) much| a lot)?|danke(?: ?sch(?:ö|oe)n| sehr)?|dank|merci(?: beaucoup)?|gracias|grazie"
+    r"|obrigad[oa])"
+    r"(?: (?:for your help|again|nochmals?))?\W*",
     re.IGNORECASE,
 )
 
@@ -48,10 +49,23 @@ class Words:
 
 
 def open_ticket(
-    requester: Customer, subject: str, words: Words, *, channel: str, by: Any = "", address: Address | None = None,
-    mailbox: Mailbox | None = None, team: Team | None = None, topic: Topic | None = None, priority: str = Priority.NORMAL,
-    tags: Sequence[str] = (), attributes: dict[str, Any] | None = None, language: str = "", answers: Outgoing | None = None,
-    follow_up_of: Ticket | None = None, once: str | None = None,
+    requester: Customer,
+    subject: str,
+    words: Words,
+    *,
+    channel: str,
+    by: Any = "",
+    address: Address | None = None,
+    mailbox: Mailbox | None = None,
+    team: Team | None = None,
+    topic: Topic | None = None,
+    priority: str = Priority.NORMAL,
+    tags: Sequence[str] = (),
+    attributes: dict[str, Any] | None = None,
+    language: str = "",
+    answers: Outgoing | None = None,
+    follow_up_of: Ticket | None = None,
+    once: str | None = None,
 ) -> Ticket:
     """The one way in. With ``once``, the same way in a second time, also at the same moment, gives the same ticket.
 
@@ -65,12 +79,22 @@ def open_ticket(
             mailbox = mailbox or Mailbox.objects.filter(is_default=True).first()
             at = words.at or now()
             ticket = Ticket.objects.create(
-                subject=one_line(subject, MAX_SUBJECT) or one_line(words.text, 80) or _("No subject"), requester=requester,
-                channel=Channel(channel), address=address, mailbox=mailbox, priority=Priority(priority),
-                team=team or (mailbox.team if mailbox else None), topic=topic or _topic(answers), tags=clean_tags(tags),
-                attributes=attributes or {}, language=(language or requester.language)[:10], once=once,
-                outgoing_id=answers.pk if answers else None, campaign_id=answers.campaign_id if answers else None,
-                follow_up_of=follow_up_of, opened_at=at,
+                subject=one_line(subject, MAX_SUBJECT) or one_line(words.text, 80) or _("No subject"),
+                requester=requester,
+                channel=Channel(channel),
+                address=address,
+                mailbox=mailbox,
+                priority=Priority(priority),
+                team=team or (mailbox.team if mailbox else None),
+                topic=topic or _topic(answers),
+                tags=clean_tags(tags),
+                attributes=attributes or {},
+                language=(language or requester.language)[:10],
+                once=once,
+                outgoing_id=answers.pk if answers else None,
+                campaign_id=answers.campaign_id if answers else None,
+                follow_up_of=follow_up_of,
+                opened_at=at,
             )
             message = _write(ticket, requester, words, stranger=False)
             ticket.opened(message, by=by or requester)
@@ -95,8 +119,15 @@ def hear(ticket: Ticket, author: Customer, words: Words, *, stranger: bool = Fal
     ticket.lock()
     if ticket.status == Status.CLOSED and not words.automatic:
         following = open_ticket(
-            author, ticket.subject, words, channel=ticket.channel, mailbox=ticket.mailbox, team=ticket.team,
-            topic=ticket.topic, follow_up_of=ticket, once=f"mail:{words.incoming_id}" if words.incoming_id else None,
+            author,
+            ticket.subject,
+            words,
+            channel=ticket.channel,
+            mailbox=ticket.mailbox,
+            team=ticket.team,
+            topic=ticket.topic,
+            follow_up_of=ticket,
+            once=f"mail:{words.incoming_id}" if words.incoming_id else None,
             address=Address.objects.filter(customer=author, shown__iexact=words.address).first(),
         )
         return following.messages.earliest("id")
@@ -111,10 +142,20 @@ def _only_thanks(ticket: Ticket, words: Words) -> bool:
 
 def _write(ticket: Ticket, author: Customer, words: Words, *, stranger: bool) -> Message:
     message = Message.objects.create(
-        ticket=ticket, customer=author, stranger=stranger, text=words.text, html=words.html, quote=words.quote,
-        kind=Message.Kind.AUTOMATIC if words.automatic else Message.Kind.CUSTOMER, reason=words.automatic[:200],
-        name=one_line(words.name), address=words.address[:320], rfc_id=words.rfc_id[:998],
-        references=[each[:998] for each in words.references][-20:], incoming_id=words.incoming_id, cc=list(words.cc)[:100],
+        ticket=ticket,
+        customer=author,
+        stranger=stranger,
+        text=words.text,
+        html=words.html,
+        quote=words.quote,
+        kind=Message.Kind.AUTOMATIC if words.automatic else Message.Kind.CUSTOMER,
+        reason=words.automatic[:200],
+        name=one_line(words.name),
+        address=words.address[:320],
+        rfc_id=words.rfc_id[:998],
+        references=[each[:998] for each in words.references][-20:],
+        incoming_id=words.incoming_id,
+        cc=list(words.cc)[:100],
         at=words.at or now(),
     )
     message.attachments.set(words.attachments)
@@ -125,16 +166,24 @@ def on_ticket_requested(events: list[Event]) -> None:
     """A journey asks for a ticket about a customer: payload subject, text and, if known, topic, outgoing, priority, tags."""
     customers = Customer.objects.in_bulk([event.customer_id for event in events if event.customer_id])
     topics = Topic.objects.in_bulk([each.payload["topic"] for each in events if isinstance(each.payload.get("topic"), int)])
-    sent = Outgoing.objects.in_bulk([each.payload["outgoing"] for each in events if isinstance(each.payload.get("outgoing"), int)])
+    sent = Outgoing.objects.in_bulk(
+        [each.payload["outgoing"] for each in events if isinstance(each.payload.get("outgoing"), int)]
+    )
     for event in events:
         customer = customers.get(event.customer_id or 0)
         if customer is None:
             continue  # erased since
         asked = event.payload
         open_ticket(
-            customer, str(asked.get("subject") or ""), Words(str(asked.get("text") or ""), name=str(asked.get("name") or ""), at=event.occurred_at),
-            channel=Channel.OUTREACH, by=event.actor, topic=topics.get(asked.get("topic")), answers=sent.get(asked.get("outgoing")),
+            customer,
+            str(asked.get("subject") or ""),
+            Words(str(asked.get("text") or ""), name=str(asked.get("name") or ""), at=event.occurred_at),
+            channel=Channel.OUTREACH,
+            by=event.actor,
+            topic=topics.get(asked.get("topic")),
+            answers=sent.get(asked.get("outgoing")),
             priority=asked["priority"] if asked.get("priority") in Priority.values else Priority.NORMAL,
-            tags=[str(tag) for tag in asked.get("tags") or []], once=f"event:{event.pk}",
+            tags=[str(tag) for tag in asked.get("tags") or []],
+            once=f"event:{event.pk}",
             address=customer.addresses.order_by("-is_primary", "id").first(),
         )

@@ -4,4 +4,16 @@ from tickets.models.message import Draft, Message, Participant, ReadMark
 from tickets.models.terms import LIVE, OURS, Channel, Priority, Status, TicketClosed
 from tickets.models.ticket import Ticket
 
-__all__ = ["LIVE", "OURS", "Channel", "Draft", "Message", "Participant", "Priority", "ReadMark", "Status", "Ticket", "TicketClosed"]
+__all__ = [
+    "LIVE",
+    "OURS",
+    "Channel",
+    "Draft",
+    "Message",
+    "Participant",
+    "Priority",
+    "ReadMark",
+    "Status",
+    "Ticket",
+    "TicketClosed",
+]

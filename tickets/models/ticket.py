@@ -1,7 +1,7 @@
 """One conversation: whose turn it is, whose work it is, and what changes it."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -83,8 +83,11 @@ class Ticket(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["waiting_since", "id"], name="ticket_waiting",
-                         condition=Q(status__in=("new", "open"), waiting_since__isnull=False)),
+            models.Index(
+                fields=["waiting_since", "id"],
+                name="ticket_waiting",
+                condition=Q(status__in=("new", "open"), waiting_since__isnull=False),
+            ),
             models.Index(fields=["-last_message_at", "-id"], name="ticket_live", condition=Q(status__in=LIVE)),
             models.Index(fields=["assignee", "-last_message_at", "-id"], name="ticket_of_person", condition=Q(status__in=LIVE)),
             models.Index(fields=["team", "-last_message_at", "-id"], name="ticket_of_team", condition=Q(status__in=LIVE)),
@@ -102,6 +105,19 @@ class Ticket(models.Model):
     @property
     def is_live(self) -> bool:
         return self.status in LIVE
+
+    @property
+    def who(self) -> str:
+        """The requester as a list names them, without another query."""
+        return self.requester.name or (self.address.shown if self.address else str(self.requester))
+
+    @property
+    def short(self) -> str:
+        return f"#{self.number}"
+
+    @property
+    def waited(self) -> timedelta | None:
+        return now() - self.waiting_since if self.waiting_since else None
 
     @property
     def waits_on_us(self) -> bool:
@@ -163,8 +179,9 @@ class Ticket(models.Model):
             return False
         at = at or now()
         self._set(status=Status.SOLVED, solved_at=at, waiting_since=None)
-        self.record("ticket.solved", by, at=at, was=was, campaign=self.campaign_id,
-                    seconds=int((at - self.opened_at).total_seconds()))
+        self.record(
+            "ticket.solved", by, at=at, was=was, campaign=self.campaign_id, seconds=int((at - self.opened_at).total_seconds())
+        )
         return True
 
     @transaction.atomic
@@ -199,10 +216,24 @@ class Ticket(models.Model):
         """The first message is there: the clock starts at its words, unless it is automatic."""
         automatic = message.kind != message.Kind.CUSTOMER
         at = message.at
-        self._set(last_message_id=message.pk, last_message_at=at, said=one_line(message.text, 200),
-                  waiting_since=None if automatic else at, last_customer_message_at=None if automatic else at)
-        self.record("ticket.opened", by, at=at, message=message.pk, channel=str(self.channel), automatic=automatic,
-                    outgoing=self.outgoing_id, campaign=self.campaign_id, follow_up_of=self.follow_up_of_id)
+        self._set(
+            last_message_id=message.pk,
+            last_message_at=at,
+            said=one_line(message.text, 200),
+            waiting_since=None if automatic else at,
+            last_customer_message_at=None if automatic else at,
+        )
+        self.record(
+            "ticket.opened",
+            by,
+            at=at,
+            message=message.pk,
+            channel=str(self.channel),
+            automatic=automatic,
+            outgoing=self.outgoing_id,
+            campaign=self.campaign_id,
+            follow_up_of=self.follow_up_of_id,
+        )
 
     def heard(self, message: "Message", *, by: Any, wakes: bool) -> None:
         """They wrote. Unless it is automatic or a mere thank-you, it is our turn, and what was solved is work again."""
@@ -228,10 +259,22 @@ class Ticket(models.Model):
         """
         before = {name: getattr(self, name) for name in UNDONE}
         at, waited = message.at, self.waiting_since and (message.at - self.waiting_since).total_seconds()
-        self._set(last_message_id=message.pk, last_message_at=at, waiting_since=None, first_replied_at=self.first_replied_at or at,
-                  status=Status.OPEN if self.status == Status.NEW else self.status)
-        self.record("ticket.replied", by, at=at, message=message.pk, first=before["first_replied_at"] is None,
-                    waited=None if waited is None else int(waited), seconds=int((at - self.opened_at).total_seconds()))
+        self._set(
+            last_message_id=message.pk,
+            last_message_at=at,
+            waiting_since=None,
+            first_replied_at=self.first_replied_at or at,
+            status=Status.OPEN if self.status == Status.NEW else self.status,
+        )
+        self.record(
+            "ticket.replied",
+            by,
+            at=at,
+            message=message.pk,
+            first=before["first_replied_at"] is None,
+            waited=None if waited is None else int(waited),
+            seconds=int((at - self.opened_at).total_seconds()),
+        )
         self.set_status(status or (self.status if self.status == Status.SOLVED else Status.PENDING), by=by, at=at)
         return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in before.items()}
 
@@ -242,8 +285,10 @@ class Ticket(models.Model):
 
     def unsent(self, message: "Message", *, by: Any) -> None:
         """A reply was taken back before it left: the ticket is what it was, unless somebody wrote meanwhile."""
-        before = {name: parse_datetime(value) if name.endswith(("_at", "_since")) and value else value
-                  for name, value in (message.before or {}).items()}
+        before = {
+            name: parse_datetime(value) if name.endswith(("_at", "_since")) and value else value
+            for name, value in (message.before or {}).items()
+        }
         if self.last_message_id != message.pk:
             waits = [at for at in (before.get("waiting_since"), self.waiting_since) if at]
             before = {"waiting_since": min(waits, default=None)}

@@ -1,0 +1,201 @@
+"""The API of tickets. It calls the same verbs as the pages, within the reach of its token."""
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import exceptions
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from helpdesk.accounts.models import ApiToken
+from helpdesk.accounts.tokens import idempotent, needs
+from helpdesk.customers import identity
+from helpdesk.customers.models import Address, Customer
+from helpdesk.lib.html import from_text
+from tickets import intake, replies, search
+from tickets.access import ticket_for, tickets_for
+from tickets.changes import change
+from tickets.models import Channel, Priority, Status, Ticket, TicketClosed
+from tickets.serializers import (
+    ChangesIn,
+    ConflictOut,
+    MessageIn,
+    MessageOut,
+    MessagePage,
+    TicketIn,
+    TicketOut,
+    TicketPage,
+)
+
+PAGE = 50
+MOST = 200
+NEEDS = needs(read="tickets:read", write="tickets:write")
+KEY = OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER, description="The same key gets the first answer again.")
+LIMIT = OpenApiParameter("limit", int, description="At most 200; 50 if left out.")
+BEFORE = OpenApiParameter("before", int, description="Only those with a smaller number; see `next`.")
+
+
+class Closed(exceptions.APIException):
+    status_code = 409
+    default_code = "ticket_closed"
+
+
+class Tickets(APIView):
+    permission_classes = [NEEDS]
+
+    @extend_schema(
+        operation_id="tickets_list",
+        responses=TicketPage,
+        parameters=[
+            OpenApiParameter("status", str, enum=Status.values),
+            OpenApiParameter("requester", int, description="A customer's id."),
+            OpenApiParameter("q", str, description="Words of the subject or the messages, or a number."),
+            LIMIT,
+            BEFORE,
+        ],
+    )
+    def get(self, request: Request) -> Response:
+        """Tickets within the token's reach, newest number first."""
+        _known(request, {"status", "requester", "q", "limit", "before"})
+        limit, before = _whole(request, "limit", PAGE, MOST), _whole(request, "before", 2**63 - 1, 2**63 - 1)
+        text = request.query_params.get("q")
+        rows = (search.search(request.auth, text) if text else tickets_for(request.auth)).filter(number__lt=before)
+        if status := request.query_params.get("status"):
+            if status not in Status.values:
+                raise exceptions.ValidationError({"status": ["There is no such status."]})
+            rows = rows.filter(status=status)
+        if "requester" in request.query_params:
+            rows = rows.filter(requester=_whole(request, "requester", 0, 2**63 - 1))
+        page = list(_dressed(rows).order_by("-number")[: limit + 1])
+        following = _next(request, page[limit - 1].number) if len(page) > limit else None
+        return Response({"results": TicketOut(page[:limit], many=True).data, "next": following})
+
+    @extend_schema(operation_id="tickets_open", request=TicketIn, responses={201: TicketOut}, parameters=[KEY])
+    @idempotent
+    @transaction.atomic
+    def post(self, request: Request) -> Response:
+        """Open a ticket in a customer's name."""
+        said = TicketIn(data=request.data)
+        said.is_valid(raise_exception=True)
+        data = said.validated_data
+        customer, address = _requester(data["requester"], request.auth)
+        words = intake.Words(data["text"], html=from_text(data["text"]), address=address.shown if address else "")
+        ticket = intake.open_ticket(
+            customer,
+            data["subject"],
+            words,
+            channel=Channel.API,
+            by=request.auth,
+            address=address,
+            team=request.auth.team,
+            topic=data.get("topic"),
+            priority=data.get("priority", Priority.NORMAL),
+            tags=data.get("tags", ()),
+            language=data.get("language", ""),
+        )
+        return Response(TicketOut(_dressed(Ticket.objects.all()).get(pk=ticket.pk)).data, status=201)
+
+
+class OneTicket(APIView):
+    permission_classes = [NEEDS]
+
+    @extend_schema(operation_id="tickets_read", responses=TicketOut)
+    def get(self, request: Request, number: int) -> Response:
+        return Response(TicketOut(ticket_for(request.auth, number)).data)
+
+    @extend_schema(
+        operation_id="tickets_change", request=ChangesIn, responses={200: TicketOut, 409: ConflictOut}, parameters=[KEY]
+    )
+    @idempotent
+    def patch(self, request: Request, number: int) -> Response:
+        """Change status, assignee (by email), priority, team, topic or tags."""
+        ticket = ticket_for(request.auth, number, to="change")
+        said = ChangesIn(data=request.data)
+        said.is_valid(raise_exception=True)
+        if request.auth.team_id and "team" in said.validated_data and said.validated_data["team"] != request.auth.team:
+            raise exceptions.ValidationError({"team": ["This token works for one team and cannot give tickets away."]})
+        try:
+            change(ticket, said.validated_data, by=request.auth)
+        except TicketClosed as error:
+            raise Closed(str(error)) from error
+        return Response(TicketOut(ticket).data)
+
+
+class Messages(APIView):
+    permission_classes = [NEEDS]
+
+    @extend_schema(operation_id="ticket_messages_list", responses=MessagePage, parameters=[LIMIT, BEFORE])
+    def get(self, request: Request, number: int) -> Response:
+        """What was said, newest first, notes included."""
+        _known(request, {"limit", "before"})
+        limit, before = _whole(request, "limit", PAGE, MOST), _whole(request, "before", 2**63 - 1, 2**63 - 1)
+        rows = ticket_for(request.auth, number).messages.filter(pk__lt=before).order_by("-pk")
+        page = list(rows.select_related("user", "customer").prefetch_related("attachments__blob")[: limit + 1])
+        following = _next(request, page[limit - 1].pk) if len(page) > limit else None
+        return Response({"results": MessageOut(page[:limit], many=True).data, "next": following})
+
+    @extend_schema(
+        operation_id="ticket_messages_write", request=MessageIn, responses={201: MessageOut, 409: ConflictOut}, parameters=[KEY]
+    )
+    @idempotent
+    def post(self, request: Request, number: int) -> Response:
+        """Reply to everybody on the ticket, or keep a note for the team."""
+        said = MessageIn(data=request.data)
+        said.is_valid(raise_exception=True)
+        data: dict[str, Any] = dict(said.validated_data)
+        kind, text = data.pop("kind"), data.pop("text")
+        ticket = ticket_for(request.auth, number, to=kind)
+        try:
+            message = (
+                replies.note(ticket, text, by=request.auth)
+                if kind == "note"
+                else replies.reply(ticket, text, by=request.auth, **data)
+            )
+        except replies.NewerMessages as newer:
+            return Response({"detail": str(newer), "messages": MessageOut(newer.messages, many=True).data}, status=409)
+        except TicketClosed as error:
+            raise Closed(str(error)) from error
+        except (replies.NoAddress, identity.BadAddress) as error:
+            raise exceptions.ValidationError({"cc": [str(error)]}) from error
+        return Response(MessageOut(message).data, status=201)
+
+
+def _dressed(rows: QuerySet[Ticket]) -> QuerySet[Ticket]:
+    return rows.select_related("requester", "address", "assignee", "team", "topic")
+
+
+def _requester(said: dict[str, Any], token: ApiToken) -> tuple[Customer, Address | None]:
+    """The customer that a caller names, and the address that we answer to. Raises ValidationError for one we do not know."""
+    if "email" in said:
+        try:
+            customer = identity.customer_for_address(said["email"], said.get("name", ""), actor=token)
+        except identity.BadAddress as error:
+            raise exceptions.ValidationError({"requester": {"email": [str(error)]}}) from error
+        return customer, Address.objects.get(channel="email", canonical=identity.canonical(said["email"]))
+    field = "id" if "id" in said else "external_id"
+    found = Customer.objects.filter(**{field: said[field]}).first()
+    if found is None:
+        raise exceptions.ValidationError({"requester": {field: ["There is no such customer."]}})
+    return found, Address.objects.filter(customer=found, channel="email").order_by("-is_primary", "id").first()
+
+
+def _known(request: Request, names: set[str]) -> None:
+    """A misspelt parameter is an error, never silence; and no name from outside reaches the ORM."""
+    if unknown := set(request.query_params) - names:
+        raise exceptions.ValidationError({name[:60]: ["There is no such parameter."] for name in sorted(unknown)[:20]})
+
+
+def _whole(request: Request, name: str, default: int, highest: int) -> int:
+    text = request.query_params.get(name, str(default))
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and 1 <= int(text) <= highest):
+        raise exceptions.ValidationError({name: [f"A whole number from 1 to {highest}."]})
+    return int(text)
+
+
+def _next(request: Request, before: int) -> str:
+    query = request.query_params.copy()
+    query["before"] = str(before)
+    return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")

@@ -1,0 +1,149 @@
+"""One ticket as a page shows it: messages, what happened between them, how our replies fared, and whom we wrote to first."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from helpdesk.accounts.models import User
+from helpdesk.customers import history
+from helpdesk.customers.history import names_of
+from helpdesk.customers.models import Event
+from helpdesk.lib.dates import now
+from helpdesk.mail.models import Outgoing, State
+from tickets.models import Draft, Message, ReadMark, Ticket
+
+SHOWN = 50  # messages; older ones by a link
+SHOWN_EVENTS = 200
+EVENTS = [
+    "ticket.assigned",
+    "ticket.status_changed",
+    "ticket.solved",
+    "ticket.reopened",
+    "ticket.closed",
+    "ticket.updated",
+    "ticket.unsent",
+]
+
+
+@dataclass
+class Line:
+    """A message, or several small things that happened one after the other."""
+
+    at: datetime
+    message: Message | None = None
+    events: list[Event] = field(default_factory=list)
+
+
+@dataclass
+class Conversation:
+    ticket: Ticket
+    lines: list[Line]
+    wrote_first: Outgoing | None
+    draft: Draft | None
+    earlier: int | None  # show what is before this message
+    last: int  # the newest message shown: what a reply has seen
+    people: list[Any]  # who reads along
+
+
+def load(ticket: Ticket, reader: User, *, before: int | None = None) -> Conversation:
+    """Seven queries for a page of fifty messages; marks it read as far as it is shown."""
+    found = ticket.messages.select_related("user", "customer").prefetch_related("attachments__blob").order_by("-pk")
+    if before:
+        found = found.filter(pk__lt=before)
+    messages = list(found[: SHOWN + 1])
+    earlier = messages[SHOWN - 1].pk if len(messages) > SHOWN else None
+    messages = messages[:SHOWN][::-1]
+    last = messages[-1].pk if messages else 0
+    ours = [m.outgoing_id for m in messages if m.outgoing_id]
+    sent = Outgoing.objects.in_bulk([pk for pk in [*ours, ticket.outgoing_id] if pk])
+    for message in messages:
+        message.delivery = sent.get(message.outgoing_id or 0)  # type: ignore[attr-defined]
+        message.delivery_words = delivery(message.delivery)  # type: ignore[attr-defined]
+    if not before:
+        ReadMark.objects.bulk_create(
+            [ReadMark(ticket=ticket, user=reader, message_id=last)],
+            update_conflicts=True,
+            unique_fields=["ticket", "user"],
+            update_fields=["message_id"],
+        )
+    draft = Draft.objects.filter(ticket=ticket, user=reader).first()
+    return Conversation(
+        ticket,
+        _woven(messages, _events(ticket, messages, earlier, before)),
+        None if earlier else sent.get(ticket.outgoing_id or 0),
+        draft,
+        earlier,
+        last,
+        list(ticket.participants.all()),
+    )
+
+
+def _events(ticket: Ticket, messages: list[Message], earlier: int | None, before: int | None) -> list[Event]:
+    """What happened to the ticket in the span that is shown, by the customer's timeline."""
+    span = Q()
+    if earlier and messages:
+        span &= Q(occurred_at__gte=messages[0].at)
+    if before and messages:
+        span &= Q(occurred_at__lte=messages[-1].at)
+    rows = Event.objects.filter(
+        span, customer=ticket.requester_id, kind__in=EVENTS, payload__ticket=ticket.pk, occurred_at__gte=ticket.opened_at
+    )
+    events = list(rows.order_by("-occurred_at", "-id")[:SHOWN_EVENTS])[::-1]
+    names = names_of({event.actor for event in events if not event.actor.startswith("customer:")})
+    for event in events:
+        event.who = ticket.who if event.actor == ticket.requester.ref else names.get(event.actor, "")  # type: ignore[attr-defined]
+        event.templates = history.Line(event, "", False).templates  # type: ignore[attr-defined]
+    return events
+
+
+def _woven(messages: list[Message], events: list[Event]) -> list[Line]:
+    """Messages and events in the order of time; events beside each other share a line."""
+    lines = [Line(message.at, message=message) for message in messages] + [
+        Line(event.occurred_at, events=[event]) for event in events
+    ]
+    lines.sort(key=lambda line: line.at)
+    woven: list[Line] = []
+    for line in lines:
+        if line.events and woven and woven[-1].events:
+            woven[-1].events += line.events
+        else:
+            woven.append(line)
+    return woven
+
+
+def delivery(row: Outgoing | None) -> dict[str, Any] | None:
+    """How a reply fares, in words: the mood of its badge, what it says, and what one may do about it."""
+    if row is None:
+        return None
+    said: dict[str, Any] = {"row": row, "mood": "", "words": "", "undo": False, "retry": False}
+    match row.state:
+        case State.PENDING if row.due_at > now():
+            said |= {"words": _("Leaves in %d s") % max(1, round((row.due_at - now()).total_seconds())), "undo": True}
+        case State.PENDING | State.QUEUED:
+            said |= {"words": _("About to leave"), "undo": True}
+        case State.CLAIMED | State.SENDING:
+            said |= {"words": _("Being handed over")}
+        case State.RETRY_WAIT:
+            said |= {"mood": "soon", "words": _("Their mail server asks for patience; we try again"), "undo": True}
+        case State.HELD:
+            said |= {"mood": "held", "words": _("Held: %s") % row.reason, "undo": True}
+        case State.ACCEPTED:
+            said |= {"words": _("Sent")}
+        case State.DELIVERED:
+            said |= {"words": _("Arrived")}
+        case State.COMPLAINED:
+            said |= {"mood": "late", "words": _("They marked it as spam")}
+        case State.UNKNOWN:
+            said |= {"mood": "late", "words": _("Nobody knows whether it arrived: %s") % row.reason, "retry": True}
+        case State.BOUNCED:
+            said |= {"mood": "late", "words": _("Came back: %s") % row.reason, "retry": True}
+        case State.FAILED:
+            said |= {"mood": "late", "words": _("Was refused: %s") % row.reason, "retry": True}
+        case State.WITHHELD:
+            said |= {"mood": "late", "words": _("Not sent: %s") % row.reason}
+        case _:
+            said |= {"mood": "late", "words": _("Not sent: %s") % row.reason}
+    return said

@@ -1,0 +1,173 @@
+"""What people send us, checked: the public form, the composer, a ticket's properties."""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.core import signing
+from django.utils.translation import gettext_lazy as _
+
+from helpdesk.accounts.access import AGENTS
+from helpdesk.accounts.models import Team, User
+from helpdesk.customers.identity import BadAddress, canonical
+from helpdesk.knowledge.models import Topic
+from helpdesk.lib.dates import now
+from tickets.models import Status, Ticket
+
+MAX_TEXT = 50_000  # characters
+QUICKEST = timedelta(seconds=2)  # nobody reads and fills in the form faster
+LONGEST = timedelta(hours=24)
+SALT = "tickets.submit"
+
+
+class ManyFiles(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class FilesField(forms.FileField):
+    """Several files; too many, too large or empty ones are said by name."""
+
+    widget = ManyFiles
+
+    def clean(self, data: Any, initial: Any = None) -> list[Any]:
+        files = [each for each in (data if isinstance(data, list | tuple) else [data]) if each]
+        if len(files) > settings.MAX_ATTACHMENTS:
+            raise forms.ValidationError(_("At most %d files.") % settings.MAX_ATTACHMENTS)
+        if sum(file.size for file in files) > settings.MAX_ATTACHMENT_BYTES:
+            raise forms.ValidationError(_("Together the files may have %d MB.") % (settings.MAX_ATTACHMENT_BYTES // 1_000_000))
+        return [super(FilesField, self).clean(file, initial) for file in files]
+
+
+def nonce() -> str:
+    """A signed name for one showing of the form, with its time: it can be sent once, not at once, and not for ever."""
+    return signing.dumps([secrets.token_urlsafe(16), int(now().timestamp())], salt=SALT)
+
+
+class SubmitForm(forms.Form):
+    topic = forms.ModelChoiceField(
+        Topic.objects.none(),
+        label=_("What is it about?"),
+        required=False,
+        empty_label=_("Something else"),
+        widget=forms.RadioSelect,
+    )
+    name = forms.CharField(label=_("Your name"), max_length=120, required=False)
+    email = forms.CharField(
+        label=_("Your email"), max_length=254, help_text=_("We answer here and use it for nothing else."), widget=forms.EmailInput
+    )
+    subject = forms.CharField(label=_("In a few words"), max_length=200)
+    text = forms.CharField(
+        label=_("What happened, and what did you expect?"), max_length=MAX_TEXT, widget=forms.Textarea({"rows": 6})
+    )
+    files = FilesField(label=_("Files"), required=False)
+    website = forms.CharField(required=False, max_length=500, label=_("Leave this empty"))  # a trap: people do not see it
+    nonce = forms.CharField(widget=forms.HiddenInput, max_length=300, required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["topic"].queryset = Topic.objects.filter(is_public=True)  # type: ignore[attr-defined]
+
+    def clean_email(self) -> str:
+        address = self.cleaned_data["email"].strip()
+        try:
+            canonical(address)
+        except BadAddress as error:
+            raise forms.ValidationError(
+                _("This is no email address, so we could not answer. It looks like name@example.org.")
+            ) from error
+        return address
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        try:
+            self.once, shown = signing.loads(data.get("nonce", ""), salt=SALT)
+        except (signing.BadSignature, ValueError, TypeError):
+            self.renew()
+            raise forms.ValidationError(_("Please look over the form and press Send again.")) from None
+        age = now() - datetime.fromtimestamp(shown, UTC)
+        if age > LONGEST:
+            self.renew()
+            raise forms.ValidationError(_("This page was open for a long time. Please press Send again."))
+        # A machine is told nothing: it believes that it was heard.
+        self.is_machine = bool(data.get("website")) or age < QUICKEST
+        return data
+
+    def renew(self) -> None:
+        """The page that comes back carries a fresh nonce, and everything that was typed."""
+        self.data = self.data.copy()
+        self.data["nonce"] = nonce()
+
+
+class ComposeForm(forms.Form):
+    """A reply or a note. ``seen`` is the last message on the page, ``once`` names this showing of the composer."""
+
+    kind = forms.ChoiceField(choices=[("reply", _("Reply")), ("note", _("Note"))])
+    text = forms.CharField(max_length=MAX_TEXT, error_messages={"required": _("There is nothing to send yet.")})
+    cc = forms.CharField(max_length=10_000, required=False)
+    status = forms.ChoiceField(choices=[("", ""), *Status.choices], required=False)
+    seen = forms.IntegerField(min_value=0, max_value=2**63 - 1)
+    once = forms.CharField(max_length=80, required=False)
+    files = FilesField(required=False)
+
+    def clean_cc(self) -> list[str]:
+        return [part.strip() for part in self.cleaned_data["cc"].replace(";", ",").split(",") if part.strip()]
+
+
+class DraftForm(forms.Form):
+    kind = forms.ChoiceField(choices=[("reply", _("Reply")), ("note", _("Note"))])
+    text = forms.CharField(max_length=MAX_TEXT, required=False, strip=False)
+    cc = forms.CharField(max_length=10_000, required=False)
+
+
+class TagsField(forms.CharField):
+    """Words with commas between them."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def clean(self, value: Any) -> list[str]:
+        return [part.strip() for part in super().clean(value).split(",") if part.strip()]
+
+
+class PropertiesForm(forms.ModelForm):
+    """Every property of a ticket; the page without script, and the dialog with it."""
+
+    tags = TagsField(label=_("Tags"), required=False, max_length=5_000, help_text=_("With commas between them."))
+
+    class Meta:
+        model = Ticket
+        fields = ["assignee", "team", "topic", "priority", "status", "tags"]
+        labels = {
+            "assignee": _("Assignee"),
+            "team": _("Team"),
+            "topic": _("Topic"),
+            "priority": _("Priority"),
+            "status": _("Status"),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["assignee"].queryset = people()  # type: ignore[attr-defined]
+        self.fields["assignee"].empty_label = _("Nobody yet")  # type: ignore[attr-defined]
+        self.fields["team"].queryset = Team.objects.all()  # type: ignore[attr-defined]
+        for name in ("team", "topic"):
+            self.fields[name].empty_label = _("None")  # type: ignore[attr-defined]
+
+    def _post_clean(self) -> None:
+        """Nothing is written to the instance: each property is changed by its own verb, with its own event."""
+
+
+class ChangeForm(PropertiesForm):
+    """Some of the properties: those that were sent, no others."""
+
+    def __init__(self, data: Any, **kwargs: Any) -> None:
+        super().__init__(data, **kwargs)
+        for name in set(self.fields) - set(data):
+            del self.fields[name]
+
+
+def people() -> Any:
+    """Whose work a ticket can be."""
+    return User.objects.active().filter(role__in=AGENTS)

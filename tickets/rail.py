@@ -1,0 +1,58 @@
+"""What the inbox shows in the rail (settings.RAIL)."""
+
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from helpdesk.accounts.access import EVERYONE
+from tickets import listing
+
+
+def places(request: HttpRequest) -> list[dict[str, Any]]:
+    if not _is_staff(request):
+        return []
+    path, _view = here(request)
+    waiting = listing.counts(request)[listing.FIRST]
+    return [
+        {
+            "key": "inbox",
+            "icon": "inbox",
+            "word": _("Inbox"),
+            "url": reverse("inbox"),
+            "count": listing.shown(waiting),
+            "go": "i",
+            "here": path.startswith("/tickets/"),
+        }
+    ]
+
+
+def views(request: HttpRequest) -> list[dict[str, Any]]:
+    if not _is_staff(request):
+        return []
+    counts = listing.counts(request)
+    _path, view_here = here(request)
+    return [
+        {
+            "word": view.word,
+            "url": reverse("inbox-view", args=[view.slug]),
+            "count": listing.shown(counts.get(view.slug, 0)),
+            "here": view.slug == view_here,
+        }
+        for view in listing.VIEWS.values()
+    ]
+
+
+def here(request: HttpRequest) -> tuple[str, str]:
+    """The page in the reader's window, also when a part of it asks: its path, and the view that a ticket was opened from."""
+    htmx = getattr(request, "htmx", None)
+    address = urlsplit((htmx.current_url_abs_path if htmx else None) or request.get_full_path())
+    view = parse_qs(address.query).get("view", [""])[0]
+    return address.path, view if address.path.startswith("/tickets/") else ""
+
+
+def _is_staff(request: HttpRequest) -> bool:
+    user = getattr(request, "user", None)
+    return bool(user and user.is_authenticated and user.has_role(*EVERYONE))

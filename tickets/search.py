@@ -1,0 +1,50 @@
+"""Finding a ticket by its number, its words, or who wrote: every word must begin one of the ticket's words."""
+
+import re
+
+from django.contrib.postgres.search import SearchQuery, SearchVector
+from django.db.models import Q, QuerySet
+
+from helpdesk.customers.models import Address, Customer
+from tickets.access import Reader, tickets_for
+from tickets.models import Message, Ticket
+from tickets.models.message import words
+
+MAX_WORDS = 8
+MAX_LENGTH = 200
+FEW = 500  # customers that a name may mean
+
+
+def search(reader: Reader, text: str) -> QuerySet[Ticket]:
+    """The reader's tickets that the text may mean; unordered. Each way to match has its own index."""
+    text = text.replace("\0", "").strip()[:MAX_LENGTH]
+    terms = re.findall(r"\w+", text)[:MAX_WORDS]
+    if not terms:
+        return tickets_for(reader).none()
+    query = SearchQuery(" & ".join(f"'{term}':*" for term in terms), config="simple", search_type="raw")
+    found = (
+        Ticket.objects.annotate(v=SearchVector("subject", config="simple"))
+        .filter(v=query)
+        .values("pk")
+        .union(
+            Message.objects.annotate(v=words()).filter(v=query).values("ticket"),
+            Ticket.objects.filter(requester__in=_people(text)).values("pk"),
+            Ticket.objects.filter(_number(text)).values("pk"),
+            all=True,
+        )
+    )
+    return tickets_for(reader).filter(pk__in=found)
+
+
+def _people(text: str) -> list[int]:
+    """Customers whose name or address holds the text; three letters at least, or every name would match."""
+    if len(text) < 3:
+        return []
+    named = Customer.objects.filter(name__icontains=text).values("pk")
+    at = Address.objects.filter(canonical__contains=text.lower()).values("customer")
+    return [pk for (pk,) in named.union(at).values_list("pk")[:FEW]]
+
+
+def _number(text: str) -> Q:
+    found = re.fullmatch(r"#?(\d{1,18})", text)
+    return Q(number=int(found[1])) if found else Q(pk__in=[])

@@ -1,0 +1,137 @@
+"""The API's words for tickets: what may come in, and what is shown. What is not named here cannot be set."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from helpdesk.accounts.models import Team, User
+from helpdesk.customers.serializers import StrictSerializer
+from helpdesk.files.models import Attachment
+from helpdesk.knowledge.models import Topic
+from tickets.forms import MAX_TEXT, people
+from tickets.models import Message, Priority, Status, Ticket
+
+
+class RequesterIn(StrictSerializer):
+    """A customer, by one of these; an email that we do not know yet makes a customer."""
+
+    id = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+    external_id = serializers.CharField(required=False, max_length=200)
+    email = serializers.CharField(required=False, max_length=320)
+    name = serializers.CharField(required=False, max_length=200, allow_blank=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if sum(name in attrs for name in ("id", "external_id", "email")) != 1:
+            raise serializers.ValidationError("Name the customer by exactly one of id, external_id, email.")
+        return attrs
+
+
+class TicketIn(StrictSerializer):
+    requester = RequesterIn()
+    subject = serializers.CharField(max_length=250)
+    text = serializers.CharField(max_length=MAX_TEXT, help_text="What the customer says, as plain text.")
+    topic = serializers.SlugRelatedField(slug_field="slug", queryset=Topic.objects.all(), required=False, allow_null=True)
+    priority = serializers.ChoiceField(choices=Priority.choices, required=False)
+    tags = serializers.ListField(child=serializers.CharField(max_length=60), required=False, max_length=50)
+    language = serializers.CharField(max_length=10, required=False, allow_blank=True)
+
+
+class ChangesIn(StrictSerializer):
+    """What is left out stays as it is."""
+
+    status = serializers.ChoiceField(choices=Status.choices, required=False)
+    priority = serializers.ChoiceField(choices=Priority.choices, required=False)
+    assignee = serializers.SlugRelatedField(slug_field="email", queryset=User.objects.none(), required=False, allow_null=True)
+    team = serializers.SlugRelatedField(slug_field="slug", queryset=Team.objects.all(), required=False, allow_null=True)
+    topic = serializers.SlugRelatedField(slug_field="slug", queryset=Topic.objects.all(), required=False, allow_null=True)
+    tags = serializers.ListField(child=serializers.CharField(max_length=60), required=False, max_length=200)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["assignee"].queryset = people()  # type: ignore[attr-defined]
+
+
+class MessageIn(StrictSerializer):
+    kind = serializers.ChoiceField(choices=["reply", "note"])
+    text = serializers.CharField(max_length=MAX_TEXT, help_text="Markdown.")
+    status = serializers.ChoiceField(choices=Status.choices, required=False, help_text="Of a reply; else the ticket is pending.")
+    cc = serializers.ListField(
+        child=serializers.CharField(max_length=320),
+        required=False,
+        max_length=50,
+        help_text="Who reads along from now on; left out, nobody new.",
+    )
+    seen = serializers.IntegerField(
+        required=False, min_value=0, max_value=2**63 - 1, help_text="The last message you know; a newer one makes this a 409."
+    )
+
+
+class AttachmentOut(serializers.ModelSerializer[Attachment]):
+    size = serializers.IntegerField(source="blob.size", help_text="Bytes")
+
+    class Meta:
+        model = Attachment
+        fields = ["id", "name", "content_type", "size"]
+
+
+class MessageOut(serializers.ModelSerializer[Message]):
+    author = serializers.CharField()
+    attachments = AttachmentOut(many=True)
+
+    class Meta:
+        model = Message
+        fields = ["id", "kind", "author", "address", "stranger", "text", "html", "quote", "cc", "at", "attachments"]
+
+
+class RequesterOut(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    external_id = serializers.CharField(allow_null=True)
+    name = serializers.CharField()
+
+
+class TicketOut(serializers.ModelSerializer[Ticket]):
+    requester = RequesterOut()
+    email = serializers.CharField(source="address.shown", default=None, allow_null=True)
+    assignee = serializers.CharField(source="assignee.email", default=None, allow_null=True)
+    team = serializers.CharField(source="team.slug", default=None, allow_null=True)
+    topic = serializers.CharField(source="topic.slug", default=None, allow_null=True)
+
+    class Meta:
+        model = Ticket
+        fields = [
+            "number",
+            "subject",
+            "status",
+            "priority",
+            "requester",
+            "email",
+            "assignee",
+            "team",
+            "topic",
+            "channel",
+            "language",
+            "tags",
+            "campaign_id",
+            "opened_at",
+            "first_replied_at",
+            "waiting_since",
+            "last_message_at",
+            "last_message_id",
+            "solved_at",
+            "closed_at",
+        ]
+
+
+class TicketPage(serializers.Serializer[Any]):
+    results = TicketOut(many=True)
+    next = serializers.URLField(allow_null=True)
+
+
+class MessagePage(serializers.Serializer[Any]):
+    results = MessageOut(many=True)
+    next = serializers.URLField(allow_null=True)
+
+
+class ConflictOut(serializers.Serializer[Any]):
+    detail = serializers.CharField()
+    messages = MessageOut(many=True)

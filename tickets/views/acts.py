@@ -1,0 +1,204 @@
+"""What people do on a ticket. Every one is a POST, safe to press twice, and ends at the ticket or the next one."""
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from helpdesk.accounts.access import EVERYONE, staff
+from helpdesk.customers.identity import BadAddress
+from helpdesk.files.models import Attachment
+from helpdesk.knowledge.models import Answer
+from helpdesk.lib.dates import now
+from helpdesk.mail import outbox
+from helpdesk.mail.models import Outgoing
+from tickets import attachments, listing, replies
+from tickets.access import ticket_for
+from tickets.changes import change as change_ticket
+from tickets.forms import ChangeForm, ComposeForm, DraftForm
+from tickets.models import Draft, Message, Status, Ticket, TicketClosed
+from tickets.views.desk import after, show
+
+FEW = 30  # answers to choose from
+
+
+@staff(*EVERYONE)
+@require_POST
+def change(request: HttpRequest, number: int) -> HttpResponse:
+    """Assignee, team, topic, priority, tags, status: those that were sent."""
+    ticket = ticket_for(request.user, number, to="change")  # type: ignore[arg-type]
+    data = request.POST.copy()
+    if data.get("assignee") == "me":
+        data["assignee"] = str(request.user.pk)
+    form = ChangeForm(data, instance=ticket)
+    if not form.is_valid():
+        return show(request, ticket, fault=" ".join(error for errors in form.errors.values() for error in errors), status=422)
+    try:
+        change_ticket(ticket, form.cleaned_data, by=request.user)
+    except TicketClosed as error:
+        return show(request, ticket, fault=str(error), status=409)
+    if ticket.status == Status.SOLVED and data.get("next"):
+        messages.success(request, _("#%s is solved.") % ticket.number)
+        return on_to_next(request, ticket)
+    return after(request, ticket)
+
+
+@staff(*EVERYONE)
+@require_POST
+def compose(request: HttpRequest, number: int) -> HttpResponse:
+    """Send a reply, or keep a note. What cannot be sent comes back with its reason, and nothing that was typed is lost."""
+    kind = "note" if request.POST.get("kind") == "note" else "reply"
+    ticket = ticket_for(request.user, number, to=kind)  # type: ignore[arg-type]
+    form = ComposeForm(request.POST, request.FILES)
+    if not form.is_valid():
+        remember(request, ticket, [*attached(request, ticket), *attachments.keep_uploads(form.cleaned_data.get("files", []))])
+        return show(
+            request, ticket, form=form, fault=" ".join(error for errors in form.errors.values() for error in errors), status=422
+        )
+    data = form.cleaned_data
+    files = [*attached(request, ticket), *attachments.keep_uploads(data["files"])]
+    before = ticket_for(request.user, number)  # type: ignore[arg-type]  # its place in the view, before it changes
+    try:
+        if kind == "note":
+            replies.note(ticket, data["text"], by=request.user, attachments=files, once=once_of(request))  # type: ignore[arg-type]
+            return after(request, ticket)
+        sent = replies.reply(
+            ticket,
+            data["text"],
+            by=request.user,
+            status=data["status"],
+            seen=data["seen"],  # type: ignore[arg-type]
+            cc=data["cc"],
+            attachments=files,
+            once=once_of(request),
+        )
+    except replies.NewerMessages as newer:
+        remember(request, ticket, files)
+        return show(request, ticket_for(request.user, number), newer=newer.messages, fault=str(newer), status=409)  # type: ignore[arg-type]
+    except (TicketClosed, replies.NoAddress, BadAddress) as error:
+        remember(request, ticket, files)
+        return show(request, ticket_for(request.user, number), fault=str(error), status=409)  # type: ignore[arg-type]
+    undo = reverse("ticket-unsend", args=[ticket.number, sent.pk])
+    messages.success(
+        request,
+        format_html(
+            '{} <button class="link" form="undo" formaction="{}" data-key="z">{}</button>',
+            _("#%(number)s: the answer leaves in a moment.") % {"number": ticket.number},
+            undo,
+            _("Undo"),
+        ),
+    )
+    return on_to_next(request, before) if request.POST.get("next") else after(request, ticket)
+
+
+def once_of(request: HttpRequest) -> str | None:
+    """The name of this showing of the composer, bound to its person."""
+    given = request.POST.get("once", "")
+    return f"user:{request.user.pk}:{given[:80]}" if given and given.isalnum() else None
+
+
+def on_to_next(request: HttpRequest, ticket: Ticket) -> HttpResponse:
+    """The next ticket of the view that this one was opened from, or the ticket itself where there is none."""
+    view = listing.VIEWS.get(request.GET.get("view", ""))
+    following = listing.following(request.user, view, ticket) if view else None  # type: ignore[arg-type]
+    return after(request, following or ticket)
+
+
+def remember(request: HttpRequest, ticket: Ticket, files: list[Attachment] | None = None) -> Draft:
+    """Keep what was typed, and the files that came with it, as the person's draft."""
+    said = DraftForm(request.POST)
+    said.is_valid()
+    values = {name: said.cleaned_data.get(name, "") for name in ("text", "cc")} | {
+        "kind": said.cleaned_data.get("kind") or "reply"
+    }
+    draft, _new = Draft.objects.update_or_create(ticket=ticket, user=request.user, defaults={**values, "saved_at": now()})
+    if files is not None:
+        draft.attachments.set(files)
+    return draft
+
+
+def attached(request: HttpRequest, ticket: Ticket) -> list[Attachment]:
+    """Files kept with the person's own draft; those they took off the list are left behind."""
+    kept = request.POST.getlist("kept")
+    return list(
+        Attachment.objects.filter(
+            draft__ticket=ticket, draft__user=request.user, pk__in=[k for k in kept if k.isdigit() and len(k) < 19]
+        )
+    )
+
+
+@staff(*EVERYONE)
+@require_POST
+def draft(request: HttpRequest, number: int) -> HttpResponse:
+    """Saved as one types; an empty one is forgotten."""
+    ticket = ticket_for(request.user, number, to="draft")  # type: ignore[arg-type]
+    form = DraftForm(request.POST)
+    if Message.objects.filter(once=once_of(request)).exists():  # saved on its way while Send overtook it
+        return render(request, "tickets/_draft_state.html", {})
+    if not form.is_valid():
+        return render(request, "tickets/_draft_state.html", {"fault": _("Too long to be saved")}, status=422)
+    if not form.cleaned_data["text"].strip():
+        Draft.objects.filter(ticket=ticket, user=request.user, attachments=None).delete()
+        return render(request, "tickets/_draft_state.html", {})
+    return render(request, "tickets/_draft_state.html", {"draft": remember(request, ticket)})
+
+
+@staff(*EVERYONE)
+@require_POST
+def unsend(request: HttpRequest, number: int, message: int) -> HttpResponse:
+    """Take a reply back within its seconds; its words are in the composer again."""
+    ticket = ticket_for(request.user, number, to="reply")  # type: ignore[arg-type]
+    reply = ticket.messages.filter(pk=message).select_related("ticket").first()
+    if reply is None:  # pressed twice: it is back already
+        return after(request, ticket)
+    if not replies.unsend(reply, by=request.user):  # type: ignore[arg-type]
+        messages.error(request, _("Too late: this answer has left."))
+    return after(request, ticket)
+
+
+@staff(*EVERYONE)
+@require_POST
+def resend(request: HttpRequest, number: int, message: int) -> HttpResponse:
+    """A person's recorded choice to send again what came back, or what nobody knows about."""
+    ticket = ticket_for(request.user, number, to="reply")  # type: ignore[arg-type]
+    reply = get_object_or_404(ticket.messages.filter(kind=Message.Kind.REPLY), pk=message)
+    row = get_object_or_404(Outgoing, pk=reply.outgoing_id)
+    with transaction.atomic():
+        outbox.retry_unknown(row, by=request.user)
+    return after(request, ticket)
+
+
+@staff(*EVERYONE)
+@require_safe
+def answers(request: HttpRequest, number: int) -> HttpResponse:
+    """Texts to insert, those on the ticket's topic first; ``q`` narrows them."""
+    ticket = ticket_for(request.user, number, to="draft")  # type: ignore[arg-type]
+    words = request.GET.get("q", "").replace("\0", "").strip()[:100]
+    found = Answer.objects.filter(archived_at=None)
+    if words:
+        found = found.filter(title__icontains=words)
+    chosen = sorted(
+        found.order_by("title")[: FEW * 3], key=lambda answer: answer.topic_id != ticket.topic_id or not ticket.topic_id
+    )
+    name = "tickets/_answers.html" if getattr(request, "htmx", False) else "tickets/answers.html"
+    return render(request, name, {"ticket": ticket, "answers": chosen[:FEW], "words": words})
+
+
+@staff(*EVERYONE)
+@require_POST
+def insert(request: HttpRequest, number: int) -> HttpResponse:
+    """Without script: put a chosen answer at the end of the draft."""
+    ticket = ticket_for(request.user, number, to="draft")  # type: ignore[arg-type]
+    chosen = request.POST.get("answer", "")
+    if not (chosen.isascii() and chosen.isdigit() and len(chosen) < 19):
+        raise Http404
+    answer = get_object_or_404(Answer, pk=int(chosen), archived_at=None)
+    draft, _new = Draft.objects.get_or_create(ticket=ticket, user=request.user)
+    draft.text = f"{draft.text.rstrip()}\n\n{answer.body}".lstrip()
+    draft.saved_at = now()
+    draft.save()
+    return after(request, ticket)

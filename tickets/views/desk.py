@@ -1,0 +1,139 @@
+"""The inbox and the ticket. Without script each address is a whole page; with it only the panes that change are sent."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.crypto import get_random_string
+from django.utils.module_loading import import_string
+from django.views.decorators.http import require_safe
+
+from helpdesk.accounts.access import EVERYONE, staff
+from helpdesk.customers.models import Customer
+from tickets import conversation, listing, search
+from tickets.access import may, ticket_for
+from tickets.forms import ComposeForm, PropertiesForm
+from tickets.models import Message, Priority, Status, Ticket
+
+
+@staff(*EVERYONE)
+@require_safe
+def inbox(request: HttpRequest, slug: str = listing.FIRST) -> HttpResponse:
+    """A view's tickets, or what a search finds; ``?part=list`` is the list alone, for a page that is open already."""
+    context = list_context(request, slug)
+    if request.GET.get("part") == "list":
+        return render(request, "tickets/_list.html", context)
+    return render(request, "tickets/inbox.html", context)
+
+
+def list_context(request: HttpRequest, slug: str) -> dict[str, Any]:
+    view = listing.VIEWS.get(slug)
+    if view is None:
+        raise Http404
+    words = request.GET.get("q", "").strip()[: search.MAX_LENGTH]
+    rows = search.search(request.user, words) if words else listing.rows_of(request.user, view)  # type: ignore[arg-type]
+    order = listing.VIEWS["open"] if words else view
+    try:
+        page = listing.page(rows, order, request.user, request.GET.get("after", ""))  # type: ignore[arg-type]
+    except listing.BadCursor as error:
+        raise Http404 from error
+    count = listing.counts(request).get(view.slug)
+    older = urlencode({"after": page.after, **({"q": words} if words else {})}) if page.after else ""
+    return {
+        "view": view,
+        "page": page,
+        "words": words,
+        "older": older and f"{reverse('inbox-view', args=[view.slug])}?{older}",
+        "count": "" if words or count is None else listing.shown(count) or "0",
+    }
+
+
+@staff(*EVERYONE)
+@require_safe
+def ticket(request: HttpRequest, number: int) -> HttpResponse:
+    """One ticket; ``?part=thread`` is the conversation alone."""
+    found = ticket_for(request.user, number)  # type: ignore[arg-type]
+    if request.GET.get("part") == "thread":
+        return render(request, "tickets/_thread.html", {"ticket": found, **thread_context(request, found)})
+    return show(request, found)
+
+
+def thread_context(request: HttpRequest, ticket: Ticket) -> dict[str, Any]:
+    before = request.GET.get("before", "")
+    if before and not (before.isascii() and before.isdigit() and len(before) < 19):
+        raise Http404
+    page = conversation.load(ticket, request.user, before=int(before) if before else None)  # type: ignore[arg-type]
+    return {"talk": page, "draft": page.draft}
+
+
+def show(
+    request: HttpRequest,
+    ticket: Ticket,
+    *,
+    form: ComposeForm | None = None,
+    newer: list[Message] | None = None,
+    fault: str = "",
+    status: int = 200,
+    address: str = "",
+) -> HttpResponse:
+    """The ticket's panes for htmx, the whole desk otherwise. ``address`` is where the browser is then, if not there already."""
+    view = listing.VIEWS.get(view_slug(request), listing.VIEWS[listing.FIRST])
+    request.ticket = ticket  # type: ignore[attr-defined]  # so that panels know what is on the page already
+    living = ticket.status != Status.CLOSED
+    context = {
+        "ticket": ticket,
+        "view": view,
+        "view_query": view_query(request),
+        "form": form,
+        "fault": fault,
+        "newer": newer or [],
+        "newer_ids": [message.pk for message in newer or []],
+        "once": get_random_string(24),
+        "statuses": Status.choices[1:5],
+        "priorities": Priority.choices,
+        "may_reply": living and may(request.user, "reply"),
+        "may_change": living and may(request.user, "change"),  # type: ignore[arg-type]
+        "panels": panels(request, ticket.requester),
+        **thread_context(request, ticket),
+    }
+    if getattr(request, "htmx", False):
+        response = render(request, "tickets/_panes.html", context, status=status)
+        if address:
+            response["HX-Push-Url"] = address
+        return response
+    return render(request, "tickets/ticket.html", context | list_context(request, view.slug), status=status)
+
+
+def view_slug(request: HttpRequest) -> str:
+    """The view that the ticket was opened from, if it is one of ours."""
+    slug = request.GET.get("view", "")
+    return slug if slug in listing.VIEWS else ""
+
+
+def view_query(request: HttpRequest) -> str:
+    return f"?view={view_slug(request)}" if view_slug(request) else ""
+
+
+def panels(request: HttpRequest, customer: Customer) -> list[dict[str, Any]]:
+    found = (import_string(name)(customer, request) for name in settings.PANELS)
+    return [panel for panel in found if panel]
+
+
+def after(request: HttpRequest, ticket: Ticket) -> HttpResponse:
+    """What one sees after doing something: the ticket, fresh; by redirect where there is no script."""
+    address = reverse("ticket", args=[ticket.number]) + view_query(request)
+    if not getattr(request, "htmx", False):
+        return redirect(address)
+    return show(request, ticket_for(request.user, ticket.number), address=address)  # type: ignore[arg-type]
+
+
+@staff(*EVERYONE)
+@require_safe
+def properties(request: HttpRequest, number: int) -> HttpResponse:
+    """All properties in one form: a page, or the inside of a dialog."""
+    found = ticket_for(request.user, number, to="change")  # type: ignore[arg-type]
+    name = "tickets/_properties.html" if getattr(request, "htmx", False) else "tickets/properties.html"
+    return render(request, name, {"ticket": found, "form": PropertiesForm(instance=found)})
