@@ -37,6 +37,8 @@ _ENDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "tr": (_CELLS | {"tr"}, frozenset({"table"})),
     **dict.fromkeys(_SECTIONS, (_CELLS | {"tr"} | _SECTIONS, frozenset({"table"}))),
 }
+_TABLE = frozenset({"table"})
+_TABLE_PARTS = _CELLS | _SECTIONS | {"tr"}
 _WALLS = _CELLS | {"table", "caption"}  # a stray end tag inside does not reach out of them
 
 Attributes = dict[str, str]
@@ -108,7 +110,8 @@ def rewrite(html: str, decide: Callable[[str, Attributes], Attributes], letters:
             words = value.lstrip("\n") if out and out[-1].startswith("<pre") else value
             out.append(escape(words.translate(letters), quote=False))
         elif kind == "close":
-            close(_reach(open_, frozenset({value}), _WALLS - {value} if value in _WALLS else _WALLS))
+            walls = frozenset() if value == "table" else _TABLE if value in _TABLE_PARTS else _WALLS
+            close(_reach(open_, frozenset({value}), walls))
         else:
             if value in _PARAGRAPH_ENDS:
                 close(_reach(open_, frozenset({"p"}), _WALLS))
@@ -120,7 +123,8 @@ def rewrite(html: str, decide: Callable[[str, Attributes], Attributes], letters:
                 if value in _FORMATTING and sum(tag in _FORMATTING for tag in open_) >= _FORMATTING_DEPTH:
                     continue
                 open_.append(value)
-            written = "".join(f' {name}="{escape(text.translate(letters))}"' for name, text in decide(value, attributes).items())
+            kept = decide(value, attributes).items()
+            written = "".join(f' {name}="{escape(words.translate(letters))}"' for name, words in kept)
             out.append(f"<{value}{written}>")
     close(len(open_))
     return "".join(out)

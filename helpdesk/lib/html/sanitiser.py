@@ -84,11 +84,9 @@ def _markdown() -> MarkdownIt:
 
 
 def _paragraphs(text: str) -> str:
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
-    if not lines:
-        return ""
-    paragraphs = re.split(r"\n{2,}", lines)
-    return "".join(f"<p>{_linked(each).replace(chr(10), '<br>')}</p>" for each in paragraphs)
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    paragraphs = re.split(r"\n{2,}", "\n".join(line.rstrip() for line in lines).strip("\n"))
+    return "".join(f"<p>{_linked(each).replace(chr(10), '<br>')}</p>" for each in paragraphs if each)
 
 
 def _linked(text: str) -> str:
