@@ -1,9 +1,31 @@
 """What contacts are about, and the texts we answer with."""
 
-from django.db import models
+from collections import defaultdict
+from typing import Any
 
-from helpdesk.accounts.models import User
+from django.db import models, transaction
+from django.db.models import Count, Q
+
+from helpdesk.accounts.models import User, audit
 from helpdesk.lib.dates import now
+
+
+class TopicQuerySet(models.QuerySet["Topic"]):
+    def tree(self) -> list["Topic"]:
+        """All topics in one query, each below its parent with its ``depth`` and the number of its living ``texts``."""
+        children: dict[int | None, list[Topic]] = defaultdict(list)
+        for topic in self.annotate(texts=Count("answers", filter=Q(answers__archived_at=None))).order_by("name", "pk"):
+            children[topic.parent_id].append(topic)
+        found: list[Topic] = []
+
+        def descend(parent: int | None, depth: int) -> None:
+            for topic in children.pop(parent, []):
+                topic.depth = depth
+                found.append(topic)
+                descend(topic.pk, depth + 1)
+
+        descend(None, 0)
+        return found
 
 
 class Topic(models.Model):
@@ -15,11 +37,44 @@ class Topic(models.Model):
     is_public = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=now)
 
+    objects = TopicQuerySet.as_manager()
+    depth = 0  # set by `tree`
+
     class Meta:
         ordering = ["name"]
 
     def __str__(self) -> str:
         return self.name
+
+    def with_descendants(self) -> set[int]:
+        """Ids of this topic and all below it, whatever the shape of the data; one query."""
+        children: dict[int | None, list[int]] = defaultdict(list)
+        for pk, parent in Topic.objects.values_list("pk", "parent"):
+            children[parent].append(pk)
+        found, ahead = set(), [self.pk]
+        while ahead:
+            pk = ahead.pop()
+            if pk not in found:
+                found.add(pk)
+                ahead += children[pk]
+        return found
+
+    @property
+    def ref(self) -> str:
+        return f"topic:{self.pk}"
+
+
+class AnswerQuerySet(models.QuerySet["Answer"]):
+    def living(self) -> "AnswerQuerySet":
+        """What may be inserted into a reply."""
+        return self.filter(archived_at=None)
+
+    def archived(self) -> "AnswerQuerySet":
+        return self.exclude(archived_at=None)
+
+    def saying(self, text: str) -> "AnswerQuerySet":
+        """Those with these words in title or body."""
+        return self.filter(Q(title__icontains=text) | Q(body__icontains=text))
 
 
 class Answer(models.Model):
@@ -33,8 +88,33 @@ class Answer(models.Model):
     updated_at = models.DateTimeField(default=now)
     archived_at = models.DateTimeField(null=True, blank=True)
 
+    objects = AnswerQuerySet.as_manager()
+
     class Meta:
         ordering = ["title"]
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def ref(self) -> str:
+        return f"answer:{self.pk}"
+
+    def facts(self) -> dict[str, Any]:
+        """For the audit log."""
+        return {"title": self.title, "topic": self.topic_id, "language": self.language, "body": self.body}
+
+    @transaction.atomic
+    def archive(self, *, by: User) -> bool:
+        """Out of the composer, and back by `restore`; a second time changes nothing."""
+        if not Answer.objects.living().filter(pk=self.pk).update(archived_at=now()):
+            return False
+        audit("answer.archived", actor=by.ref, subject=self.ref, before={"title": self.title})
+        return True
+
+    @transaction.atomic
+    def restore(self, *, by: User) -> bool:
+        if not Answer.objects.archived().filter(pk=self.pk).update(archived_at=None):
+            return False
+        audit("answer.restored", actor=by.ref, subject=self.ref, after={"title": self.title})
+        return True

@@ -1,0 +1,95 @@
+"""What is filled in about topics and answers."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.db import transaction
+from django.utils.text import slugify
+from django.utils.translation import gettext_lazy as _
+
+from helpdesk.accounts.models import User, audit
+from helpdesk.knowledge.models import Answer, Topic
+from helpdesk.lib.dates import now
+
+
+def topic_choices(without: set[int] = frozenset()) -> list[tuple[Any, str]]:  # type: ignore[assignment]
+    """The tree as one list; deeper topics are set in."""
+    return [(topic.pk, "\u2003" * topic.depth + topic.name) for topic in Topic.objects.tree() if topic.pk not in without]
+
+
+class AnswerForm(forms.ModelForm[Answer]):
+    language = forms.ChoiceField(label=_("Language"), required=False, choices=[("", _("Any")), *settings.LANGUAGES])
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    class Meta:
+        model = Answer
+        fields = ["title", "topic", "language", "body"]
+        labels = {"title": _("Title"), "topic": _("Topic"), "body": _("Text")}
+        help_texts = {"title": _("How you would look for it: “Card declined, what now”"),
+                      "body": _("Markdown. It is inserted into a reply, where it can still be changed.")}
+        widgets = {"body": forms.Textarea(attrs={"rows": 10})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.before = self.instance.facts() if self.instance.pk else None
+        self.was = self.instance.updated_at.isoformat() if self.instance.pk else ""
+        self.initial["seen"] = self.was
+        self.fields["topic"].choices = [("", _("None")), *topic_choices()]  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or self.cleaned_data
+        if self.was and said.get("seen") not in ("", self.was):
+            self.data = self.data.copy()
+            self.data["seen"] = self.was
+            raise forms.ValidationError(_("Somebody changed this text while you were writing. Look again, then save: yours will count."))
+        return said
+
+    @transaction.atomic
+    def keep(self, *, by: User) -> Answer:
+        """Save, with a line in the audit log if anything changed."""
+        answer = self.instance
+        if self.before == answer.facts():
+            return answer
+        answer.updated_by, answer.updated_at = by, now()
+        answer.save()
+        audit("answer.changed" if self.before else "answer.added", actor=by.ref, subject=answer.ref, before=self.before,
+              after=answer.facts())
+        return answer
+
+
+class TopicForm(forms.ModelForm[Topic]):
+    class Meta:
+        model = Topic
+        fields = ["name", "parent", "is_public"]
+        labels = {"name": _("Name"), "parent": _("Below"), "is_public": _("Customers can choose it on the form")}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.before = self._facts() if self.instance.pk else None
+        self.below = self.instance.with_descendants() if self.instance.pk else set()
+        self.fields["parent"].choices = [("", _("At the top")), *topic_choices(self.below)]  # type: ignore[attr-defined]
+
+    def clean_parent(self) -> Topic | None:
+        parent = self.cleaned_data["parent"]
+        if parent and parent.pk in self.below:
+            raise forms.ValidationError(_("A topic cannot lie below itself."))
+        return parent
+
+    def _facts(self) -> dict[str, Any]:
+        return {"name": self.instance.name, "parent": self.instance.parent_id, "is_public": self.instance.is_public}
+
+    @transaction.atomic
+    def keep(self, *, by: User) -> Topic:
+        """Save, with a line in the audit log if anything changed."""
+        topic = self.instance
+        if self.before == self._facts():
+            return topic
+        if not topic.slug:
+            base = slugify(topic.name)[:70] or "topic"
+            taken = set(Topic.objects.filter(slug__startswith=base).values_list("slug", flat=True))
+            topic.slug = next(slug for n in range(1, len(taken) + 2) if (slug := base if n == 1 else f"{base}-{n}") not in taken)
+        topic.save()
+        audit("topic.changed" if self.before else "topic.added", actor=by.ref, subject=topic.ref, before=self.before,
+              after=self._facts())
+        return topic
