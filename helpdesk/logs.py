@@ -4,7 +4,7 @@ import logging.config
 
 import structlog
 
-CHATTY = ["django_structlog", "celery.app.trace", "celery.beat", "mail.log"]
+CHATTY = ["django_structlog", "celery.app.trace", "celery.worker.strategy", "celery.beat", "mail.log"]
 
 
 def configure(config: dict) -> None:
