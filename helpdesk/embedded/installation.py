@@ -15,8 +15,9 @@ from helpdesk.embedded.process import Program
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKERS = {"replies": 2, "campaigns": 2, "ingest": 2, "maintenance": 1}  # queue → tasks at a time
-# without its banner, and without its warning to root: what must not be root here, PostgreSQL and Valkey, is not
-CELERY = ("-W", "ignore:You're running the worker", "-m", "celery", "--quiet", "-A", "helpdesk.celery")
+# `prepare` has run the checks; without them a worker does without the pages and their 35 MB. No banner, and no warning
+# to root: what must not be root here, PostgreSQL and Valkey, is not
+CELERY = ("-W", "ignore:You're running the worker", "-m", "celery", "--quiet", "--skip-checks", "-A", "helpdesk.celery")
 
 
 @dataclass(frozen=True)
