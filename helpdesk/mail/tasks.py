@@ -1,7 +1,7 @@
 """Look at the database: what came, what is due, what is queued."""
 
 from helpdesk.live.ticks import tick
-from helpdesk.mail import sender
+from helpdesk.mail import imap, inbox, sender
 from helpdesk.mail.models import Lane
 
 
@@ -13,3 +13,13 @@ def send_replies() -> None:
 @tick
 def send_campaigns() -> None:
     sender.send(Lane.CAMPAIGNS)
+
+
+@tick
+def process_incoming() -> None:
+    inbox.process_due()
+
+
+@tick
+def fetch_mailboxes() -> None:
+    imap.fetch_all()

@@ -39,6 +39,11 @@ _UNKNOWN_USER = re.compile(
     r"recipient not found|not found|mailbox unavailable|address rejected|disabled",
     re.IGNORECASE,
 )
+_STILL_TRYING = re.compile(
+    r"(?:will|we'll) (?:keep|continue) (?:trying|to try|attempting|retrying)|still being (?:tried|retried)|warning message only|"
+    r"do not need to resend|will be retried|delivery attempts will continue",
+    re.IGNORECASE,
+)
 _DAEMON = re.compile(r"^(?:mailer-daemon|postmaster|mail-daemon|mdaemon|double-bounce)@", re.IGNORECASE)
 _SUBJECT = re.compile(
     r"undeliver|returned mail|return(?:ed)? to sender|"
@@ -58,8 +63,9 @@ class Bounce:
 
     `kind`: *hard* (the address is wrong or closed), *soft* (try later), *full* (a full mailbox, temporary whatever its
     code), *policy* (we were refused, no address is to blame), *message* (this message was refused for its size or
-    content), *complaint* (a reader called it spam). `permanent`: this message will not arrive and sending it again
-    does not help.
+    content), *complaint* (a reader called it spam).
+    `permanent`: sending it again does not help. `delayed`: the other
+    side is still trying, so nothing is settled.
     """
 
     recipients: tuple[str, ...]
@@ -68,6 +74,7 @@ class Bounce:
     reason: str
     kind: str
     message_id: str | None = None  # of the message reported on
+    delayed: bool = False
 
 
 def read(
@@ -169,9 +176,10 @@ def _status(text: str) -> str | None:
 
 def _bounce(recipients: Iterable[str | None], status: str | None, reason: str, original: Headers, delayed: bool) -> Bounce:
     kind = _kind(status, reason, delayed)
-    lasting = not delayed and (status is None or status.startswith("5"))
+    lasting = not delayed and (status or "5").startswith("5")
     known = tuple(dict.fromkeys(address for address in recipients if address))[:MAX_RECIPIENTS]
-    return Bounce(known, status, lasting and kind not in ("soft", "full"), clean_line(reason, 500), kind, _message_id(original))
+    permanent = lasting and kind not in ("soft", "full")
+    return Bounce(known, status, permanent, clean_line(reason, 500), kind, _message_id(original), delayed)
 
 
 def _kind(status: str | None, reason: str, delayed: bool) -> str:
@@ -218,7 +226,7 @@ def _guess(get: Callable[[str], str], subject: str, text: str, raw: bytes, origi
         status = "4.0.0"
     if status and status.startswith("2"):
         return None
-    return _bounce(listed, status, reason, original, bool(status and status.startswith("4")))
+    return _bounce(listed, status, reason, original, bool(_STILL_TRYING.search(own_words)))
 
 
 def _scan(raw: bytes) -> tuple[set[str], set[str]]:

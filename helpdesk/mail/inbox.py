@@ -1,0 +1,252 @@
+"""Every way in ends here: the raw bytes are committed first, then acknowledged, then processed under a lease.
+
+Each mail ends as exactly one of ticketed, ignored (why) or quarantined (why); nothing is dropped.
+"""
+
+import hashlib
+import re
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from django.conf import settings
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
+from django.db.models import F, Q
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
+
+from helpdesk.customers import reachability
+from helpdesk.customers.addresses import BadAddress
+from helpdesk.lib.dates import now
+from helpdesk.lib.signing import read as read_token
+from helpdesk.live import bell
+from helpdesk.mail import bounces, threading
+from helpdesk.mail.models import IncomingMail, Mailbox, Outgoing
+from helpdesk.mail.outbox import ClockTimestamp
+from helpdesk.mail.parsing import Mail, TooHard, read_guarded
+from helpdesk.mail.sender import owner_name
+
+log = structlog.get_logger(__name__)
+State = IncomingMail.State
+
+PROCESS_TASK = "helpdesk.mail.tasks.process_incoming"
+LEASE = timedelta(minutes=3)  # reading ends after one minute at the latest, see parsing.guard
+MAX_ATTEMPTS = 5
+WAITS = [timedelta(seconds=s) for s in (10, 60, 300, 900)]  # after each failed attempt; then it is quarantined
+BUSY = 20.0  # seconds one call works before it gives the worker back
+AWAY = (OperationalError, InterfaceError)  # the database cannot be reached, or not now: try again, blame no mail
+
+# What each delivery writes anew, so that the same mail delivered twice is the same bytes without it.
+_TRACE = re.compile(
+    rb"^(?:received|x-received|return-path|delivered-to|x-original-to|x-delivered-to|envelope-to|x-envelope-to|x-forwarded-to|"
+    rb"x-forwarded-for|delivery-date|authentication-results|arc-[a-z-]+|received-spf|dkim-filter|x-spam[a-z-]*|x-virus[a-z-]*|"
+    rb"x-uid|x-uidl|x-keywords|x-status|status|content-length|lines|x-google-smtp-source|x-gm-[a-z-]+|x-mozilla-[a-z-]+|"
+    rb"x-ms-exchange-[a-z-]+|x-evolution[a-z-]*)[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+class TooLarge(ValueError):
+    """Larger than MAIL_MAX_BYTES: permanent. The sender is told (SMTP 552), or it stays where it is (IMAP)."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a mail ended. What MAIL_HANDLER returns has these four, too."""
+
+    state: str
+    reason: str = ""
+    ticket_id: int | None = None
+    message_id: int | None = None
+
+
+# --- accepting --------------------------------------------------------------------------------------------------------
+
+
+def digest(raw: bytes) -> str:
+    """SHA-256 of a mail without its trace headers and with one kind of line end: the same for a second delivery of it."""
+    data = raw.replace(b"\r\n", b"\n")
+    if data.startswith(b"From "):  # what a pipe puts in front
+        data = data.partition(b"\n")[2]
+    head, blank, body = data.partition(b"\n\n")
+    seen = hashlib.sha256(_TRACE.sub(b"", head + b"\n"))
+    seen.update(blank)
+    seen.update(body.rstrip(b"\n"))
+    return seen.hexdigest()
+
+
+def receive(
+    raw: bytes, mailbox: Mailbox, *, source: str, envelope_from: str = "", envelope_to: str = "",
+    uidvalidity: int | None = None, uid: int | None = None,
+) -> IncomingMail:  # fmt: skip
+    """Keep this mail; when it returns and the caller's transaction commits, the mail is accepted.
+
+    A second copy, by this or another way, gives the row of the first. Raises TooLarge; a database that is away
+    raises OperationalError or InterfaceError, and then nothing was accepted.
+    """
+    if len(raw) > settings.MAIL_MAX_BYTES:
+        raise TooLarge(_("The message is larger than %d bytes") % settings.MAIL_MAX_BYTES)
+    row = IncomingMail(
+        mailbox=mailbox, raw=raw, digest=digest(raw), source=source, envelope_from=envelope_from[:320],
+        envelope_to=envelope_to[:320], uidvalidity=uidvalidity, uid=uid,
+    )  # fmt: skip
+    same = IncomingMail.objects.filter(mailbox=mailbox, digest=row.digest).defer("raw")
+    if first := same.first():
+        return first
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError:
+        if first := same.first():  # another copy came in between our look and our insert
+            return first
+        row.uidvalidity = row.uid = None  # a server that gave one number to two mails: keep both
+        row.save(force_insert=True)
+    bell.ring(PROCESS_TASK)
+    return row
+
+
+def set_aside(row: IncomingMail, reason: str) -> None:
+    """Quarantine a mail that was kept but must not be processed as it is; one that has its end keeps it."""
+    IncomingMail.objects.filter(pk=row.pk, state=State.ACCEPTED).update(
+        state=State.QUARANTINED, reason=reason[:300], processed_at=now()
+    )
+
+
+def mailbox_for(address: str) -> Mailbox | None:
+    """Whose mail this recipient is: a mailbox, its plus addresses (RFC 5233), or our return path; None for strangers."""
+    local, _at, domain = address.rpartition("@")
+    base, _plus, detail = local.partition("+")
+    if found := Mailbox.objects.filter(address__iexact=f"{base}@{domain}").first():
+        return found
+    if f"{base}@{domain}".lower() != settings.BOUNCE_ADDRESS.lower():
+        return None
+    row = read_token("outgoing", detail)
+    sent = Outgoing.objects.filter(pk=row).select_related("mailbox").first() if row is not None else None
+    return (sent.mailbox if sent else None) or Mailbox.objects.filter(is_default=True).first()
+
+
+# --- processing -------------------------------------------------------------------------------------------------------
+
+
+def process_due() -> int:
+    """Process what waits, one mail after the other, for at most BUSY seconds; returns how many were taken on."""
+    owner, done, end = owner_name(), 0, time.monotonic() + BUSY
+    while time.monotonic() < end and (pk := claim(owner)):
+        process(pk, owner)
+        done += 1
+    return done
+
+
+@transaction.atomic
+def claim(owner: str) -> int | None:
+    """Take the oldest mail that is due. The attempt is counted now, so that one which ends its worker is counted too."""
+    free = Q(lease_until=None) | Q(lease_until__lt=ClockTimestamp())
+    due = IncomingMail.objects.filter(free, state=State.ACCEPTED, next_at__lte=now()).order_by("next_at", "id")
+    pk = due.select_for_update(skip_locked=True).values_list("pk", flat=True).first()
+    if pk is not None:
+        IncomingMail.objects.filter(pk=pk).update(
+            owner=owner, lease_until=ClockTimestamp() + LEASE, attempts=F("attempts") + 1
+        )
+    return pk
+
+
+def process(pk: int, owner: str) -> None:
+    """Read one claimed mail and give it its end. Only the owner of a lease that still runs writes anything."""
+    row = IncomingMail.objects.get(pk=pk)
+    try:
+        if row.attempts > MAX_ATTEMPTS:  # five workers ended before they could say why
+            _finish(row, owner, Ending(State.QUARANTINED, _("Nobody who tried could finish it")))
+            return
+        try:
+            mail = read_guarded(_delivered(row))
+        except TooHard as error:
+            _finish(row, owner, Ending(State.QUARANTINED, str(error)))
+            return
+        with transaction.atomic():
+            if mine := _mine(pk, owner):
+                _end(mine, decide(mail, mine))
+    except AWAY:
+        _give_back(pk, owner)
+        raise
+    except Exception as error:
+        log.exception("incoming_failed", incoming=pk, attempt=row.attempts)
+        _later(row, owner, error)
+
+
+def _delivered(row: IncomingMail) -> bytes:
+    """The mail with the line that its last mail system writes (RFC 5321, 4.4): over SMTP we are that. Kept are the bytes as sent."""
+    raw = bytes(row.raw)
+    return f"Return-Path: <{row.envelope_from}>\r\n".encode() + raw if row.source == "smtp" else raw
+
+
+def _give_back(pk: int, owner: str) -> None:
+    """It was not the mail's fault: free it and do not count the attempt. If that fails too, the lease lapses."""
+    with suppress(*AWAY):
+        IncomingMail.objects.filter(pk=pk, state=State.ACCEPTED, owner=owner).update(
+            owner="", lease_until=None, attempts=F("attempts") - 1, next_at=now() + WAITS[0]
+        )
+
+
+def _mine(pk: int, owner: str) -> IncomingMail | None:
+    """The locked row, if its lease is still ours; None means that somebody else has it: stop."""
+    return (
+        IncomingMail.objects.select_for_update(of=("self",)).select_related("mailbox").defer("raw")
+        .filter(pk=pk, state=State.ACCEPTED, owner=owner, lease_until__gt=ClockTimestamp()).first()
+    )  # fmt: skip
+
+
+def decide(mail: Mail, row: IncomingMail) -> Ending:
+    """What becomes of a mail that could be read; writes what follows from it, in the caller's transaction."""
+    row.message_id = mail.message_id[:998]
+    if mail.bounce:
+        row.outgoing_id = threading.reported(mail, row.envelope_to)
+        sent = Outgoing.objects.filter(pk=row.outgoing_id).first() if row.outgoing_id else None
+        if sent is None:
+            return Ending(State.IGNORED, _("A delivery report that names no message of ours"))
+        return Ending(State.IGNORED, bounces.apply(mail.bounce, sent, at=row.received_at))
+    row.outgoing_id = threading.answered(mail, row.envelope_to)
+    if mail.automatic is None and mail.from_:
+        _alive(mail.from_.address, row)
+    result = import_string(settings.MAIL_HANDLER)(mail, row)
+    return Ending(result.state, result.reason, result.ticket_id, result.message_id)
+
+
+def _alive(address: str, row: IncomingMail) -> None:
+    """Whoever writes from an address can be reached at it."""
+    with suppress(BadAddress):  # the handler says what becomes of such a sender
+        reachability.worked(address, at=row.received_at)
+
+
+def _end(row: IncomingMail, ending: Ending) -> None:
+    row.state, row.reason = State(ending.state), ending.reason[:300]
+    row.ticket_id, row.ticket_message_id = ending.ticket_id, ending.message_id
+    row.owner, row.lease_until, row.processed_at = "", None, now()
+    row.save(
+        update_fields=[
+            "state", "reason", "ticket_id", "ticket_message_id", "outgoing_id", "message_id", "owner", "lease_until",
+            "processed_at",
+        ]
+    )  # fmt: skip
+
+
+@transaction.atomic
+def _finish(row: IncomingMail, owner: str, ending: Ending) -> None:
+    if mine := _mine(row.pk, owner):
+        _end(mine, ending)
+
+
+@transaction.atomic
+def _later(row: IncomingMail, owner: str, error: Exception) -> None:
+    """Another try after a pause; after the fifth it is put where a person sees it."""
+    mine = _mine(row.pk, owner)
+    if mine is None:
+        return
+    what = f"{type(error).__name__}: {error}".replace("\0", "").partition("\n")[0]
+    if mine.attempts >= MAX_ATTEMPTS:
+        _end(mine, Ending(State.QUARANTINED, _("It failed five times: %s") % what))
+        return
+    mine.next_at, mine.reason = now() + WAITS[mine.attempts - 1], what[:300]
+    mine.owner, mine.lease_until = "", None
+    mine.save(update_fields=["next_at", "reason", "owner", "lease_until"])
