@@ -1,7 +1,7 @@
 """How static files are named and served: hashed names, also inside our ES modules, and compressed copies."""
 
 from django.contrib.staticfiles.storage import HashedFilesMixin
-from whitenoise.storage import CompressedManifestStaticFilesStorage
+from whitenoise.storage import CompressedManifestStaticFilesStorage  # type: ignore[import-untyped]
 
 _glob, _imports = HashedFilesMixin._js_module_import_aggregation_patterns  # type: ignore[attr-defined]
 
@@ -14,7 +14,7 @@ class Assets(CompressedManifestStaticFilesStorage):
     a manifest, a file missing from it is an error.
     """
 
-    patterns = (*HashedFilesMixin.patterns, ("js/*.js", _imports))  # type: ignore[attr-defined]
+    patterns = (*HashedFilesMixin.patterns, ("js/*.js", _imports))
 
     def stored_name(self, name: str) -> str:
         return super().stored_name(name) if self.hashed_files else name

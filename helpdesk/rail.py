@@ -26,7 +26,7 @@ def rail_for(request: HttpRequest) -> dict[str, Entries]:
         htmx = getattr(request, "htmx", None)
         here = (htmx.current_url_abs_path if htmx else None) or request.get_full_path()
         places = [dict(place) for source in settings.RAIL["places"] for place in import_string(source)(request)]
-        views = [dict(view) for view in import_string(settings.RAIL["views"])(request)]
+        views = [dict(view) for view in import_string(str(settings.RAIL["views"]))(request)]
         view = next((e for e in views if e.get("here")), None) or nearest(views, here)
         place = next((e for e in places if e.get("here")), None) or nearest(places, here)
         for entry in views:
@@ -49,5 +49,6 @@ def nearest(entries: Entries, here: str) -> dict[str, Any] | None:
 def views(request: HttpRequest) -> HttpResponse:
     """The views with fresh counts, for a page that is already open."""
     return render(request, "_views.html", rail_for(request))
+
 
 urlpatterns = [path("rail/", views, name="rail")]

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from django import forms
@@ -40,11 +41,15 @@ LINES = [("edge", paper) for paper in PAPER[:4]] + [(f"plot-{n}", "sheet") for n
 Tokens = dict[str, tuple[str, str]]
 
 
+def shipped(name: str) -> str:
+    """The text of one of our static files."""
+    return Path(str(finders.find(name))).read_text()
+
+
 def tokens() -> Tokens:
     """Every colour of tokens.css as (light, dark), read from the file that ships."""
-    found = finders.find("css/tokens.css")
-    with open(str(found)) as file:
-        return {m[1]: (m[2], m[3]) for m in re.finditer(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\)", file.read())}
+    found = re.finditer(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\)", shipped("css/tokens.css"))
+    return {m[1]: (m[2], m[3]) for m in found}
 
 
 def luminance(colour: str) -> float:
@@ -129,12 +134,12 @@ def page(request: HttpRequest) -> HttpResponse:
     context = {
         "text_ratios": [worst(rows, ink) for ink in INK] + [r for r in rows if (r["front"], r["back"]) in PAIRS],
         "line_ratios": [r for r in rows if r["floor"] == 3.0],
-        "papers": [(name, tokens()[name]) for name in PAPER + ["line"]],
+        "papers": [(name, tokens()[name]) for name in [*PAPER, "line"]],
         "form": SampleForm(),
         "wrong": SampleForm({"email": "ben@", "topic": "invoice", "text": ""}, auto_id="wrong_%s"),
         "clocks": clocks(),
         "moments": [at - timedelta(minutes=4), at - timedelta(days=3), at - timedelta(days=40), at - timedelta(days=500)],
-        "icons": re.findall(r'id="i-(\w+)"', open(str(finders.find("icons.svg"))).read()),
+        "icons": re.findall(r'id="i-(\w+)"', shipped("icons.svg")),
     }
     return render(request, name, context)
 

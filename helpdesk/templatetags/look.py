@@ -55,9 +55,7 @@ def icon(name: str, label: str = "") -> SafeString:
 @register.simple_tag
 def status(state: str, word: str = "") -> SafeString:
     """A ticket's status as shape and word; `word` names a custom status inside its category."""
-    return format_html(
-        '<span class="status" data-state="{}">{}{}</span>', state, sign(f"s-{state}"), word or STATUS_WORDS[state]
-    )
+    return format_html('<span class="status" data-state="{}">{}{}</span>', state, sign(f"s-{state}"), word or STATUS_WORDS[state])
 
 
 @register.simple_tag
@@ -78,12 +76,8 @@ def initials(name: str) -> str:
 @register.simple_tag
 def face(name: Any, of: str = "them", size: str = "", alone: bool = False) -> SafeString:
     """Initials: round for them, square for `us`, outlined for `me`. `alone` when the name is not written beside it."""
-    spoken = (
-        format_html('role="img" aria-label="{}" title="{}"', name, name) if alone else mark_safe('aria-hidden="true"')
-    )
-    return format_html(
-        '<span class="face" data-of="{}" data-size="{}" {}>{}</span>', of, size, spoken, initials(str(name))
-    )
+    spoken = format_html('role="img" aria-label="{}" title="{}"', name, name) if alone else mark_safe('aria-hidden="true"')
+    return format_html('<span class="face" data-of="{}" data-size="{}" {}>{}</span>', of, size, spoken, initials(str(name)))
 
 
 # --- time ------------------------------------------------------------------------------------------------------------
@@ -213,7 +207,7 @@ def field(bound: BoundField, label: str = "", hint: str = "", optional: str = ""
         if bound.is_hidden
         else "input"
     )
-    hint = hint or bound.help_text
+    hint = hint or str(bound.help_text)
     described = [f"{bound.auto_id}_{part}" for part, there in (("hint", hint), ("error", bound.errors)) if there]
     attributes = {name.replace("_", "-"): value for name, value in attrs.items()}
     if kind == "input":
@@ -289,9 +283,7 @@ def _frame(context: Context) -> dict[str, Any]:
 @register.simple_tag
 def styles(names: str) -> SafeString:
     """Links to the named style sheets of static/css, in the given order."""
-    return format_html_join(
-        "\n", '<link rel="stylesheet" href="{}">', ((static(f"css/{name}.css"),) for name in names.split())
-    )
+    return format_html_join("\n", '<link rel="stylesheet" href="{}">', ((static(f"css/{name}.css"),) for name in names.split()))
 
 
 @register.simple_tag

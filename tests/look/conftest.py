@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings as configured
@@ -77,7 +78,7 @@ def tab(chrome: object, site: str, site_session: str, request: pytest.FixtureReq
     """`tab(width=…, theme=…, script=…)`: a tab in which Ana is signed in; whatever the page complains of fails the test."""
     contexts, complaints = [], []
 
-    def open_tab(width: int = 1440, height: int = 900, theme: str = "light", script: bool = True, stranger: bool = False) -> object:
+    def open_tab(width: int = 1440, height: int = 900, theme: str = "light", script: bool = True, stranger: bool = False) -> Any:
         context = chrome.new_context(  # type: ignore[attr-defined]
             base_url=site, viewport={"width": width, "height": height}, color_scheme=theme, java_script_enabled=script
         )

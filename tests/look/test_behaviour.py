@@ -10,7 +10,11 @@ expect = pytest.importorskip("playwright.sync_api").expect
 
 
 def focused(page) -> str:
-    return page.evaluate("document.activeElement.matches('.row') ? document.activeElement.querySelector('.who').textContent : document.activeElement.tagName")
+    """Who the focused row of the list is about, or the name of the focused element."""
+    return page.evaluate("""() => {
+        const here = document.activeElement;
+        return here.matches('.row') ? here.querySelector('.who').textContent : here.tagName;
+    }""")
 
 
 def test_g_and_a_letter_go_to_a_place_and_a_slow_hand_starts_again(tab):
@@ -49,7 +53,10 @@ def test_keys_stay_out_of_the_way_of_writing_but_combinations_work(tab):
     page.keyboard.press("Control+a")
     page.keyboard.type("go ?je")
     expect(box).to_have_value("go ?je")
-    page.evaluate("document.querySelector('[data-key=\"mod+Enter\"]').addEventListener('click', () => { window.sent = (window.sent ?? 0) + 1 })")
+    page.evaluate("""() => {
+        window.sent = 0;
+        document.querySelector('[data-key="mod+Enter"]').addEventListener('click', () => window.sent++);
+    }""")
     page.keyboard.press("Control+Enter")
     assert page.evaluate("window.sent") == 1
 
@@ -135,7 +142,8 @@ def test_a_double_click_sends_a_form_once(tab, site):
         const form = document.createElement('form'); form.method = 'post'; form.action = '/count/'; form.id = 'f';
         form.innerHTML = '<input name="text" value="once"><button id="b" name="how" value="now">Send</button>';
         const token = JSON.parse(document.body.getAttribute('hx-headers'))['X-CSRFToken'];
-        form.append(Object.assign(document.createElement('input'), { type: 'hidden', name: 'csrfmiddlewaretoken', value: token }));
+        const field = document.createElement('input');
+        form.append(Object.assign(field, { type: 'hidden', name: 'csrfmiddlewaretoken', value: token }));
         document.body.append(form);
     }""")
     with page.expect_navigation():
@@ -149,7 +157,8 @@ def test_after_an_answer_without_a_new_page_the_form_can_be_sent_again(tab):
     sent = []
     page.route("**/swap/", lambda route: (sent.append(1), route.fulfill(status=200, content_type="text/html", body="<p>ok</p>")))
     page.evaluate("""() => {
-        document.querySelector('.page').insertAdjacentHTML('beforeend', '<form id="f" hx-post="/swap/" hx-target="#t"><button>Go</button></form><div id="t"></div>');
+        const form = '<form id="f" hx-post="/swap/" hx-target="#t"><button>Go</button></form><div id="t"></div>';
+        document.querySelector('.page').insertAdjacentHTML('beforeend', form);
         htmx.process(document.getElementById('f'));
     }""")
     button = page.locator("#f button")
@@ -182,8 +191,13 @@ def test_a_change_named_by_the_stream_is_asked_for_by_its_own_door(tab):
     asked = []
     page.on("request", lambda request: asked.append(request.url) if "/rail/" in request.url else None)
     page.unroute("**/live/**")
-    page.route("**/live/**", lambda route: route.fulfill(
-        content_type="text/event-stream", body="retry: 60000\n\nevent: changed\ndata: ticket:9\n\nevent: changed\ndata: inbox\n\nevent: changed\ndata: inbox\n\n"))
+    page.route(
+        "**/live/**",
+        lambda route: route.fulfill(
+            content_type="text/event-stream",
+            body="".join(f"event: changed\ndata: {name}\n\n" for name in ("ticket:9", "inbox", "inbox")),
+        ),
+    )
     with page.expect_response("**/rail/") as answer:
         go(page, DESK)
     assert answer.value.status == 200
@@ -258,6 +272,11 @@ def test_focus_can_be_seen_at_every_stop(tab):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement === document.body"):
             break  # past the last one
-        node = page.evaluate("(() => { const s = getComputedStyle(document.activeElement); return [document.activeElement.outerHTML.slice(0, 80), s.outlineStyle, s.outlineWidth] })()")
+        node = page.evaluate(
+            """() => {
+                const here = document.activeElement, style = getComputedStyle(here);
+                return [here.outerHTML.slice(0, 80), style.outlineStyle, style.outlineWidth];
+            }"""
+        )
         assert node[1] == "solid" and node[2] == "2px", node
     assert stops > 20

@@ -102,7 +102,16 @@ def test_the_reader_s_zone_decides_the_day():
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0, "under 1 min"), (59, "under 1 min"), (60, "1 min"), (3600, "1 h"), (4800, "1 h 20 min"), (86400, "1 day"), (3 * 86400, "3 days"), (-5, "under 1 min")],
+    [
+        (0, "under 1 min"),
+        (59, "under 1 min"),
+        (60, "1 min"),
+        (3600, "1 h"),
+        (4800, "1 h 20 min"),
+        (86400, "1 day"),
+        (3 * 86400, "3 days"),
+        (-5, "under 1 min"),
+    ],
 )
 def test_spans(seconds, words):
     assert look.span_filter(seconds) == words
@@ -121,7 +130,14 @@ def test_a_field_joins_label_hint_and_error():
     assert '<label for="id_email">' in html
     assert 'id="id_email_hint"' in html and 'id="id_email_error"' in html
     tag = re.search(r"<input[^>]*>", html)[0]
-    for part in ['aria-describedby="id_email_hint id_email_error"', 'aria-invalid="true"', 'class="input"', 'autocomplete="email"', 'size="20"', 'value="ben@"']:
+    for part in [
+        'aria-describedby="id_email_hint id_email_error"',
+        'aria-invalid="true"',
+        'class="input"',
+        'autocomplete="email"',
+        'size="20"',
+        'value="ben@"',
+    ]:
         assert part in tag
 
 
@@ -148,7 +164,13 @@ def test_the_summary_links_every_error_to_its_field_and_counts_them():
 
 def test_what_a_person_typed_cannot_become_markup():
     name = '<img src=x onerror="1">'
-    for source in ["{% face name alone=True %}", "{% badge name %}", "{% status 'open' name %}", "{% empty name name %}", "{% clock paused=True what=name %}"]:
+    for source in [
+        "{% face name alone=True %}",
+        "{% badge name %}",
+        "{% status 'open' name %}",
+        "{% empty name name %}",
+        "{% clock paused=True what=name %}",
+    ]:
         html = draw(source, name=name)
         assert "<img" not in html, source
 

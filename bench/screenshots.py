@@ -1,0 +1,199 @@
+"""`make screenshots`: every page at three widths, by day and by night, into var/screenshots/, for somebody to look at.
+
+Beside a fresh PostgreSQL and Valkey (bootstrap.py) it migrates, loads the demo, serves it, and walks PAGES. A page that
+answers with an error, breaks the policy, or scrolls sideways is named, and the command ends with 1.
+"""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+TARGET = ROOT / "var" / "screenshots"
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+WIDTHS = {1440: 900, 1024: 768, 390: 844}
+THEMES = ["light", "dark"]
+
+
+@dataclass(frozen=True)
+class Page:
+    """One row of the table; `address` is a path, or "app.Model:url-name" for the newest row."""
+
+    name: str
+    address: str
+    who: str = "ana@nordwind.example"  # "" is a stranger
+    full: bool = True  # the whole page, not only what the window shows
+    press: str = ""  # keys pressed before the picture, "Control+k"
+    click: str = ""  # a selector clicked before the picture
+    status: int = 200
+
+
+# Every page has a row here, also its empty and its wrong state where it has one.
+PAGES = [
+    Page("styleguide", "/styleguide/"),
+    Page("shell-desk", "/styleguide/?shell=desk", full=False),
+    Page("shell-desk-ticket", "/styleguide/?shell=desk&open=ticket", full=False),
+    Page("shell-page", "/styleguide/?shell=page"),
+    Page("shell-portal", "/styleguide/?shell=portal", who=""),
+    Page("shell-portal-errors", "/styleguide/?shell=portal&wrong=1", who=""),
+    Page("palette", "/styleguide/?shell=page", press="Control+k", full=False),
+    Page("shortcuts", "/styleguide/?shell=desk", press="?", full=False),
+    Page("sign-in", "/accounts/login/", who=""),
+    Page("two-factor", "/accounts/2fa/"),
+    Page("password", "/accounts/password/change/"),
+    Page("not-found", "/nowhere/", who="", status=404),
+    Page("inbox", "/inbox/", full=False),
+    Page("inbox-unassigned", "/inbox/unassigned/", full=False),
+    Page("ticket", "tickets.Ticket:ticket", full=False),
+    Page("ticket-menu", "tickets.Ticket:ticket", full=False, click="[popovertarget=status-menu]"),
+    Page("form", "/write/", who=""),
+    Page("thanks", "/write/thanks/", who=""),
+    Page("customers", "/customers/", who="mia@nordwind.example"),
+    Page("customer", "customers.Customer:customer", who="mia@nordwind.example"),
+    Page("campaigns", "/outreach/", who="mia@nordwind.example"),
+    Page("campaign", "outreach.Campaign:campaign", who="mia@nordwind.example"),
+    Page("campaign-edit", "outreach.Campaign:campaign-edit", who="mia@nordwind.example"),
+    Page("campaign-new", "/outreach/campaigns/new/", who="mia@nordwind.example"),
+    Page("guards", "/outreach/guards/", who="mia@nordwind.example"),
+]
+
+
+def main(wanted: list[str]) -> int:
+    """Take the pictures of the named pages, or of all; 1 when one of them is not as it should be."""
+    environ(os.environ)
+    manage("migrate", "--verbosity", "0")
+    manage("load_demo")
+    manage("collectstatic", "--no-input", "--verbosity", "0")
+    import django
+
+    django.setup()
+    troubles: list[str] = []
+    TARGET.mkdir(parents=True, exist_ok=True)
+    pages = [page for page in PAGES if not wanted or page.name in wanted]
+    with_server = Server()
+    try:
+        troubles = list(walk(with_server.url, pages))
+    finally:
+        with_server.stop()
+    print(f"{len(pages)} pages, {len(list(TARGET.glob('*.png')))} pictures in {TARGET.relative_to(ROOT)}/")
+    print("\n".join(troubles))
+    return 1 if troubles else 0
+
+
+def environ(environment: Any) -> None:
+    """The settings of a page that is looked at: the style guide is on, nobody listens to the doorbell."""
+    environment["DJANGO_SETTINGS_MODULE"] = "helpdesk.settings"
+    environment["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # playwright's loop shares the thread that asks the database
+    environment |= {"STYLEGUIDE": "true", "TWOFOLD_BELL": "false", "WORKSPACE_NAME": "Nordwind", "LOG_LEVEL": "ERROR"}
+    environment |= {"BASE_URL": "http://127.0.0.1", "POSTAL_ADDRESS": "Nordwind, 1 Letter Lane, 12345 Papertown"}
+
+
+def manage(*command: str) -> None:
+    subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+
+
+class Server:
+    """Django's pages in threads on a free port, with whitenoise's hashed files, as `manage.py up` would serve them."""
+
+    def __init__(self) -> None:
+        from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
+        from django.core.wsgi import get_wsgi_application
+
+        class Quiet(WSGIRequestHandler):
+            def log_message(self, format: str, *args: Any) -> None:
+                """Say nothing: every answer is checked by whoever asked."""
+
+        self.server = ThreadedWSGIServer(("127.0.0.1", 0), Quiet)
+        self.server.set_app(get_wsgi_application())
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def walk(url: str, pages: list[Page]) -> Iterator[str]:
+    """Photograph each page in each width and theme; yields what is wrong with it."""
+    from playwright.sync_api import sync_playwright
+
+    sessions = {who: session(who) for who in {page.who for page in pages} if who}
+    with sync_playwright() as playing:
+        browser = playing.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        for page in pages:
+            address = resolve(page.address)
+            if address is None:
+                yield f"{page.name}: no such row or address ({page.address})"
+                continue
+            for width, height in WIDTHS.items():
+                for theme in THEMES:
+                    context = browser.new_context(
+                        base_url=url, viewport={"width": width, "height": height}, color_scheme=theme, reduced_motion="reduce"
+                    )
+                    if page.who:
+                        context.add_cookies([{**sessions[page.who], "url": url}])
+                    yield from shoot(context.new_page(), page, address, f"{page.name}-{width}-{theme}")
+                    context.close()
+        browser.close()
+
+
+def shoot(tab: Any, page: Page, address: str, name: str) -> Iterator[str]:
+    """One picture; yields a wrong status, a broken policy, a script error, a page wider than its window."""
+    errors: list[str] = []
+    tab.on("pageerror", lambda error: errors.append(f"{name}: {error}"))
+    tab.on("console", lambda m: errors.append(f"{name}: {m.text}") if "Content Security Policy" in m.text else None)
+    tab.route("**/live/**", lambda route: route.fulfill(status=204))
+    answer = tab.goto(address)
+    tab.wait_for_selector("html[data-js=ready]", state="attached")
+    if page.press:
+        tab.keyboard.press(page.press)
+    if page.click and tab.locator(page.click).first.is_visible():
+        tab.locator(page.click).first.click()
+    time.sleep(0.1)  # a menu is placed in the next frame
+    tab.screenshot(path=TARGET / f"{name}.png", full_page=page.full)
+    if answer.status != page.status:
+        yield f"{name}: answered {answer.status}, not {page.status}"
+    wide, room = tab.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    if wide > room:
+        yield f"{name}: scrolls sideways, {wide} px in {room}"
+    yield from errors
+
+
+def session(email: str) -> dict[str, str]:
+    """The session cookie of one of the demo's people."""
+    from django.conf import settings
+    from django.test import Client
+
+    from helpdesk.accounts.models import User
+
+    client = Client()
+    client.force_login(User.objects.get(email=email), backend="allauth.account.auth_backends.AuthenticationBackend")
+    return {"name": settings.SESSION_COOKIE_NAME, "value": client.cookies[settings.SESSION_COOKIE_NAME].value}
+
+
+def resolve(address: str) -> str | None:
+    """A path as it is; "app.Model:url-name" as the address of the newest row with its number or key; None if there is none."""
+    if address.startswith("/"):
+        return address
+    from django.apps import apps
+    from django.urls import NoReverseMatch, reverse
+
+    model, _, name = address.partition(":")
+    row = apps.get_model(model).objects.order_by("-pk").first()
+    if row is None:
+        return None
+    try:
+        return reverse(name, args=[getattr(row, "number", row.pk)])
+    except NoReverseMatch:
+        return None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
