@@ -69,8 +69,8 @@ class Calendar:
     def _on(self, day: date) -> Iterator[tuple[datetime, datetime]]:
         if day in self.holidays:
             return
-        for begin, end in self.week[day.weekday()]:
-            span = self._at(day, begin), self._at(day, end)
+        for begin, end in self.week[day.weekday()]:  # made of minutes by __post_init__
+            span = self._at(day, _minutes(begin)), self._at(day, _minutes(end))
             if span[0] < span[1]:  # a gap can swallow an interval whole
                 yield span
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a payload is one line
 """Hostile HTML: what published holes of mail readers and sanitisers were made of, and their combinations.
 
 Rows 20 to 23 and 28 of the security gauntlet. `alert(1)` and `//evil.test` stand for any script and any server.
@@ -24,7 +25,18 @@ _URL_PLACES = [
     '<img data-remote="{}">', '<div style="background:url({})">x</div>', "<style>@import '{}'; b {{ background: url({}) }}</style>",
     '<picture><source srcset="{}"><img src="{}"></picture>', '<area href="{}">', '<isindex action="{}">', '<applet codebase="{}">',
 ]  # fmt: skip
-_HANDLERS = ["onerror", "onload", "onclick", "onmouseover", "onfocus", "ontoggle", "onpointerenter", "onanimationstart", "onbegin", "ONERROR"]
+_HANDLERS = [
+    "onerror",
+    "onload",
+    "onclick",
+    "onmouseover",
+    "onfocus",
+    "ontoggle",
+    "onpointerenter",
+    "onanimationstart",
+    "onbegin",
+    "ONERROR",
+]
 _TAGS = ["img", "svg", "body", "b", "a", "details open", "video", "marquee", "input autofocus", "p"]
 _BREAKS = [
     "<scr<script>ipt>alert(1)</scr</script>ipt>", "<<script>alert(1)//<</script>", "<script>alert(1)", "<script/x>alert(1)</script>",

@@ -287,7 +287,7 @@ def test_values_and_keys_are_bound_parameters(world: None):
     assert picked(leaf("name", "contains", "%")) == ["100%"]
     assert picked(leaf("name", "contains", "_")) == []
     assert picked(leaf("name", "contains", "\\")) == []
-    register("keyed", Dynamic("attribute.", lambda key: attribute(f"attribute.{key}", key, "text", key), lambda: []))
+    register("keyed", Dynamic("attribute.", lambda key: attribute(f"attribute.{key}", key, "text", key), list))
     with CaptureQueriesContext(connection) as queries:
         assert not Thing.objects.filter(to_q(leaf(f"attribute.{evil}", "is", "y"), "keyed", NOW)).exists()
     assert "x'' OR ''1''=''1" in queries[0]["sql"]
@@ -308,9 +308,7 @@ def test_all_counts_in_one_pass(world: None):
         "none": {"not": {"all": []}},
     }
     with CaptureQueriesContext(connection) as queries:
-        counts = Thing.objects.aggregate(
-            **{name: Count("pk", filter=to_q(tree, "thing", NOW)) for name, tree in views.items()}
-        )
+        counts = Thing.objects.aggregate(**{name: Count("pk", filter=to_q(tree, "thing", NOW)) for name, tree in views.items()})
     assert len(queries) == 1
     assert counts == {"acme": 1, "others": 1, "opened": 1, "twice": 2, "all": 2, "none": 0}
 
@@ -330,9 +328,13 @@ def test_letters_fold_as_postgresql_folds_them():
     """Every letter that Python's Unicode knows. PostgreSQL may be newer: letters unknown to either are left out."""
     import unicodedata
 
-    letters = [chr(code) for code in range(1, 0x110000) if not 0xD800 <= code <= 0xDFFF and unicodedata.category(chr(code)) != "Cn"]
+    letters = [
+        chr(code) for code in range(1, 0x110000) if not 0xD800 <= code <= 0xDFFF and unicodedata.category(chr(code)) != "Cn"
+    ]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT array_agg(upper(letter) ORDER BY at) FROM unnest(%s::text[]) WITH ORDINALITY AS t(letter, at)", [letters])
+        cursor.execute(
+            "SELECT array_agg(upper(letter) ORDER BY at) FROM unnest(%s::text[]) WITH ORDINALITY AS t(letter, at)", [letters]
+        )
         (theirs,) = cursor.fetchone()
     differ = [letter for letter, upper in zip(letters, theirs, strict=True) if fold(letter) != upper]
     newer = [letter for letter in differ if fold(letter) == letter]  # a partner that only PostgreSQL knows

@@ -4,13 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
-from django.db.models import Count
+from django.db import transaction
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from helpdesk.lib.conditions import clean, matches, to_q, words
-from helpdesk.lib.conditions.scalars import fold
 from tests.lib import things
 from tests.lib.things import NOW, Thing
 

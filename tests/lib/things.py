@@ -55,12 +55,23 @@ MODELS = (Box, Thing, Part)
 STAGES = [("new", "New"), ("old", "Old"), ("ß", "Sharp")]
 LEVELS = [(1, "Low"), (2, "High")]
 KINDS = ["opened", "closed"]
-TYPES = {"text": "text", "number": "number", "boolean": "boolean", "date": "date", "choice": "choice", "tags": "tags", "7": "text"}
+TYPES = {
+    "text": "text",
+    "number": "number",
+    "boolean": "boolean",
+    "date": "date",
+    "choice": "choice",
+    "tags": "tags",
+    "7": "text",
+}
 
 
 def did(thing: Thing, kind: str, since: datetime | None, until: datetime) -> list[Part]:
-    return [part for part in thing.parts.all()
-            if part.kind == kind and part.occurred_at <= until and (since is None or part.occurred_at >= since)]
+    return [
+        part
+        for part in thing.parts.all()
+        if part.kind == kind and part.occurred_at <= until and (since is None or part.occurred_at >= since)
+    ]
 
 
 def custom(key: str) -> Field | None:
@@ -114,8 +125,14 @@ def tables() -> Iterator[None]:
 
 # What SQL and Python are likely to see differently: case beyond ASCII, LIKE's own letters, blanks,
 # composed and decomposed accents, text that looks like JSON.
-LETTERS = "aA\u00df\u1e9e\u017fsS\u0131\u0130iI\u03c3\u03c2\u03a3\u01c6\u01c5\u01c4\u00b5\u1fb3\u1fbc\u0149%_\\' \u00e9\u00c9\u0301e\u212ak\uff41\U00010428"
-texts = st.one_of(st.sampled_from(["pro", "PRO", "Stra\u00dfe", "STRASSE", " pro", "pro ", "5", "true", "null", "", "%"]), st.text(LETTERS, max_size=3))
+LETTERS = (
+    "aA\u00df\u1e9e\u017fsS\u0131\u0130iI\u03c3\u03c2\u03a3\u01c6\u01c5\u01c4\u00b5\u1fb3\u1fbc\u0149"
+    "%_\\' \u00e9\u00c9\u0301e\u212ak\uff41\U00010428"
+)
+texts = st.one_of(
+    st.sampled_from(["pro", "PRO", "Stra\u00dfe", "STRASSE", " pro", "pro ", "5", "true", "null", "", "%"]),
+    st.text(LETTERS, max_size=3),
+)
 numbers = st.one_of(
     st.sampled_from([0, 1, 5, -1, 0.1, 0.3, 2.5, 1e14, 999_999_999_999_999, 123456.789012]), st.integers(-3, 3),
     st.floats(-1e6, 1e6).map(lambda number: round(number, 6)),
@@ -124,7 +141,9 @@ huge = st.sampled_from([2**53 + 1, 2**63 - 1, -(2**63), 0.1 + 0.2, 1e300, 5e-324
 EDGES = [0, 1, -1, 3600, -3600, 86_400, -86_400, 30 * 86_400, -30 * 86_400, 30 * 86_400 + 1e-6, -30 * 86_400 - 1e-6]
 moments = st.one_of(
     st.sampled_from([NOW + timedelta(seconds=seconds) for seconds in EDGES]),
-    st.sampled_from([datetime(2026, 11, 23, tzinfo=UTC), datetime(2026, 11, 24, tzinfo=UTC), datetime(2026, 3, 29, 1, 30, tzinfo=UTC)]),
+    st.sampled_from(
+        [datetime(2026, 11, 23, tzinfo=UTC), datetime(2026, 11, 24, tzinfo=UTC), datetime(2026, 3, 29, 1, 30, tzinfo=UTC)]
+    ),
     st.datetimes(datetime(1901, 1, 1), datetime(2199, 1, 1), timezones=st.just(UTC)),
 )
 days = st.sampled_from([date(2026, 11, 22), date(2026, 11, 23), date(2026, 11, 24), date(2024, 2, 29), date(1901, 1, 1)])
@@ -132,7 +151,8 @@ date_texts = st.one_of(
     moments.map(datetime.isoformat), moments.map(lambda at: at.isoformat().replace("+00:00", "Z")), days.map(date.isoformat),
     st.sampled_from(["2026-02-30", "2026-11-23T24:00:00Z", "2026-11-23T10:00", "2026-11-23T10:00+05:30", "0000-01-01",
                      "2026-11-23 10:00:00Z", "tomorrow", "infinity", "2026-11-23T10:00:60Z", "2026-11-23T23:30:00.5-14:00",
-                     "20261123", "2026-W48-1", "2026-11-23\n", "\u0662026-11-23", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"]),
+                     "20261123", "2026-W48-1", "2026-11-23\n", "\u0662026-11-23",
+                     "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"]),
 )  # fmt: skip
 tag_sets = st.lists(st.sampled_from(["vip", "VIP", "late", "new", "old"]), max_size=3)
 json_values = st.one_of(
@@ -219,13 +239,20 @@ def _linked(where: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         {"field": st.just("part"), "op": st.sampled_from(["has", "has_not"]), "at_least": at_least}, optional={"where": where}
     )
     events = st.fixed_dictionaries(
-        {"field": st.just("event"), "op": st.sampled_from(["did", "did_not"]), "value": st.sampled_from(KINDS), "at_least": at_least},
+        {
+            "field": st.just("event"),
+            "op": st.sampled_from(["did", "did_not"]),
+            "value": st.sampled_from(KINDS),
+            "at_least": at_least,
+        },
         optional={"within": st.sampled_from([{"days": 30}, {"hours": 1}]), "where": where},
     )
     return st.one_of(relation, events)
 
 
-_whole = st.fixed_dictionaries({"field": st.just("whole"), "op": st.sampled_from(["has", "has_not"])}, optional={"where": groups(leaves("thing"), 2)})
+_whole = st.fixed_dictionaries(
+    {"field": st.just("whole"), "op": st.sampled_from(["has", "has_not"])}, optional={"where": groups(leaves("thing"), 2)}
+)
 trees = groups(st.one_of(leaves("thing"), leaves("thing"), _linked(groups(st.one_of(leaves("part"), _whole), 2)))).filter(
     lambda tree: depth(tree) <= 8
 )

@@ -95,9 +95,7 @@ def _date_sql(json: Func, text: Func) -> Case:
     midnight = Concat(text, Value("T00:00:00Z"), output_field=TextField())
     full = Case(When(Regex(text, "^.{10}$"), then=midnight), default=text, output_field=TextField())
     valid = _function("pg_input_is_valid", BooleanField(), full, Value("timestamptz"))
-    moment = Case(
-        When(Q(Regex(text, f"^{_DATE}$")) & Q(valid), then=Cast(full, DateTimeField())), output_field=DateTimeField()
-    )
+    moment = Case(When(Q(Regex(text, f"^{_DATE}$")) & Q(valid), then=Cast(full, DateTimeField())), output_field=DateTimeField())
     return _if(json, "string", moment, DateTimeField())
 
 

@@ -90,8 +90,7 @@ def _holds(node: Node, obj: Any, now: datetime) -> bool:
 
 
 def _linked_rows(node: Linked, obj: Any, now: datetime) -> Iterable[Any]:
-    read = node.field.value
-    assert read is not None  # Field refuses to be made without it
+    read: Any = node.field.value  # Field refuses to be made without it
     if node.field.type == "relation":
         return read(obj)
     return read(obj, node.kind, now - delta(node.within) if node.within else None, now)

@@ -12,7 +12,9 @@ from html import escape, unescape
 from helpdesk.lib.html.allowed import TAGS, VOID, WITH_CONTENT
 
 DEPTH = 80  # open elements at a time; deeper tags are dropped, their words stay
-_FORMATTING = frozenset("a b big code em font i s small strike strong tt u".split())
+_FORMATTING = frozenset({
+    "a", "b", "big", "code", "em", "font", "i", "s", "small", "strike", "strong", "tt", "u"
+})  # fmt: skip
 _FORMATTING_DEPTH = 8  # these are what a parser copies into each new paragraph
 
 _NAME = r"""[^\s/>=<"'][^\s/>=<]*+"""
@@ -24,9 +26,10 @@ _REFERENCE = re.compile(r"&(?:#[0-9]{1,7};?|#[xX][0-9a-fA-F]{1,6};?|[a-zA-Z][a-z
 # PostgreSQL takes no NUL, UTF-8 no surrogate; the two noncharacters are the sanitiser's own.
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff\ufdd0\ufdd1]")
 
-_PARAGRAPH_ENDS = frozenset(
-    "address blockquote center dd div dl dt h1 h2 h3 h4 h5 h6 hr li ol p pre table ul".split()
-)
+_PARAGRAPH_ENDS = frozenset({
+    "address", "blockquote", "center", "dd", "div", "dl", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p",
+    "pre", "table", "ul"
+})  # fmt: skip
 _CELLS = frozenset({"td", "th"})
 _SECTIONS = frozenset({"tbody", "tfoot", "thead", "caption", "colgroup"})
 # Opening one of these ends an open one of those, unless a boundary stands between.

@@ -4,7 +4,10 @@ import re
 
 from helpdesk.lib.html.markup import tokens
 
-_BLOCKS = frozenset("address blockquote caption center div dl h1 h2 h3 h4 h5 h6 ol p pre table ul".split())
+_BLOCKS = frozenset({
+    "address", "blockquote", "caption", "center", "div", "dl", "h1", "h2", "h3", "h4", "h5", "h6", "ol", "p", "pre",
+    "table", "ul"
+})  # fmt: skip
 _LINES = frozenset({"dd", "dt", "hr", "li", "tr"})
 _SPACES = re.compile(r"[ \t\r\n\f]+")
 _QUOTE = "> "
