@@ -9,7 +9,8 @@ class HelpdeskConfig(AppConfig):
     name = "helpdesk"
 
     def ready(self) -> None:
-        from helpdesk import checks  # noqa: F401  registers itself
+        # `celery` so that shared tasks find our broker: here and not in the package, whose supervisor needs no Django
+        from helpdesk import celery, checks  # noqa: F401  both register themselves
 
         for module in settings.CONDITION_FIELDS:  # each registers its fields; all models are there by now
             if find_spec(module):
