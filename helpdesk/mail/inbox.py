@@ -176,7 +176,7 @@ def process(pk: int, owner: str) -> None:
 
 
 def _delivered(row: IncomingMail) -> bytes:
-    """The mail with the line that its last mail system writes (RFC 5321, 4.4): over SMTP we are that. Kept are the bytes as sent."""
+    """The mail with the line that its last mail system writes (RFC 5321, 4.4): over SMTP, we do. Kept are the bytes as sent."""
     raw = bytes(row.raw)
     return f"Return-Path: <{row.envelope_from}>\r\n".encode() + raw if row.source == "smtp" else raw
 

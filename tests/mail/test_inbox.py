@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from helpdesk.lib import dates
 from helpdesk.mail import inbox
 from helpdesk.mail.models import IncomingMail, Mailbox, Outgoing
 from helpdesk.mail.parsing import guard
+from tests.mail.conftest import database_url
 from tests.mail.test_reports import dsn, failed
 from tickets.models import Message, Ticket
 
@@ -321,10 +321,9 @@ def test_every_real_message_has_one_end_with_its_reason(support: Mailbox) -> Non
 
 
 def pipe(raw: bytes, *arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
-    database = connection.settings_dict
-    url = f"postgres://{database['USER']}:{database['PASSWORD']}@{database['HOST'].replace('/', '%2F')}:{database['PORT']}/{database['NAME']}"
+
     return subprocess.run([sys.executable, "manage.py", "receive_mail", *arguments], input=raw, cwd=ROOT, capture_output=True,
-                          env={**os.environ, "DATABASE_URL": url, **environment}, check=False)
+                          env={**os.environ, "DATABASE_URL": database_url(), **environment}, check=False)
 
 
 @pytest.mark.django_db(transaction=True)
