@@ -25,7 +25,7 @@ class ConditionError(ValueError):
     def __init__(self, path: str, message: str) -> None:
         super().__init__(f"{path}: {message}" if path else message)
         self.path = path
-        self.message = message
+        self.message = message.encode("utf-8", "replace").decode()  # it may quote what cannot be shown
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,8 @@ class _Parser:
         if self.leaves > MAX_LEAVES:
             raise ConditionError(path, _("Use at most %d conditions.") % MAX_LEAVES)
         name, code = data["field"], data.get("op")
-        found = find(subject, name) if isinstance(name, str) and len(name) <= 200 else None
+        named = isinstance(name, str) and len(name) <= 200 and name.isprintable()  # no NUL, no surrogate
+        found = find(subject, name) if named else None
         if found is None:
             raise ConditionError(_below(path, "field"), _("There is no field “%s” here.") % str(name)[:80])
         op = types.TYPES[found.type].get(code) if isinstance(code, str) else None
