@@ -6,6 +6,9 @@ import structlog
 
 CHATTY = ["django_structlog", "celery.app.trace", "celery.worker.strategy", "celery.beat", "mail.log"]
 
+# Plain tracebacks: the pretty ones print local variables, and so passwords and letters.
+PLAIN = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+
 
 def configure(config: dict) -> None:
     """Set up stdlib logging and structlog from settings.LOGGING ({level, json})."""
@@ -15,7 +18,7 @@ def configure(config: dict) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso"),
     ]
-    renderer = structlog.processors.JSONRenderer() if config["json"] else structlog.dev.ConsoleRenderer(colors=False)
+    renderer = structlog.processors.JSONRenderer() if config["json"] else PLAIN
     logging.config.dictConfig(
         {
             "version": 1,

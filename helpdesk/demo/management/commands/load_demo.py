@@ -1,3 +1,4 @@
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -7,6 +8,7 @@ from django.db import transaction
 from helpdesk.accounts.models import User
 from helpdesk.demo import people
 from helpdesk.demo.story import Story
+from helpdesk.lib import dates
 
 
 class Command(BaseCommand):
@@ -16,7 +18,9 @@ class Command(BaseCommand):
     def handle(self, **_: Any) -> None:
         if User.objects.exists():
             raise CommandError("This database has people in it already; the demo is for an empty one.")
-        Story(people.staff(), people.customers()).tell()
+        with dates.moved(by=-timedelta(days=90)):
+            staff, customers = people.staff(), people.customers()
+        Story(staff, customers).tell()
         for name, email, role, _teams in people.STAFF:
             self.stdout.write(f"{email:<24} {people.PASSWORD:<16} {name}, {role}")
         if settings.MAIL_TRANSPORT != "file":
