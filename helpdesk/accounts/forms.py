@@ -11,7 +11,7 @@ from helpdesk.accounts.models import Scope, Team, User
 from helpdesk.lib import dates
 
 
-class PersonForm(forms.ModelForm[User]):
+class PersonForm(forms.ModelForm):
     class Meta:
         model = User
         fields = ["name", "email", "role", "reach", "teams", "language", "zone"]
@@ -21,7 +21,8 @@ class PersonForm(forms.ModelForm[User]):
                       "zone": _("For example Europe/Berlin. Empty: that of the workspace."), "teams": "", "email": ""}
         widgets = {"teams": forms.CheckboxSelectMultiple}
 
-    language = forms.ChoiceField(label=_("Language"), required=False, choices=[("", _("That of the browser")), *settings.LANGUAGES])
+    language = forms.ChoiceField(label=_("Language"), required=False,
+                                 choices=[("", _("That of the browser")), *settings.LANGUAGES])
 
     def clean_email(self) -> str:
         email = str(self.cleaned_data["email"]).lower()
@@ -40,7 +41,7 @@ class PersonForm(forms.ModelForm[User]):
         return {name: self.cleaned_data[name] for name in ("name", "email", "role", "reach", "language", "zone")}
 
 
-class TeamForm(forms.ModelForm[Team]):
+class TeamForm(forms.ModelForm):
     members = forms.ModelMultipleChoiceField(User.objects.active(), label=_("Members"), required=False,
                                              widget=forms.CheckboxSelectMultiple)
 
@@ -58,7 +59,8 @@ class TeamForm(forms.ModelForm[Team]):
 class TokenForm(forms.Form):
     name = forms.CharField(label=_("What it is for"), max_length=80, help_text=_("For example Billing sync"))
     scopes = forms.MultipleChoiceField(label=_("It may"), choices=Scope.choices, widget=forms.CheckboxSelectMultiple)
-    team = forms.ModelChoiceField(Team.objects.all(), label=_("Only for the tickets of"), required=False, empty_label=_("All teams"))
+    team = forms.ModelChoiceField(Team.objects.all(), label=_("Only for the tickets of"), required=False,
+                                  empty_label=_("All teams"))
     expires_on = forms.DateField(label=_("Until the end of"), required=False, widget=forms.DateInput(attrs={"type": "date"}),
                                  help_text=_("Empty: until somebody revokes it."))
 

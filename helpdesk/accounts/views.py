@@ -59,7 +59,8 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
     form = PersonForm(request.POST or None, instance=user)
     if request.method == "POST" and form.is_valid():
         try:
-            people.change_person(get_object_or_404(User, pk=pk), by=request.user, teams=form.cleaned_data["teams"], **form.facts())
+            unchanged = get_object_or_404(User, pk=pk)  # checking the form has written into the other one
+            people.change_person(unchanged, by=request.user, teams=form.cleaned_data["teams"], **form.facts())
         except people.LastAdmin:
             form.add_error("role", LAST_ADMIN)
         else:
@@ -169,8 +170,8 @@ def audit_log(request: HttpRequest) -> HttpResponse:
     page = list(rows[: PAGE + 1])
     names = names_of([ref for entry in page for ref in (entry.actor, entry.subject)])
     lines = [
-        {"entry": entry, "who": names.get(entry.actor, entry.actor or _("the system")), "what": names.get(entry.subject, entry.subject),
-         "changes": _changes(entry)}
+        {"entry": entry, "who": names.get(entry.actor, entry.actor or _("the system")),
+         "what": names.get(entry.subject, entry.subject), "changes": _changes(entry)}
         for entry in page[:PAGE]
     ]
     query = request.GET.copy()

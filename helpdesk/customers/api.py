@@ -19,11 +19,21 @@ from helpdesk.customers.ingest import Reported, ingest
 from helpdesk.customers.models import Consent, Customer, Subscription
 from helpdesk.customers.payloads import BadPayload
 from helpdesk.customers.serializers import (
-    BatchIn, BatchOut, ConsentIn, ConsentOut, CustomerIn, CustomerOut, CustomerPage, EventIn, EventOut, UpsertedOut,
+    BatchIn,
+    BatchOut,
+    ConsentIn,
+    ConsentOut,
+    CustomerIn,
+    CustomerOut,
+    CustomerPage,
+    EventIn,
+    EventOut,
+    UpsertedOut,
 )
 
 PAGE = 50
 MOST = 200
+UPSERTED = {200: UpsertedOut, 201: UpsertedOut}
 KEY = OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER, description="The same key gets the first answer again.")
 
 
@@ -73,7 +83,7 @@ class Customers(APIView):
             following = request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
         return Response({"results": CustomerOut(page[:limit], many=True).data, "next": following})
 
-    @extend_schema(operation_id="customers_upsert", request=CustomerIn, responses={200: UpsertedOut, 201: UpsertedOut}, parameters=[KEY])
+    @extend_schema(operation_id="customers_upsert", request=CustomerIn, responses=UPSERTED, parameters=[KEY])
     @idempotent
     def post(self, request: Request) -> Response:
         """Create a customer or change the one we know; says which it was, what changed, and what was left out."""
@@ -92,7 +102,7 @@ class Customers(APIView):
                 "changed": sorted(result.changed), "warnings": result.warnings}
         return Response(body, status=201 if result.created else 200)
 
-    @extend_schema(operation_id="customers_put", request=CustomerIn, responses={200: UpsertedOut, 201: UpsertedOut}, parameters=[KEY])
+    @extend_schema(operation_id="customers_put", request=CustomerIn, responses=UPSERTED, parameters=[KEY])
     def put(self, request: Request) -> Response:
         """The same as POST."""
         return self.post(request)

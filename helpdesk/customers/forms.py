@@ -73,17 +73,17 @@ class CustomerForm(forms.Form):
         if self.customer and self.cleaned_data.get("seen") not in ("", self.customer.updated_at.isoformat()):
             self.data = self.data.copy()
             self.data["seen"] = self.customer.updated_at.isoformat()
-            raise forms.ValidationError(_("Somebody changed this customer while you were writing. Look again, then save: yours will count."))
+            raise forms.ValidationError(
+                _("Somebody changed this customer while you were writing. Look again, then save: yours will count.")
+            )
         return self.cleaned_data
 
     def profile(self) -> Profile:
         """What was said, ready for `identity`; a field left empty takes its attribute away."""
         said = self.cleaned_data
-        attributes = {
-            definition.key: _kept(said[f"attribute_{definition.key}"])
-            for definition in self.definitions
-            if said.get(f"attribute_{definition.key}") not in ("", None) or definition.key in (self.customer or Customer()).attributes
-        }
+        known = self.customer.attributes if self.customer else {}
+        attributes = {each.key: _kept(said[f"attribute_{each.key}"]) for each in self.definitions}
+        attributes = {key: value for key, value in attributes.items() if value is not None or key in known}
         company = said["company"] if said["company"] != self.initial.get("company", "") else None  # names are not unique
         return Profile(name=said["name"], stage=said["stage"], language=said["language"], zone=said["zone"], company=company,
                        attributes=attributes)
@@ -97,9 +97,10 @@ def _field(definition: FieldDefinition) -> forms.Field:
         case Type.DATE:
             return forms.DateField(**common, widget=forms.DateInput(attrs={"type": "date"}))
         case Type.BOOLEAN:
-            return forms.NullBooleanField(**common, widget=forms.Select(choices=[("", _("Not known")), ("true", _("Yes")), ("false", _("No"))]))
+            words = [("", _("Not known")), ("true", _("Yes")), ("false", _("No"))]
+            return forms.NullBooleanField(**common, widget=forms.Select(choices=words))
         case Type.CHOICE:
-            return forms.ChoiceField(**common, choices=[("", _("Not known")), *((choice, choice) for choice in definition.choices)])
+            return forms.ChoiceField(**common, choices=[("", _("Not known")), *((each, each) for each in definition.choices)])
     return forms.CharField(**common, max_length=500)
 
 

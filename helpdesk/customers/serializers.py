@@ -155,7 +155,7 @@ class EventIn(StrictSerializer):
     def validate_kind(self, value: str) -> str:
         if value != one_line(value, 80):
             raise serializers.ValidationError("A kind is one line of plain characters.")
-        if value in settings.EVENT_SUBSCRIBERS or value.split(".")[0] in OURS and "." in value:
+        if value in settings.EVENT_SUBSCRIBERS or (value.split(".")[0] in OURS and "." in value):
             raise serializers.ValidationError("This kind is one of our own and cannot come from outside.")
         return value
 

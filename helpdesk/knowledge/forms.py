@@ -18,7 +18,7 @@ def topic_choices(without: set[int] = frozenset()) -> list[tuple[Any, str]]:  # 
     return [(topic.pk, "\u2003" * topic.depth + topic.name) for topic in Topic.objects.tree() if topic.pk not in without]
 
 
-class AnswerForm(forms.ModelForm[Answer]):
+class AnswerForm(forms.ModelForm):
     language = forms.ChoiceField(label=_("Language"), required=False, choices=[("", _("Any")), *settings.LANGUAGES])
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
 
@@ -42,7 +42,9 @@ class AnswerForm(forms.ModelForm[Answer]):
         if self.was and said.get("seen") not in ("", self.was):
             self.data = self.data.copy()
             self.data["seen"] = self.was
-            raise forms.ValidationError(_("Somebody changed this text while you were writing. Look again, then save: yours will count."))
+            raise forms.ValidationError(
+                _("Somebody changed this text while you were writing. Look again, then save: yours will count.")
+            )
         return said
 
     @transaction.atomic
@@ -58,7 +60,7 @@ class AnswerForm(forms.ModelForm[Answer]):
         return answer
 
 
-class TopicForm(forms.ModelForm[Topic]):
+class TopicForm(forms.ModelForm):
     class Meta:
         model = Topic
         fields = ["name", "parent", "is_public"]

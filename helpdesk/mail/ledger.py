@@ -4,10 +4,12 @@ from dataclasses import dataclass, field
 
 from django.db.models import QuerySet
 
+from helpdesk.accounts.access import MANAGERS
 from helpdesk.accounts.models import Reach, User
 from helpdesk.live.streams import permitted
 from helpdesk.mail.models import WAITING, Outgoing, State
 
+SIGN_IN = "account.mail"
 PAST = 5
 COMING = 10
 
@@ -41,9 +43,14 @@ def seen_by(reader: User) -> QuerySet[Outgoing]:
 
 def may_read(reader: User, outgoing: Outgoing) -> bool:
     """A reply is read by whoever reads its ticket; sign-in mail, with its links, by nobody; the rest by everybody here."""
-    if outgoing.kind == "account.mail":
+    if outgoing.kind == SIGN_IN:
         return False
     return outgoing.ticket_id is None or bool(permitted(reader, [f"ticket:{outgoing.ticket_id}"]))
+
+
+def may_decide(reader: User, outgoing: Outgoing) -> bool:
+    """Whoever may read it; and managers about sign-in mail, of which they see the title alone."""
+    return may_read(reader, outgoing) or (outgoing.kind == SIGN_IN and reader.has_role(*MANAGERS))
 
 
 def unsettled() -> QuerySet[Outgoing]:

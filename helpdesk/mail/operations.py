@@ -16,6 +16,7 @@ from helpdesk.mail.models import IncomingMail, Mailbox, MailSwitch
 
 State = IncomingMail.State
 SHOWN = 50
+ENDS = (State.TICKETED, State.IGNORED, State.QUARANTINED, State.ACCEPTED)
 
 
 @dataclass
@@ -41,9 +42,8 @@ def sums() -> list[Sum]:
     for mailbox, state, number in IncomingMail.objects.values_list("mailbox", "state").annotate(number=Count("pk")).order_by():
         counts[mailbox][state] = number
     return [
-        Sum(box, sum(found.values()), found[State.TICKETED], found[State.IGNORED], found[State.QUARANTINED], found[State.ACCEPTED])
+        Sum(box, sum(counts[box.pk].values()), *(counts[box.pk][state] for state in ENDS))
         for box in Mailbox.objects.all()
-        for found in [counts[box.pk]]
     ]
 
 

@@ -87,14 +87,17 @@ def _only(row: Outgoing) -> Any:
 @staff(*AGENTS)
 def decide(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     """A person's word on one message; where somebody was faster, nothing happens and the page says how it is now."""
-    row = _outgoing(request, pk)
     if verb not in DECISIONS:
+        raise Http404
+    row = get_object_or_404(Outgoing.objects.select_related("customer"), pk=pk)
+    if not ledger.may_decide(request.user, row):
         raise Http404
     if verb == "again" and row.klass != Class.REPLY:
         raise PermissionDenied(_("Only a reply is sent again. Outreach in doubt is not."))
     if not DECISIONS[verb](row, request.user):
         row.refresh_from_db()
-        messages.warning(request, _("Nothing changed. “%(title)s” is: %(state)s.") % {"title": row, "state": row.get_state_display()})
+        now_it_is = {"title": row, "state": row.get_state_display()}
+        messages.warning(request, _("Nothing changed. “%(title)s” is: %(state)s.") % now_it_is)
     if request.htmx and row.customer_id:  # type: ignore[attr-defined]
         shown = {"ledger": ledger.ledger(row.customer_id, request.user), "customer": row.customer}
         return render(request, "customers/_ledger.html", shown)

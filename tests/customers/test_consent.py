@@ -17,7 +17,9 @@ def news(db: None) -> Subscription:
     return Subscription.objects.create(slug="news", name="Monthly news", opt_in=True)
 
 
-def test_consent_is_asked_for_where_a_subscription_says_so(ben: Customer, cleo: Customer, news: Subscription, tips: Subscription) -> None:
+def test_consent_is_asked_for_where_a_subscription_says_so(
+    ben: Customer, cleo: Customer, news: Subscription, tips: Subscription
+) -> None:
     everything = {(c.pk, s.pk) for c in (ben, cleo) for s in (news, tips)}
     assert consent.allowed(everything) == {(ben.pk, tips.pk)}  # tips need no opt-in, and Cleo said no
     consent.give(ben.pk, "news", source="form", wording="Yes, write to me", proof={"ip": "192.0.2.7"})
@@ -76,7 +78,9 @@ def test_a_thousand_pairs_are_one_query(ben: Customer, tips: Subscription, djang
         assert consent.allowed([]) == set()
 
 
-def test_a_suppressed_address_is_known_in_every_spelling_and_by_no_reader(ben: Customer, django_assert_num_queries: object) -> None:
+def test_a_suppressed_address_is_known_in_every_spelling_and_by_no_reader(
+    ben: Customer, django_assert_num_queries: object
+) -> None:
     assert consent.suppress("Ben@Carter.example", "complaint", "report")
     assert not consent.suppress("ben@carter.example", "complaint", "report")
     with django_assert_num_queries(1):

@@ -17,7 +17,8 @@ def address(ben: Customer) -> Address:
 
 
 def fail(minutes: int, *, permanent: bool = False) -> bool:
-    return reachability.failed("Ben@carter.example", permanent=permanent, reason="no such box", at=START + timedelta(minutes=minutes))
+    at = START + timedelta(minutes=minutes)
+    return reachability.failed("Ben@carter.example", permanent=permanent, reason="no such box", at=at)
 
 
 def sent(address: Address, minutes: int) -> None:

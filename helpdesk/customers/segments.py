@@ -1,0 +1,84 @@
+"""Who is meant by a condition: how many, ten of them, and why somebody is in or not."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import OperationalError, connection, transaction
+from django.db.models import QuerySet
+
+from helpdesk.accounts.models import User, audit
+from helpdesk.customers.models import Customer, Segment
+from helpdesk.lib import conditions
+from helpdesk.lib.dates import now
+
+PATIENCE = 1500  # milliseconds for an exact count; beyond it the planner's estimate is good enough
+FACES = 10
+
+
+@dataclass(frozen=True)
+class Size:
+    number: int
+    exact: bool
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One condition in words and whether it holds for a customer; a group has parts."""
+
+    words: str
+    holds: bool
+    parts: list["Reason"] = field(default_factory=list)
+
+
+def members(tree: Any) -> QuerySet[Customer]:
+    """The customers for whom it holds now, as one statement with bound parameters. Raises ConditionError."""
+    return Customer.objects.filter(conditions.to_q(tree, "customer", now()))
+
+
+def size(tree: Any, *, patience: int = PATIENCE) -> Size:
+    """How many: counted, or after ``patience`` milliseconds estimated. Raises ConditionError."""
+    rows = members(tree).order_by()
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(patience)])
+            number = rows.count()
+            cursor.execute("SELECT set_config('statement_timeout', '0', true)")
+    except OperationalError:
+        return Size(int(json.loads(rows.explain(format="json"))[0]["Plan"]["Plan Rows"]), exact=False)
+    return Size(number, exact=True)
+
+
+def faces(tree: Any) -> list[Customer]:
+    """Ten of them, the newest. Raises ConditionError."""
+    return list(members(tree).select_related("company").prefetch_related("addresses").order_by("-pk")[:FACES])
+
+
+def why(tree: Any, customer: Customer) -> Reason:
+    """Each condition answered for one customer, the whole one first. Raises ConditionError."""
+    at = now()
+
+    def explain(node: dict[str, Any]) -> Reason:
+        parts = node.get("all") or node.get("any") or ([node["not"]] if "not" in node else [])
+        holds = conditions.matches(node, "customer", customer, at)
+        return Reason(conditions.words(node, "customer"), holds, [explain(part) for part in parts])
+
+    return explain(conditions.clean(tree, "customer"))
+
+
+@transaction.atomic
+def save(segment: Segment, name: str, tree: Any, *, by: User) -> Segment:
+    """A new or changed segment, with a line in the audit log if anything changed. Raises ConditionError."""
+    new = segment.pk is None
+    before = None if new else {"name": segment.name, "conditions": segment.conditions}
+    segment.name, segment.conditions = name, conditions.clean(tree, "customer")
+    after = {"name": segment.name, "conditions": segment.conditions}
+    if after == before:
+        return segment
+    segment.updated_at = now()
+    if new:
+        segment.created_by = by
+    segment.save()
+    action = "segment.added" if new else "segment.changed"
+    audit(action, actor=by.ref, subject=f"segment:{segment.pk}", before=before, after=after)
+    return segment
