@@ -132,24 +132,23 @@ def walk(url: str, pages: list[Page]) -> Iterator[str]:
             if address is None:
                 yield f"{page.name}: no such row or address ({page.address})"
                 continue
+            context = browser.new_context(base_url=url, reduced_motion="reduce")
+            if page.who:
+                context.add_cookies([{**sessions[page.who], "url": url}])
+            tab = context.new_page()
+            tab.route("**/live/**", lambda route: route.fulfill(status=204))
             for width, height in WIDTHS.items():
-                for theme in THEMES:
-                    context = browser.new_context(
-                        base_url=url, viewport={"width": width, "height": height}, color_scheme=theme, reduced_motion="reduce"
-                    )
-                    if page.who:
-                        context.add_cookies([{**sessions[page.who], "url": url}])
-                    yield from shoot(context.new_page(), page, address, f"{page.name}-{width}-{theme}")
-                    context.close()
+                tab.set_viewport_size({"width": width, "height": height})
+                yield from shoot(tab, page, address, f"{page.name}-{width}")
+            context.close()
         browser.close()
 
 
 def shoot(tab: Any, page: Page, address: str, name: str) -> Iterator[str]:
-    """One picture; yields a wrong status, a broken policy, a script error, a page wider than its window."""
+    """One visit, a picture by day and one by night; yields a wrong status, a broken policy, a script error, a page too wide."""
     errors: list[str] = []
     tab.on("pageerror", lambda error: errors.append(f"{name}: {error}"))
     tab.on("console", lambda m: errors.append(f"{name}: {m.text}") if "Content Security Policy" in m.text else None)
-    tab.route("**/live/**", lambda route: route.fulfill(status=204))
     answer = tab.goto(address)
     tab.wait_for_selector("html[data-js=ready]", state="attached")
     if page.press:
@@ -157,7 +156,12 @@ def shoot(tab: Any, page: Page, address: str, name: str) -> Iterator[str]:
     if page.click and tab.locator(page.click).first.is_visible():
         tab.locator(page.click).first.click()
     time.sleep(0.1)  # a menu is placed in the next frame
-    tab.screenshot(path=TARGET / f"{name}.png", full_page=page.full)
+    if page.full:  # the window as high as the page, so that what sticks to its edges stands where it belongs
+        width, height = tab.viewport_size["width"], tab.evaluate("document.documentElement.scrollHeight")
+        tab.set_viewport_size({"width": width, "height": max(height, tab.viewport_size["height"])})
+    for theme in THEMES:
+        tab.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        tab.screenshot(path=TARGET / f"{name}-{theme}.png")
     if answer.status != page.status:
         yield f"{name}: answered {answer.status}, not {page.status}"
     wide, room = tab.evaluate("[document.documentElement.scrollWidth, innerWidth]")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from django.db import connection
-from django.db.models import Count, Q
+from django.db.models import Q
 
 from bench.chaos.faults import Play
 from bench.chaos.scene import STAMP, Scene
@@ -15,7 +15,7 @@ from helpdesk.lib import signing
 from helpdesk.lib.dates import now
 from helpdesk.mail.models import IncomingMail, Outgoing, State
 from outreach.models import Enrolment
-from tickets.models import Ticket
+from tickets.models import Message, Ticket
 
 MESSAGES = 2  # of the campaign, for each order
 MOVING = (State.QUEUED, State.CLAIMED, State.SENDING, State.RETRY_WAIT)
@@ -68,7 +68,7 @@ def judge(scene: Scene, play: Play, left: dict[str, int]) -> Verdict:
     said.figures["kills"] = sum(play.deaths.values())
     said.none("still moving", (f"{name} {count}" for name, count in left.items()))
     _events(said, set(promises["event"]))
-    _tickets(said, set(promises["ticket"]))
+    _tickets(said, set(promises["ticket"]), set(promises["mail"]), set(promises["reply"]))
     _messages(said, scene, play)
     said.none("unexpected exceptions", lines(scene.surprises))
     return said
@@ -97,16 +97,30 @@ def _events(said: Verdict, promised: set[str]) -> None:
     journeys = Counter(Enrolment.objects.values_list("entry_key", flat=True))
     said.none("journeys missing", (key for key in there.values() if key not in journeys))
     said.none("journeys twice", (key for key, count in journeys.items() if count > 1))
-    planned = Enrolment.objects.annotate(n=Count("pk")).values_list("pk", flat=True)
+    planned = Enrolment.objects.values_list("pk", flat=True)
     messages = Counter(Outgoing.objects.filter(enrolment_id__isnull=False).values_list("enrolment_id", flat=True))
     said.none("journeys without their messages", (pk for pk in planned if messages[pk] != MESSAGES))
 
 
-def _tickets(said: Verdict, promised: set[str]) -> None:
+def _tickets(said: Verdict, opened: set[str], mailed: set[str], replied: set[str]) -> None:
+    """Each form, call and mail is one ticket, each reply one message, however often it was sent."""
     found = Counter(Ticket.objects.values_list("subject", flat=True))
     said.figures["tickets"] = sum(found.values())
-    said.none("tickets lost", promised - set(found))
+    said.none("tickets lost", opened - set(found))
     said.none("tickets twice", (subject for subject, count in found.items() if count > 1))
+    kept = {name.partition("@")[0].lstrip("<"): (state, reason) for name, state, reason in
+            IncomingMail.objects.values_list("message_id", "state", "reason")}
+    said.figures["mails"] = len(kept)
+    said.figures["mails quarantined"] = sum(state == IncomingMail.State.QUARANTINED for state, _reason in kept.values())
+    said.none("mails lost", mailed - set(kept))
+    said.none("mails without their ticket", (f"{key} {kept[key]}" for key in mailed & set(kept) if key not in found
+                                             and kept[key][0] != IncomingMail.State.QUARANTINED))
+    said.none("mails with an end of another kind", (f"{key} {end}" for key, end in kept.items() if end[0] == IncomingMail.State.IGNORED))
+    replies = Counter(Message.objects.filter(kind=Message.Kind.REPLY).values_list("text", flat=True))
+    said.figures["replies"] = sum(replies.values())
+    said.none("replies lost", replied - set(replies))
+    said.none("replies twice", (text for text, count in replies.items() if count > 1))
+    said.none("replies without their message", Message.objects.filter(kind=Message.Kind.REPLY, outgoing_id=None).values_list("pk", flat=True))
 
 
 def _messages(said: Verdict, scene: Scene, play: Play) -> None:

@@ -1,0 +1,174 @@
+"""What leaves: planned with every guard, and sent by two processes against smtplib with messages that are ready."""
+
+import os
+import resource
+import shutil
+import smtplib
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import patch
+
+from django.conf import settings
+from django.db import connections
+from django.db.models import Count
+
+from bench.measure import Results, seconds
+from bench.place import Sizes
+from bench.web import children
+from helpdesk.accounts.models import User
+from helpdesk.customers.models import Customer, Event, Subscription
+from helpdesk.lib.dates import now
+from helpdesk.mail import mime, outbox, sender
+from helpdesk.mail.models import Class, Lane, Outgoing, State
+from helpdesk.mail.verdicts import GO
+from outreach import campaigns, triggers
+from outreach.models import Campaign, Version
+
+SENDERS = 2
+
+
+def measure(results: Results, size: Sizes) -> None:
+    version = campaign()
+    number = min(size.customers, 4_000 if results.fast else 100_000)
+    _plan(results, version, number)
+    _send(results, min(number, 2_000 if results.fast else 20_000))
+
+
+def campaign() -> Version:
+    """One message, held by everything that can hold one."""
+    by = User.objects.get(email="agent-1@bench.example")
+    made = Campaign.objects.create(name="Your order", klass=Class.LIFECYCLE, subscription=Subscription.objects.get(), created_by=by)
+    steps = [{"do": "send", "subject": "Order {{ event.order }}", "body": "Hello {{ customer.first_name }}\n\nYour order is on its way.",
+              "fallbacks": {"customer.first_name": "you"}, "too_late": 86_400}]
+    version = Version.objects.create(
+        campaign=made, number=1, trigger_kind="bench_launch", entry_key="order", steps=steps, created_by=by, quiet_from=None,
+        quiet_until=None, conditions={"all": [{"field": "attribute.plan", "op": "is_one_of", "value": ["free", "pro", "team", "enterprise"]}]},
+    )
+    campaigns.launch(version, by=by)
+    return Version.objects.select_related("campaign").get(pk=version.pk)
+
+
+def events(number: int, offset: int) -> list[Event]:
+    at = now()
+    return Event.objects.bulk_create([
+        Event(kind="bench_launch", customer_id=customer, source="bench-launch", external_id=f"{offset}-{customer}", occurred_at=at,
+              received_at=at, payload={"order": f"{offset}-{customer}"})
+        for customer in Customer.objects.order_by("pk").values_list("pk", flat=True)[:number]
+    ], batch_size=5_000)
+
+
+def plan(batch: list[Event]) -> None:
+    """Enrol and plan, then ask the guards, in the batches of the running product."""
+    for start in range(0, len(batch), 500):
+        triggers.on_events(batch[start : start + 500])
+    while outbox.plan_due(Lane.CAMPAIGNS):
+        pass
+
+
+def _plan(results: Results, version: Version, number: int) -> None:
+    go = {row: dict(entry) for row, entry in settings.OUTBOX.items()}
+    free = {**go, "campaign.message": {**go["campaign.message"], "guard": f"{__name__}.no_guard"}}
+    small = number // 8
+    plan(events(small, 0))
+    Outgoing.objects.all().delete()
+    memory = peak()
+    batch = events(number, 1)
+    guarded = seconds(lambda: plan(batch))
+    states = dict(Outgoing.objects.filter(version_id=version.pk).values_list("state").annotate(n=Count("pk")))
+    grown = peak() - memory
+    Outgoing.objects.all().delete()
+    batch = events(number, 2)
+    with patch.object(settings, "OUTBOX", free):
+        unguarded = seconds(lambda: plan(batch))
+    results.at_most(f"plan {number:,} messages with every guard, against none", guarded, "s", limit=unguarded, budget=3)
+    results.note(f"after planning: {', '.join(f'{count:,} {state}' for state, count in states.items())}; memory grew by {grown:.0f} MB, "
+                 f"the events themselves included")
+
+
+def no_guard(rows: list[Outgoing], at: Any) -> dict[int, Any]:
+    return {row.pk: GO for row in rows}
+
+
+def peak() -> float:
+    """MB this process has needed at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def sink(port: int) -> subprocess.Popen[bytes]:
+    """smtp-sink of Debian's postfix package: takes everything, keeps nothing."""
+    program = shutil.which("smtp-sink") or "/usr/sbin/smtp-sink"
+    process = subprocess.Popen([program, "-u", "nobody", f"127.0.0.1:{port}", "1000"] if os.geteuid() == 0 else
+                               [program, f"127.0.0.1:{port}", "1000"])
+    for _ in range(200):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return process
+        time.sleep(0.02)
+    raise RuntimeError("smtp-sink did not start")
+
+
+def _send(results: Results, number: int) -> None:
+    if not (shutil.which("smtp-sink") or os.path.exists("/usr/sbin/smtp-sink")):
+        results.note("sending was skipped: smtp-sink is missing (Debian: postfix)")
+        return
+    port = int(settings.MAIL_TRANSPORT.rpartition(":")[2])
+    server = sink(port)
+    try:
+        Outgoing.objects.exclude(state=State.QUEUED).delete()
+        keep = list(Outgoing.objects.filter(state=State.QUEUED).order_by("pk").values_list("pk", flat=True)[:number])
+        Outgoing.objects.exclude(pk__in=keep).delete()
+        ready = prepared(keep[:200])
+        figure, cpu, memory = _ours(len(keep))
+        limit = _limit(ready, len(keep), port)
+    finally:
+        server.terminate()
+        server.wait()
+    results.at_least(f"send {len(keep):,} campaign messages, {SENDERS} processes", figure, "messages/s", limit=limit, budget=0.25)
+    results.count("memory of a sender after that", memory, "MB", budget=150)
+    results.note(f"{cpu / len(keep) * 1000:.2f} CPU seconds a thousand messages, in the senders alone")
+
+
+def prepared(ids: list[int]) -> list[tuple[str, str, bytes]]:
+    """The same messages as finished bytes, without their rows being touched."""
+    rows = list(Outgoing.objects.filter(pk__in=ids).select_related("customer__company", "address", "mailbox", "subscription"))
+    texts = sender.written(rows)
+    for row in rows:
+        row.rfc_id = mime.message_id(row)
+    return [(mime.return_path(row, texts[row.pk]), row.to, mime.build(row, texts[row.pk])) for row in rows]  # type: ignore[arg-type]
+
+
+def _ours(number: int) -> tuple[float, float, float]:
+    """Messages a second of our senders on all that is queued, their CPU seconds, and the memory of the larger one."""
+    def work() -> None:
+        while sender.send(Lane.CAMPAIGNS):
+            pass
+
+    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    wait_for(*[work] * SENDERS)
+    taken, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    left = Outgoing.objects.exclude(state=State.ACCEPTED).count()
+    assert not left, f"{left} messages did not leave"
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return number / taken, cpu, after.ru_maxrss / 1024
+
+
+def _limit(ready: list[tuple[str, str, bytes]], number: int, port: int) -> float:
+    """Messages a second of two processes that only call smtplib."""
+    def work() -> None:
+        with smtplib.SMTP("127.0.0.1", port) as server:
+            for n in range(number // SENDERS):
+                server.sendmail(*ready[n % len(ready)])
+
+    return number / seconds(lambda: wait_for(*[work] * SENDERS))
+
+
+def wait_for(*runs: Callable[[], None]) -> None:
+    with children(*runs) as pids:
+        for pid in list(pids):
+            _pid, status = os.waitpid(pid, 0)
+            pids.remove(pid)
+            assert status == 0, f"a process ended with {status}"
+    connections.close_all()
