@@ -1,5 +1,4 @@
 from importlib import import_module
-from importlib.util import find_spec
 
 from django.apps import AppConfig
 from django.conf import settings
@@ -13,5 +12,4 @@ class HelpdeskConfig(AppConfig):
         from helpdesk import celery, checks  # noqa: F401  both register themselves
 
         for module in settings.CONDITION_FIELDS:  # each registers its fields; all models are there by now
-            if find_spec(module):
-                import_module(module)
+            import_module(module)
