@@ -41,7 +41,7 @@ def database_url() -> str:
 
 
 DOVECOT = """
-base_dir = {run}
+base_dir = {run}/base
 state_dir = {run}/state
 log_path = {run}/log
 protocols = imap

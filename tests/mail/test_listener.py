@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - mail is as wide as it is
 """Mail over SMTP, to the listener as it runs: 250 means committed."""
 
 import signal
