@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from helpdesk.accounts.models import User
-from helpdesk.customers.models import Customer, Subscription
+from helpdesk.customers.models import Customer, FieldDefinition, Subscription
 from helpdesk.customers.timeline import Fact, record_all
 from helpdesk.lib.dates import now
 from helpdesk.mail.models import Mailbox
@@ -50,15 +50,7 @@ def happens() -> Callable[..., None]:
     return record
 
 
-@pytest.fixture(autouse=True)
-def _until_all_has_landed(settings):
-    from contextlib import suppress
-    from importlib import import_module
-
-    for module in settings.CONDITION_FIELDS:
-        with suppress(ImportError):
-            import_module(module)
-    try:
-        import_module("helpdesk.urls")
-    except ImportError:
-        settings.ROOT_URLCONF = "outreach.urls"
+@pytest.fixture
+def plan(db: None) -> FieldDefinition:
+    """What a customer pays for, as a custom field that conditions know."""
+    return FieldDefinition.objects.create(subject="customer", key="plan", label="Plan", type="text")

@@ -90,7 +90,7 @@ def test_old_news_triggers_nothing_and_late_news_counts_from_when_it_happened(ca
         assert abs(only().due_at - (NOON - ago + 3 * DAY)) < timedelta(seconds=5)
 
 
-def test_only_those_in_the_segment_enter(campaign, happens, drain, ben, cleo):
+def test_only_those_in_the_segment_enter(campaign, happens, drain, ben, cleo, plan):
     campaign(conditions={"field": "attribute.plan", "op": "is", "value": "pro"})
     for customer in (ben, cleo):
         happens("order_shipped", customer, order_id="A-1")

@@ -1,0 +1,198 @@
+"""What a manager fills in: the campaign, when and whether, its messages, and the segment's rows."""
+
+import json
+import re
+from typing import Any
+
+from django import forms
+from django.forms import BaseFormSet, formset_factory
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from helpdesk.lib import conditions
+from outreach import messages, rows
+from outreach.models import Campaign, Version, open_ticket
+
+UNITS = {"minutes": 60, "hours": 3600, "days": 86400}
+UNIT_CHOICES = [("minutes", gettext_lazy("minutes")), ("hours", gettext_lazy("hours")), ("days", gettext_lazy("days"))]
+PATH = r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*"
+MAX_MESSAGES = 10
+
+
+class CampaignForm(forms.ModelForm):
+    waits = forms.BooleanField(label=gettext_lazy("Wait while a ticket of theirs is open"), required=False,
+                               help_text=gettext_lazy("14 days at most. Transactional messages never wait."))
+
+    class Meta:
+        model = Campaign
+        fields = ["name", "klass", "subscription", "topic", "mailbox"]
+        widgets = {"klass": forms.RadioSelect}
+        help_texts = {"name": gettext_lazy("Only you and your colleagues read it."),
+                      "subscription": gettext_lazy("What people say yes or no to. Transactional messages need none."),
+                      "topic": gettext_lazy("What answers will be about.")}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["subscription"].empty_label = _("None")
+        self.fields["topic"].empty_label = _("None")
+        self.fields["mailbox"].empty_label = _("The usual mailbox")
+        self.initial["waits"] = bool(self.instance.holds)
+        self.kept_holds = self.instance.holds
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        if data.get("klass") != Campaign.Klass.TRANSACTIONAL and not data.get("subscription"):
+            self.add_error("subscription", _("Choose a subscription, so that people can say no to it."))
+        return data
+
+    def save(self, commit: bool = True) -> Campaign:
+        # a hold in words of their own, made by the API, survives a visit to this form
+        self.instance.holds = (self.kept_holds or open_ticket()) if self.cleaned_data["waits"] else None
+        return super().save(commit)
+
+
+class VersionForm(forms.Form):
+    trigger_kind = forms.RegexField(r"^[\w.:-]+( [\w.:-]+)*$", label=gettext_lazy("It starts when this happens"), max_length=80,
+                                    help_text=gettext_lazy("The kind of an event, such as order_shipped."))
+    entry_key = forms.RegexField(f"^{PATH}$", label=gettext_lazy("Once for each"), required=False, max_length=120,
+                                 help_text=gettext_lazy("What tells two times apart, such as order_id. Empty: once a customer."))
+    exit_kind = forms.RegexField(r"^[\w.:-]+( [\w.:-]+)*$", label=gettext_lazy("It ends when this happens"), required=False,
+                                 max_length=80, help_text=gettext_lazy("Such as order_cancelled, for the same order."))
+    quiet_from = forms.TimeField(label=gettext_lazy("Quiet from"), required=False,
+                                 widget=forms.TimeInput(format="%H:%M", attrs={"type": "time"}))
+    quiet_until = forms.TimeField(label=gettext_lazy("until"), required=False, help_text=gettext_lazy("On their own clock."),
+                                  widget=forms.TimeInput(format="%H:%M", attrs={"type": "time"}))
+    cap = forms.IntegerField(label=gettext_lazy("At most so many messages"), required=False, min_value=1, max_value=100,
+                             help_text=gettext_lazy("From all campaigns together. Empty: no limit."))
+    cap_days = forms.IntegerField(label=gettext_lazy("in so many days"), min_value=1, max_value=90)
+
+    def __init__(self, *args: Any, kinds: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.kinds = kinds
+        for name in ("trigger_kind", "exit_kind"):
+            self.fields[name].widget.attrs |= {"list": "kinds", "autocomplete": "off", "spellcheck": "false"}
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        if data.get("exit_kind") and data["exit_kind"] == data.get("trigger_kind"):
+            self.add_error("exit_kind", _("What ends it cannot be what starts it."))
+        if bool(data.get("quiet_from")) != bool(data.get("quiet_until")) and not self.errors:
+            self.add_error("quiet_until", _("Give both ends of the quiet hours, or none."))
+        return data
+
+
+class MessageForm(forms.Form):
+    """A wait and the message after it."""
+
+    wait = forms.IntegerField(label=gettext_lazy("Wait"), min_value=0, max_value=9999)
+    unit = forms.ChoiceField(label=gettext_lazy("of"), choices=UNIT_CHOICES)
+    subject = forms.CharField(label=gettext_lazy("Subject"), max_length=300)
+    body = forms.CharField(label=gettext_lazy("Text"), max_length=20_000, strip=True, widget=forms.Textarea(attrs={"rows": 10}),
+                           help_text=gettext_lazy("Markdown. {{ customer.first_name }}, {{ company.name }} and "
+                                                  "{{ event.order_id }} are filled in."))
+    fallbacks = forms.CharField(label=gettext_lazy("When something is not known"), required=False, max_length=4000,
+                                widget=forms.Textarea(attrs={"rows": 3}),
+                                help_text=gettext_lazy("One a line: customer.first_name: there"))
+    too_late = forms.IntegerField(label=gettext_lazy("Too late after, in hours"), required=False, min_value=1, max_value=9999,
+                                  help_text=gettext_lazy("Held longer than this, it is not sent. Empty: never too late."))
+
+    def clean_fallbacks(self) -> dict[str, str]:
+        found = {}
+        for line in self.cleaned_data["fallbacks"].splitlines():
+            path, colon, text = line.partition(":")
+            if not line.strip():
+                continue
+            if not colon or not re.fullmatch(PATH, path.strip()) or not text.strip():
+                raise forms.ValidationError(_("“%s”: write a name, a colon and a text.") % line.strip()[:60])
+            found[path.strip()] = text.strip()
+        return found
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        for name in ("subject", "body"):
+            if name in data and (faults := messages.faults({name: data[name]})):
+                self.add_error(name, faults[0])
+        return data
+
+    def steps(self) -> list[dict[str, Any]]:
+        data = self.cleaned_data
+        seconds = data["wait"] * UNITS[data["unit"]]
+        late = data["too_late"]
+        send = {"do": "send", "subject": data["subject"], "body": data["body"], "fallbacks": data["fallbacks"],
+                "too_late": late * 3600 if late else None}
+        return [{"do": "wait", "seconds": seconds}, send] if seconds else [send]
+
+
+MessageFormSet = formset_factory(MessageForm, extra=0, min_num=1, max_num=MAX_MESSAGES, validate_max=True)
+
+
+def initial_messages(version: Version) -> list[dict[str, Any]]:
+    """The steps as forms show them: each message with the waits before it added up."""
+    found, seconds = [], 0
+    for step in version.steps:
+        if step["do"] == "wait":
+            seconds += step["seconds"]
+            continue
+        unit = next((name for name, length in reversed(UNITS.items()) if seconds and seconds % length == 0), "days")
+        lines = [f"{path}: {text}" for path, text in step.get("fallbacks", {}).items()]
+        late = step.get("too_late")
+        found.append({"wait": seconds // UNITS[unit], "unit": unit, "subject": step["subject"], "body": step["body"],
+                      "fallbacks": "\n".join(lines), "too_late": late // 3600 if late else None})
+        seconds = 0
+    return found or [{"wait": 1, "unit": "days"}]
+
+
+def initial_version(version: Version) -> dict[str, Any]:
+    names = ("trigger_kind", "entry_key", "exit_kind", "quiet_from", "quiet_until", "cap", "cap_days")
+    return {name: getattr(version, name) for name in names}
+
+
+class SegmentForm:
+    """The segment's rows or JSON, as posted or as stored; not a Django form, for its inputs depend on each other."""
+
+    def __init__(self, stored: Any, data: Any = None) -> None:
+        self.tree: dict[str, Any] | None = None
+        if data is None:
+            self.segment = rows.segment_of(stored)
+            self.tree = stored
+            return
+        join, posted = rows.posted(data)
+        self.segment = rows.Segment(join, posted, source=data.get("source") if "source" in data else None)
+
+    def is_valid(self) -> bool:
+        segment = self.segment
+        try:
+            if segment.source is None:
+                self.tree = rows.tree(segment.join, segment.rows)
+            else:
+                self.tree = conditions.clean(json.loads(segment.source or "{}"), rows.SUBJECT)
+            return True
+        except json.JSONDecodeError as error:
+            segment.error = _("This is not JSON: %(problem)s in line %(line)d.") % {"problem": error.msg, "line": error.lineno}
+        except RecursionError:
+            segment.error = _("This is nested too deep.")
+        except conditions.ConditionError as error:
+            if segment.source is not None or not any(row.error for row in segment.rows):
+                segment.error = str(error)
+        return False
+
+    @property
+    def fields(self) -> list[conditions.EditorField]:
+        return conditions.fields(rows.SUBJECT)
+
+    @property
+    def shown(self) -> list[rows.Row]:
+        """The rows, and an empty one to begin the next."""
+        full = len(self.segment.rows) >= rows.MAX_ROWS
+        return self.segment.rows if full else [*self.segment.rows, rows.Row()]
+
+
+def save(campaign_form: CampaignForm, version_form: VersionForm, steps: BaseFormSet, segment: SegmentForm,
+         version: Version) -> None:
+    """Write all four down; the caller has validated them and holds the transaction."""
+    version.campaign = campaign_form.save()
+    for name, value in version_form.cleaned_data.items():
+        setattr(version, name, value)
+    version.conditions = segment.tree or {"all": []}
+    version.steps = [step for form in steps for step in form.steps()]
+    version.save()

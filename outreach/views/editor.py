@@ -1,0 +1,101 @@
+"""Writing a campaign: one form for a new one and for the next version of one, whole without JavaScript."""
+
+import json
+from typing import Any
+
+from django.contrib import messages as notices
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from helpdesk.accounts.access import MANAGERS, staff
+from helpdesk.lib import conditions
+from outreach import audience, campaigns
+from outreach.forms import CampaignForm, MessageFormSet, SegmentForm, VersionForm, initial_messages, initial_version, save
+from outreach.models import Campaign, Version
+from outreach.views.pages import campaign_of
+
+STEP_FIELDS = ("wait", "unit", "subject", "body", "fallbacks", "too_late")
+
+
+@staff(*MANAGERS)
+@require_http_methods(["GET", "HEAD", "POST"])
+def campaign_edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
+    """One form for a new campaign and for the next version of one. Every button but Save only redraws it."""
+    campaign = campaign_of(pk) if pk else Campaign(created_by=request.user)
+    if campaign.is_over:
+        notices.warning(request, _("This campaign is over; it can only be read."))
+        return redirect("campaign", campaign.pk)
+    version = (campaign.draft or campaign.live if pk else None) or Version()
+    data = request.POST if request.method == "POST" else None
+    form = CampaignForm(data, instance=campaign)
+    version_form = VersionForm(data, initial=initial_version(version), kinds=audience.kinds())
+    steps = MessageFormSet(_with_another(data) if data else None, initial=initial_messages(version), prefix="m")
+    segment = SegmentForm(version.conditions, data)
+    if data and data.get("action") == "save":
+        valid = [form.is_valid(), version_form.is_valid(), steps.is_valid(), segment.is_valid()]
+        if all(valid):
+            return _saved(request, form, version_form, steps, segment, new=pk is None)
+    elif data:
+        _redrawn(segment, data.get("action", ""))
+        for each in (form, version_form, *steps):
+            each.errors.clear()
+    context = {"campaign": campaign, "form": form, "version_form": version_form, "steps": steps, "segment": segment}
+    template = "outreach/campaign_form.html"
+    if request.headers.get("HX-Target") == "segment":
+        template += "#segment"
+    return render(request, template, context | _audience(segment),
+                  status=422 if data and data.get("action") == "save" else 200)
+
+
+def _saved(request: HttpRequest, form: CampaignForm, version_form: VersionForm, steps: Any, segment: SegmentForm, *,
+           new: bool) -> HttpResponse:
+    with transaction.atomic():
+        if new:
+            form.instance.save()
+        version = campaigns.draft_of(form.instance, by=request.user)
+        save(form, version_form, steps, segment, version)
+    return redirect(reverse("campaign", args=[form.instance.pk]) + "?version=draft")
+
+
+def _with_another(data: Any) -> Any:
+    """The posted messages, with an empty one more when that button was pressed, or without the one taken away."""
+    action = data.get("action", "")
+    total = int(data.get("m-TOTAL_FORMS", "1")) if data.get("m-TOTAL_FORMS", "1").isdigit() else 1
+    data = data.copy()
+    if action == "add-message":
+        data["m-TOTAL_FORMS"] = str(total + 1)
+        data[f"m-{total}-wait"], data[f"m-{total}-unit"] = "3", "days"
+    if action.startswith("remove-message-") and action[15:].isdigit() and total > 1:
+        gone = int(action[15:])
+        for n in range(gone, total):
+            for name in STEP_FIELDS:
+                data[f"m-{n}-{name}"] = data.get(f"m-{n + 1}-{name}", "")
+        data["m-TOTAL_FORMS"] = str(total - 1)
+    return data
+
+
+def _redrawn(segment: SegmentForm, action: str) -> None:
+    """Buttons of the segment: a row away, to JSON and back. Nothing is lost by what cannot be shown as rows."""
+    rows = segment.segment.rows
+    if action.startswith("remove-") and action[7:].isdigit() and int(action[7:]) < len(rows):
+        rows.pop(int(action[7:]))
+    if segment.is_valid() and action in ("to-json", "to-rows"):
+        again = SegmentForm(segment.tree)
+        if action == "to-json":
+            again.segment.source = json.dumps(segment.tree, indent=2, ensure_ascii=False)
+        elif again.segment.source is not None:
+            again.segment.error = _("This goes deeper than rows can show; it stays JSON.")
+        segment.segment = again.segment
+
+
+def _audience(segment: SegmentForm) -> dict[str, Any]:
+    if segment.tree is None:
+        return {}
+    try:
+        return {"size": audience.size(segment.tree), "faces": audience.faces(segment.tree)}
+    except conditions.ConditionError:
+        return {}

@@ -1,0 +1,239 @@
+"""The manager's pages: written, read, launched, paused, with and without JavaScript, once and twice."""
+
+import json
+import re
+
+import pytest
+from django.urls import reverse
+
+from helpdesk.accounts.models import AuditEntry
+from helpdesk.mail.models import Outgoing
+from outreach.models import Campaign, Version
+
+pytestmark = pytest.mark.django_db
+NEW = "/outreach/campaigns/new/"
+
+
+@pytest.fixture
+def mias(browser, mia):
+    return browser(mia)
+
+
+@pytest.fixture
+def filled(tips, support, plan):
+    """What a manager types."""
+    return {
+        "name": "Parcel tips", "klass": "lifecycle", "subscription": tips.pk, "topic": "", "mailbox": support.pk, "waits": "on",
+        "trigger_kind": "order_shipped", "entry_key": "order_id", "exit_kind": "order_cancelled",
+        "quiet_from": "22:00", "quiet_until": "08:00", "cap": "2", "cap_days": "7", "join": "all", "c-total": "1",
+        "c0-field": "attribute.plan", "c0-op": "is", "c0-value": "pro",
+        "m-TOTAL_FORMS": "1", "m-INITIAL_FORMS": "0", "m-0-wait": "1", "m-0-unit": "days", "m-0-subject": "Your {{ event.order_id }}",
+        "m-0-body": "Hello {{ customer.first_name }}", "m-0-fallbacks": "customer.first_name: there", "m-0-too_late": "48",
+        "action": "save",
+    }
+
+
+def write(client, filled, url=NEW, **changes):
+    return client.post(url, {**filled, **changes})
+
+
+def errors(response):
+    return re.sub(r"<[^>]+>", " ", response.content.decode())
+
+
+def test_the_empty_list_says_what_to_do(mias, browser, ana):
+    assert "Write a campaign" in mias.get("/outreach/").content.decode()
+    assert NEW not in browser(ana).get("/outreach/").content.decode()
+
+
+def test_written_read_launched_once(mias, filled, ben, mia):
+    saved = write(mias, filled)
+    campaign = Campaign.objects.get()
+    assert saved.status_code == 302 and saved["Location"] == f"/outreach/campaigns/{campaign.pk}/?version=draft"
+    version = campaign.draft
+    assert version.steps == [
+        {"do": "wait", "seconds": 86400},
+        {"do": "send", "subject": "Your {{ event.order_id }}", "body": "Hello {{ customer.first_name }}",
+         "fallbacks": {"customer.first_name": "there"}, "too_late": 172800}]
+    assert version.conditions == {"all": [{"field": "attribute.plan", "op": "is", "value": "pro"}]}
+    page = mias.get(saved["Location"]).content.decode()
+    assert "Start with the next “order_shipped”" in page and "Ben Carter" in page and "Hello Ben" in page
+    for _twice in range(2):
+        assert mias.post(reverse("campaign-launch", args=[campaign.pk])).status_code == 302
+    campaign.refresh_from_db()
+    assert campaign.status == "running" and AuditEntry.objects.filter(action="campaign.launched").count() == 1
+    assert "It runs" in mias.get(reverse("campaign", args=[campaign.pk])).content.decode()
+
+
+def test_what_runs_never_changes_and_the_next_version_takes_over(mias, filled, mia):
+    write(mias, filled)
+    campaign = Campaign.objects.get()
+    mias.post(reverse("campaign-launch", args=[campaign.pk]))
+    first = campaign.live
+    edit = reverse("campaign-edit", args=[campaign.pk])
+    assert "Your {{ event.order_id }}" in mias.get(edit).content.decode()
+    write(mias, filled, edit, **{"m-0-subject": "Another"})
+    first.refresh_from_db()
+    assert first.steps[1]["subject"] == "Your {{ event.order_id }}" and campaign.draft.number == 2
+    with pytest.raises(Exception, match="launched and never changes"):
+        from django.db import transaction
+
+        with transaction.atomic():
+            Version.objects.filter(pk=first.pk).update(steps=[])
+    mias.post(reverse("campaign-launch", args=[campaign.pk]))
+    assert campaign.live.number == 2 and campaign.draft is None
+
+
+WRONG = [
+    ({"name": ""}, "Name: This field is required."),
+    ({"subscription": ""}, "say no to it"),
+    ({"trigger_kind": "order shipped; drop"}, "It starts when"),
+    ({"exit_kind": "order_shipped"}, "cannot be what starts it"),
+    ({"entry_key": "a..b"}, "Once for each"),
+    ({"m-0-body": "{{ settings.SECRET_KEY }}"}, "knows nothing called “settings”"),
+    ({"m-0-body": "{% include 'x' %}"}, "include"),
+    ({"m-0-subject": "{{ customer.name"}, "Subject"),
+    ({"m-0-fallbacks": "first name there"}, "a colon and a text"),
+    ({"quiet_until": ""}, "both ends"),
+    ({"c0-op": "between", "c0-value": "x"}, "there"),
+    ({"c0-field": "password"}, "There is no field “password”"),
+    ({"c0-field": "ticket__requester__user__password"}, "There is no field"),
+    ({"source": "{not json"}, "This is not JSON"),
+    ({"source": '{"all": [{"field": "user__password", "op": "is", "value": "x"}]}'}, "There is no field"),
+    ({"source": "[" * 5000}, "JSON"),
+]
+
+
+@pytest.mark.parametrize(("change", "said"), WRONG, ids=lambda value: str(value)[:40])
+def test_bad_input_gets_a_clear_error_and_loses_nothing(mias, filled, change, said):
+    response = write(mias, filled, **change)
+    page = response.content.decode()
+    if said != "there":
+        assert response.status_code == 422 and said in errors(response)
+    assert 'value="Parcel tips"' in page or "name" in change
+    assert "order_cancelled" in page or "exit_kind" in change
+    assert not Campaign.objects.exists() or said == "there"
+
+
+def test_a_launch_is_refused_with_all_its_reasons(mias, filled, settings):
+    write(mias, filled, **{"m-0-fallbacks": ""})
+    campaign = Campaign.objects.get()
+    settings.POSTAL_ADDRESS = ""
+    page = mias.post(reverse("campaign-launch", args=[campaign.pk]), follow=True).content.decode()
+    assert "POSTAL_ADDRESS" in page and "say what to write when “customer.first_name” is not known" in page
+    campaign.refresh_from_db()
+    assert campaign.status == "draft" and campaign.live is None
+
+
+def test_turns_are_posts_and_done_once(mias, campaign):
+    made = campaign().campaign
+    for turn, status in [("pause", "paused"), ("resume", "running"), ("finish", "finished"), ("cancel", "cancelled")]:
+        url = reverse(f"campaign-{turn}", args=[made.pk])
+        assert mias.get(url).status_code == 405
+        for _twice in range(2):
+            assert mias.post(url).status_code == 302
+        made.refresh_from_db()
+        assert made.status == status
+    assert AuditEntry.objects.filter(subject=made.subject).count() == 5
+
+
+READERS = ["campaigns", "guards"]
+OF_ONE = {"campaign": "get", "campaign-who": "get", "campaign-edit": "get", "campaign-launch": "post", "campaign-test": "post",
+          "campaign-pause": "post", "campaign-resume": "post", "campaign-finish": "post", "campaign-cancel": "post"}
+
+
+def test_who_may_do_what(browser, ana, campaign, client):
+    made = campaign().campaign
+    anas = browser(ana)
+    for name in READERS:
+        assert anas.get(reverse(name)).status_code == 200 and client.get(reverse(name)).status_code == 302
+    for name, method in OF_ONE.items():
+        url = reverse(name, args=[made.pk])
+        expected = 200 if name in ("campaign", "campaign-who") else 403
+        assert getattr(anas, method)(url).status_code == expected, name
+        assert getattr(client, method)(url).status_code == 302, name
+        assert "accounts/login" in getattr(client, method)(url)["Location"]
+    assert anas.post(NEW, {}).status_code == 403
+    made.refresh_from_db()
+    assert made.status == "running"
+
+
+def test_a_test_goes_to_oneself_once_a_click(mias, mia, filled, ben, drain, sink):
+    write(mias, filled)
+    campaign = Campaign.objects.get()
+    url = reverse("campaign-test", args=[campaign.pk])
+    for _twice in range(2):
+        mias.post(url, {"once": "abc", "as": ben.pk})
+    drain()
+    (got,) = sink
+    assert got.recipients == [mia.email] and "Hello Ben" in got.text and "Unsubscribe" in got.text
+    assert Outgoing.objects.get().customer is None
+
+
+def test_buttons_of_the_form_work_without_javascript(mias, filled, ben, cleo):
+    page = write(mias, filled, action="redraw").content.decode()
+    assert "1 customer fits" in page and 'name="c1-field"' in page and "Hello {{ customer.first_name }}" in page
+    page = write(mias, filled, action="remove-0").content.decode()
+    assert "2 customers fit" in page and 'name="c0-value"' not in page
+    page = write(mias, filled, action="add-message").content.decode()
+    assert 'name="m-1-subject"' in page and "This field is required" not in page
+    two = {**filled, "m-TOTAL_FORMS": "2", "m-1-wait": "2", "m-1-unit": "days", "m-1-subject": "Second", "m-1-body": "x"}
+    page = write(mias, two, action="remove-message-0").content.decode()
+    assert 'value="Second"' in page and 'name="m-1-subject"' not in page
+    page = write(mias, filled, action="to-json").content.decode()
+    assert "attribute.plan" in page and 'name="source"' in page
+    deep = {"any": [{"not": {"field": "attribute.plan", "op": "is", "value": "pro"}}]}
+    page = write(mias, filled, action="to-rows", source=json.dumps(deep)).content.decode()
+    assert "stays JSON" in page and "not" in page
+    assert not Campaign.objects.exists()
+
+
+def test_htmx_gets_the_segment_alone(mias, filled, ben):
+    response = mias.post(NEW, {**filled, "action": "redraw"}, headers={"HX-Request": "true", "HX-Target": "segment"})
+    page = response.content.decode()
+    assert page.strip().startswith("<div") and "<html" not in page and "1 customer fits" in page
+
+
+def test_a_deep_tree_survives_the_form(mias, filled, ben):
+    deep = {"any": [{"all": [{"field": "attribute.plan", "op": "is", "value": "pro"},
+                             {"not": {"field": "ticket", "op": "has", "where": {"field": "open", "op": "is", "value": True}}}]}]}
+    write(mias, filled, source=json.dumps(deep))
+    campaign = Campaign.objects.get()
+    assert campaign.draft.conditions == deep
+    edit = reverse("campaign-edit", args=[campaign.pk])
+    source = re.search(r'<textarea[^>]*id="source"[^>]*>(.*?)</textarea>', mias.get(edit).content.decode(), re.S)
+    from html import unescape
+
+    assert json.loads(unescape(source[1])) == deep
+
+
+def test_why_somebody_is_in_or_not(mias, filled, ben, cleo):
+    write(mias, filled)
+    url = reverse("campaign-who", args=[Campaign.objects.get().pk])
+    assert "Ben Carter is in it" in mias.get(url, {"q": "ben@"}).content.decode()
+    assert "Cleo Marchetti is not in it" in mias.get(url, {"q": "Cleo"}).content.decode()
+    assert "Nobody is called" in mias.get(url, {"q": "zzz"}).content.decode()
+
+
+def test_the_guards_are_shown_as_they_are(mias):
+    page = mias.get("/outreach/guards/").content.decode()
+    from outreach.guards import GUARDS
+
+    assert all(str(guard.title) in page for guard in GUARDS)
+
+
+def test_the_page_says_who_would_be_stopped_and_why(mias, campaign, ben, cleo):
+    page = mias.get(reverse("campaign", args=[campaign().campaign.pk])).content.decode()
+    assert re.search(r"Has not said yes to this subscription</td>.*?number\">1<", page, re.S)
+
+
+@pytest.mark.parametrize("query", ["?before=x", "?before=99999999999999999999999", "?before=1"])
+def test_a_page_of_nothing(mias, query):
+    assert mias.get(f"/outreach/{query}").status_code == 200
+
+
+def test_lists_cost_the_same_however_long(mias, campaign, django_assert_max_num_queries):
+    for number in range(5):
+        campaign(name=f"Campaign {number}")
+    with django_assert_max_num_queries(9):
+        mias.get("/outreach/")
