@@ -4,6 +4,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 urlpatterns = [
+    path("", include("helpdesk.home")),
     path("", include("helpdesk.health")),
     path("", include("helpdesk.live.urls")),
     path("accounts/", include("allauth.urls")),
