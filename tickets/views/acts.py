@@ -123,12 +123,9 @@ def remember(request: HttpRequest, ticket: Ticket, files: list[Attachment] | Non
 
 def attached(request: HttpRequest, ticket: Ticket) -> list[Attachment]:
     """Files kept with the person's own draft; those they took off the list are left behind."""
-    kept = request.POST.getlist("kept")
-    return list(
-        Attachment.objects.filter(
-            draft__ticket=ticket, draft__user=request.user, pk__in=[k for k in kept if k.isdigit() and len(k) < 19]
-        )
-    )
+    own = Draft.objects.filter(ticket=ticket, user=request.user).first()
+    kept = [int(pk) for pk in request.POST.getlist("kept") if pk.isascii() and pk.isdigit() and len(pk) < 19]
+    return list(own.attachments.filter(pk__in=kept)) if own else []
 
 
 @staff(*EVERYONE)
@@ -137,7 +134,8 @@ def draft(request: HttpRequest, number: int) -> HttpResponse:
     """Saved as one types; an empty one is forgotten."""
     ticket = ticket_for(request.user, number, to="draft")  # type: ignore[arg-type]
     form = DraftForm(request.POST)
-    if Message.objects.filter(once=once_of(request)).exists():  # saved on its way while Send overtook it
+    once = once_of(request)
+    if once and Message.objects.filter(once=once).exists():  # saved on its way while Send overtook it
         return render(request, "tickets/_draft_state.html", {})
     if not form.is_valid():
         return render(request, "tickets/_draft_state.html", {"fault": _("Too long to be saved")}, status=422)

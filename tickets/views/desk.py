@@ -66,7 +66,7 @@ def thread_context(request: HttpRequest, ticket: Ticket) -> dict[str, Any]:
     if before and not (before.isascii() and before.isdigit() and len(before) < 19):
         raise Http404
     page = conversation.load(ticket, request.user, before=int(before) if before else None)  # type: ignore[arg-type]
-    return {"talk": page, "draft": page.draft}
+    return {"talk": page, "draft": page.draft, "written": page.draft}
 
 
 def show(
@@ -99,6 +99,8 @@ def show(
         "panels": panels(request, ticket.requester),
         **thread_context(request, ticket),
     }
+    if form is not None:
+        context["written"] = form.data
     if getattr(request, "htmx", False):
         response = render(request, "tickets/_panes.html", context, status=status)
         if address:
