@@ -28,7 +28,7 @@ def picked(tree: Any) -> set[int]:
 
 
 @pytest.mark.django_db
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
+@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
 @given(things.world, st.lists(things.trees(), min_size=1, max_size=8))
 def test_sql_and_python_pick_the_same(rows: list[Any], trees: list[Any]) -> None:
     with transaction.atomic():
@@ -40,5 +40,6 @@ def test_sql_and_python_pick_the_same(rows: list[Any], trees: list[Any]) -> None
             in_sql = picked(stored)
             in_python = [thing.pk for thing in everything if matches(stored, "thing", thing, NOW)]
             assert in_sql == set(in_python), words(stored, "thing")
+            assert in_sql == set(Thing.objects.filter(to_q(stored, "thing", NOW, few=True)).values_list("pk", flat=True))
             assert len(picked({"not": stored})) == len(everything) - len(in_python)
         transaction.set_rollback(True)

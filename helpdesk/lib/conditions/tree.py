@@ -22,13 +22,15 @@ def clean(data: Any, subject: str) -> dict[str, Any]:
     return to_json(parse(data, subject, strict=True))
 
 
-def to_q(tree: Any, subject: str, now: datetime) -> Q:
+def to_q(tree: Any, subject: str, now: datetime, *, few: bool = False) -> Q:
     """The condition as a Q for a queryset of the subject's model. Raises ConditionError.
 
     For filter() and an aggregate's filter=; it joins only to single rows and never doubles one.
     To negate it, negate the tree: in exclude() or ~ SQL's NOT would lose rows with missing values.
+    `few` says that the queryset is narrowed to some rows (a batch of ids): what is counted is then
+    counted for each of them, instead of once for everybody. It changes the speed, not the answer.
     """
-    return _q(parse(tree, subject, strict=False), now, negated=False)
+    return _q(parse(tree, subject, strict=False), now, few, negated=False)
 
 
 def matches(tree: Any, subject: str, obj: Any, now: datetime) -> bool:
@@ -41,26 +43,26 @@ def words(tree: Any, subject: str) -> str:
     return _words(parse(tree, subject, strict=False), top=True)
 
 
-def _q(node: Node, now: datetime, negated: bool) -> Q:
+def _q(node: Node, now: datetime, few: bool, negated: bool) -> Q:
     if isinstance(node, Not):
-        return _q(node.part, now, not negated)
+        return _q(node.part, now, few, not negated)
     if isinstance(node, Group):
         if not node.parts:
             return Q(Value(not negated, BooleanField()))
         all_of = (node.word == "all") != negated
         found = Q()
         for part in node.parts:
-            found = found & _q(part, now, negated) if all_of else found | _q(part, now, negated)
+            found = found & _q(part, now, few, negated) if all_of else found | _q(part, now, few, negated)
         return found
     negated ^= node.op.negated
     if isinstance(node, Leaf):
         condition = node.op.sql(node.field, node.value, now)
         return Q(IsNotTrue(condition)) if negated else Q(condition)
-    condition = _linked_q(node, now)
+    condition = _linked_q(node, now, few)
     return ~condition if negated else condition
 
 
-def _linked_q(node: Linked, now: datetime) -> Q:
+def _linked_q(node: Linked, now: datetime, few: bool) -> Q:
     field = node.field
     rows: QuerySet[Any] = field.q().order_by()
     if node.kind:
@@ -68,9 +70,10 @@ def _linked_q(node: Linked, now: datetime) -> Q:
         if node.within:
             rows = rows.filter(**{f"{field.at}__gte": now - delta(node.within)})
     if node.where:
-        rows = rows.filter(_q(node.where, now, negated=False))
-    if node.at_least == 1:
-        return Q(Exists(rows.filter(**{field.link: OuterRef("pk")})))
+        rows = rows.filter(_q(node.where, now, few, negated=False))
+    if node.at_least == 1 or few:
+        theirs = rows.filter(**{field.link: OuterRef("pk")})
+        return Q(Exists(theirs[node.at_least - 1 : node.at_least] if node.at_least > 1 else theirs))
     # Counted in one pass over the other rows; a counting subquery would run once for each of ours.
     # No NULL may be among the answers, or NOT IN would be true of nobody.
     counted = rows.filter(**{f"{field.link}__isnull": False}).values(field.link).annotate(counted=Count("pk"))
