@@ -126,6 +126,14 @@ def gaps(step: Mapping[str, Any], entry_key: str = "") -> list[str]:
     return list(dict.fromkeys(use.path for use in uses if not use.has_default and use.path not in given))
 
 
+def with_samples(step: Mapping[str, Any], values: Values, entry_key: str) -> Values:
+    """For a preview or a test: what only an event could say stands in brackets by its name, where none is known yet."""
+    paths = {use.path for name in ("subject", "body") for use in check(step.get(name, "")) if not use.has_default}
+    names = {path for path in paths | {f"event.{entry_key}"} if path.startswith("event.") and path != "event."}
+    samples = {path: f"[{path.removeprefix('event.')}]" for path in names if path not in step.get("fallbacks", {})}
+    return complete({"fallbacks": samples}, values) | {"zone": values.get("zone", "")}
+
+
 def preview(version: Version, step: Mapping[str, Any], values: Values) -> dict[str, str]:
     """Subject and HTML body as this customer will read them; ``missing`` says what nobody knows. Raises BadTemplate."""
     for name in ("subject", "body"):

@@ -106,9 +106,9 @@ def campaign_test(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = campaign_of(pk)
     version = campaign.draft or campaign.live
     count = 0
-    for index, _step in version.sends if version else []:
-        values = _values(version, _reader(version, request.POST.get("as", "")))
-        count += campaigns.test(version, index, values, to=request.user, once=f"{index}:{request.POST.get('once', '')}")
+    values = _values(version, _reader(version, request.POST.get("as", ""))) if version else {}
+    for index, step in version.sends if version else []:
+        count += campaigns.test(version, index, messages.with_samples(step, values, version.entry_key), to=request.user, once=f"{index}:{request.POST.get('once', '')}")
     if count:
         text = ngettext("A test is on its way to %(to)s.", "%(n)d tests are on their way to %(to)s.", count)
         notices.success(request, text % {"n": count, "to": request.user.email})
@@ -153,7 +153,8 @@ def _preview(version: Version, pk: str) -> dict[str, Any]:
     shown = []
     for index, step in version.sends:
         try:
-            shown.append({"step": index, **messages.preview(version, step, values)})
+            seen = messages.with_samples(step, values, version.entry_key)
+            shown.append({"step": index, **messages.preview(version, step, seen)})
         except BadTemplate as error:
             shown.append({"step": index, "missing": str(error)})
     return {"person": person, "letters": shown}

@@ -2,12 +2,15 @@
 
 import json
 import re
+from html import unescape
 
 import pytest
+from django.db import IntegrityError, transaction
 from django.urls import reverse
 
 from helpdesk.accounts.models import AuditEntry
 from helpdesk.mail.models import Outgoing
+from outreach.guards import GUARDS
 from outreach.models import Campaign, Version
 
 pytestmark = pytest.mark.django_db
@@ -75,11 +78,8 @@ def test_what_runs_never_changes_and_the_next_version_takes_over(mias, filled, m
     write(mias, filled, edit, **{"m-0-subject": "Another"})
     first.refresh_from_db()
     assert first.steps[1]["subject"] == "Your {{ event.order_id }}" and campaign.draft.number == 2
-    with pytest.raises(Exception, match="launched and never changes"):
-        from django.db import transaction
-
-        with transaction.atomic():
-            Version.objects.filter(pk=first.pk).update(steps=[])
+    with pytest.raises(IntegrityError, match="launched and never changes"), transaction.atomic():
+        Version.objects.filter(pk=first.pk).update(steps=[])
     mias.post(reverse("campaign-launch", args=[campaign.pk]))
     assert campaign.live.number == 2 and campaign.draft is None
 
@@ -95,7 +95,7 @@ WRONG = [
     ({"m-0-subject": "{{ customer.name"}, "Subject"),
     ({"m-0-fallbacks": "first name there"}, "a colon and a text"),
     ({"quiet_until": ""}, "both ends"),
-    ({"c0-op": "between", "c0-value": "x"}, "there"),
+    ({"c0-value": ""}, "is not set"),
     ({"c0-field": "password"}, "There is no field “password”"),
     ({"c0-field": "ticket__requester__user__password"}, "There is no field"),
     ({"source": "{not json"}, "This is not JSON"),
@@ -108,11 +108,10 @@ WRONG = [
 def test_bad_input_gets_a_clear_error_and_loses_nothing(mias, filled, change, said):
     response = write(mias, filled, **change)
     page = response.content.decode()
-    if said != "there":
-        assert response.status_code == 422 and said in errors(response)
+    assert response.status_code == 422 and said in errors(response)
     assert 'value="Parcel tips"' in page or "name" in change
     assert "order_cancelled" in page or "exit_kind" in change
-    assert not Campaign.objects.exists() or said == "there"
+    assert not Campaign.objects.exists()
 
 
 def test_a_launch_is_refused_with_all_its_reasons(mias, filled, settings):
@@ -202,8 +201,6 @@ def test_a_deep_tree_survives_the_form(mias, filled, ben):
     assert campaign.draft.conditions == deep
     edit = reverse("campaign-edit", args=[campaign.pk])
     source = re.search(r'<textarea[^>]*id="source"[^>]*>(.*?)</textarea>', mias.get(edit).content.decode(), re.S)
-    from html import unescape
-
     assert json.loads(unescape(source[1])) == deep
 
 
@@ -217,8 +214,6 @@ def test_why_somebody_is_in_or_not(mias, filled, ben, cleo):
 
 def test_the_guards_are_shown_as_they_are(mias):
     page = mias.get("/outreach/guards/").content.decode()
-    from outreach.guards import GUARDS
-
     assert all(str(guard.title) in page for guard in GUARDS)
 
 

@@ -1,0 +1,152 @@
+"""Lifecycle mail waits while a ticket is open, by the condition language alone; caps hold between two workers."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection, transaction
+
+from helpdesk.customers import identity
+from helpdesk.customers.models import Subscription
+from helpdesk.lib import dates
+from helpdesk.mail import outbox
+from helpdesk.mail.models import Mailbox, Outgoing, State
+from outreach.models import Enrolment
+
+NOON = datetime(2026, 11, 3, 11, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def noon():
+    with dates.moved(to=NOON):
+        yield
+
+
+def opened(customer, support):
+    from tickets.models import Channel, Message, Ticket
+
+    ticket = Ticket.objects.create(subject="Where is it?", requester=customer, channel=Channel.FORM, mailbox=support)
+    message = Message.objects.create(ticket=ticket, kind=Message.Kind.CUSTOMER, text="Where is it?", at=dates.now())
+    ticket.opened(message, by=customer)
+    return ticket
+
+
+@pytest.mark.django_db
+def test_held_while_a_ticket_is_open_and_sent_when_it_is_solved(campaign, happens, drain, sink, ben, support, ana):
+    campaign()
+    happens("order_shipped", ben, order_id="A-1")
+    first, second = opened(ben, support), opened(ben, support)
+    drain()
+    with dates.moved(by=DAY + timedelta(minutes=1)):
+        drain()
+        row = Outgoing.objects.get(kind="campaign.message")
+        assert row.state == State.HELD and row.reason == "Held until their open tickets are solved"
+        first.solve(by=ana)
+        drain()
+        row.refresh_from_db()
+        assert row.state == State.HELD and not sink.to("ben@carter.example")
+        second.solve(by=ana)
+        drain()
+    assert [got.message["Subject"] for got in sink.to("ben@carter.example")] == ["Your parcel A-1"]
+    assert Enrolment.objects.get().state == Enrolment.State.FINISHED
+
+
+@pytest.mark.django_db
+def test_the_reason_names_the_ticket(campaign, happens, drain, ben, support):
+    campaign(wait=0)
+    ticket = opened(ben, support)
+    happens("order_shipped", ben, order_id="A-1")
+    drain()
+    assert Outgoing.objects.get(kind="campaign.message").reason == f"Held until ticket #{ticket.number} is solved"
+
+
+@pytest.mark.django_db
+def test_never_longer_than_two_weeks(campaign, happens, drain, sink, ben, support):
+    campaign(wait=0)
+    opened(ben, support)
+    happens("order_shipped", ben, order_id="A-1")
+    drain()
+    with dates.moved(by=14 * DAY + timedelta(minutes=1)):
+        drain()
+    row = Outgoing.objects.get(kind="campaign.message")
+    assert row.state == State.WITHHELD and "Held too long" in row.reason
+    assert not sink.to("ben@carter.example")
+
+
+@pytest.mark.django_db
+def test_a_transactional_message_does_not_wait(campaign, happens, drain, sink, ben, support):
+    campaign(klass="transactional", wait=0)
+    opened(ben, support)
+    happens("order_shipped", ben, order_id="A-1")
+    drain()
+    assert len(sink.to("ben@carter.example")) == 1
+
+
+@pytest.mark.django_db
+def test_a_batch_costs_as_many_questions_as_one(campaign, happens, drain, tips, support, django_assert_max_num_queries):
+    campaign(wait=3600)
+    people = [identity.customer_for_address(f"p{n}@many.example") for n in range(30)]
+    for person in people:
+        happens("order_shipped", person, order_id="A-1")
+    opened(people[0], support)
+    drain()
+    from outreach import guards
+
+    rows = list(Outgoing.objects.filter(kind="campaign.message").select_related("customer__company", "address", "subscription"))
+    with django_assert_max_num_queries(6):
+        answers = guards.ask(rows, dates.now())
+    assert len(answers) == 30
+    with django_assert_max_num_queries(6):
+        guards.ask(rows[:1], dates.now())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_cannot_pass_the_same_cap(settings, sink):
+    """One plans while the other is in the stamp of the same customer: only one of the two may take the last place."""
+    from helpdesk.accounts.models import User
+    from outreach import campaigns
+    from outreach.models import Campaign
+
+    mia = User.objects.create_user("mia@nordwind.example", "x", name="Mia", role="manager")
+    tips = Subscription.objects.create(slug="tips", name="Tips", opt_in=False)
+    box = Mailbox.objects.create(slug="s", name="S", address="s@nordwind.example", is_default=True)
+    made = Campaign.objects.create(name="One a week", subscription=tips, mailbox=box)
+    version = campaigns.draft_of(made, by=mia)
+    version.trigger_kind, version.cap = "x", 1
+    version.steps = [{"do": "send", "subject": "Hi", "body": "x", "fallbacks": {}}]
+    version.save()
+    campaigns.launch(version, by=mia)
+    ben = identity.customer_for_address("ben@carter.example")
+    address = ben.addresses.get()
+    rows = outbox.plan([
+        Outgoing(key=f"race:{n}", kind="campaign.message", klass="lifecycle", lane="campaigns", customer=ben, address=address,
+                 to=address.shown, mailbox=box, subscription=tips, campaign_id=made.pk, version_id=version.pk, step="0",
+                 due_at=dates.now()) for n in range(2)])
+    first_asked, second_may_end, outcome = threading.Event(), threading.Event(), {}
+
+    def worker(name, row, waits):
+        try:
+            with transaction.atomic():
+                locked = outbox.lock([(row.pk, row.customer_id)], state=State.PENDING)
+                answers = outbox.verdicts(locked, dates.now())
+                outbox.apply(locked[0], answers[row.pk], dates.now(), go=State.QUEUED)
+                if waits:
+                    first_asked.set()
+                    second_may_end.wait(5)  # the other is at the customer's lock by now
+                outbox.save_verdicts(locked, dates.now())
+                outcome[name] = locked[0].state
+        finally:
+            connection.close()
+
+    one = threading.Thread(target=worker, args=("one", rows[0], True))
+    two = threading.Thread(target=worker, args=("two", rows[1], False))
+    one.start()
+    assert first_asked.wait(10)
+    two.start()
+    two.join(0.3)
+    assert two.is_alive()  # it waits for the customer
+    second_may_end.set()
+    one.join(10)
+    two.join(10)
+    assert outcome == {"one": State.QUEUED, "two": State.HELD}
