@@ -86,6 +86,7 @@ def test_the_palette_finds_without_accents_and_goes(tab):
     page.keyboard.press("Control+k")
     page.keyboard.type("osterreich")
     expect(page.get_by_role("option")).to_have_count(1)
+    expect(page.get_by_role("option")).to_have_text("Kundenbetreuung Österreich und Schweiz")
     page.keyboard.press("Control+a")
     page.keyboard.type("waiting")
     page.keyboard.press("Enter")

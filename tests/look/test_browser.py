@@ -94,6 +94,12 @@ def test_the_desk_folds(tab, width):
         assert not page.locator("[data-pane=customer]").is_visible()
 
 
+def test_a_short_name_is_never_cut(tab):
+    page = tab()
+    page.goto(DESK)
+    assert page.evaluate("(n => n.scrollWidth <= n.clientWidth)(document.querySelector('.strip h1'))")
+
+
 @pytest.mark.parametrize("width", [900, 700, 320])
 def test_the_edges_of_folding_do_not_scroll_sideways(tab, width):
     page = tab(width=width)

@@ -1,5 +1,7 @@
 // <a data-key="g i">, <button data-key="r">, <button data-key="mod+Enter">: the key presses the thing that is on the page.
 // Single keys can be switched off (WCAG 2.1.4); the choice stays in this browser. j, k and o walk a [data-list].
+import { spoken } from "./names.js";
+
 const OFF = "keys-off";
 const PATIENCE = 1000; // ms between g and the next letter
 let first = "", timer = 0;
@@ -51,7 +53,6 @@ document.addEventListener("keydown", event => {
 
 // the help is what the page can do now
 const help = document.querySelector("[data-shortcuts]");
-const spoken = node => node.dataset.keyName || node.getAttribute("aria-label") || [...node.childNodes].filter(n => !n.matches?.(".key, .count, svg")).map(n => n.textContent).join("").trim();
 const caps = key => key.split(/[ +]/).map(part => Object.assign(document.createElement("kbd"), { className: "key", textContent: { mod: /Mac|iP/.test(navigator.platform) ? "⌘" : "Ctrl", shift: "Shift" }[part] ?? part }));
 
 help?.closest("dialog").addEventListener("beforetoggle", () => {

@@ -1,4 +1,6 @@
 // Ctrl-K: every place, view and action of this page by name. It presses what is already there, so it can do no more than the page.
+import { spoken } from "./names.js";
+
 const root = document.querySelector("[data-palette]");
 const input = root.querySelector("input"), list = root.querySelector("[role=listbox]"), none = root.querySelector("[data-palette-none]");
 const plain = text => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
@@ -8,7 +10,7 @@ function offers() {
   const seen = new Set();
   return [...document.querySelectorAll(".rail .place[href], [data-key]")].flatMap(node => {
     if (node.closest("dialog, .jump") || node.matches(".jump") || node.disabled) return [];
-    const words = (node.querySelector(".ellipsis")?.textContent || node.dataset.keyName || node.getAttribute("aria-label") || node.textContent).trim().replace(/\s+/g, " ");
+    const words = spoken(node);
     if (!words || seen.has(words)) return [];
     seen.add(words);
     return [{ node, words, key: node.dataset.key ?? "" }];
