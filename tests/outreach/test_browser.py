@@ -1,0 +1,158 @@
+"""The pages in Chromium: axe finds nothing in either theme, nothing is wider than a phone, and a campaign can be written there."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as configured
+from django.test import Client
+
+from helpdesk.customers import consent, identity
+from helpdesk.customers.models import Address, Customer, FieldDefinition, Subscription
+from helpdesk.customers.timeline import Fact, record_all
+from helpdesk.lib.dates import now
+from helpdesk.mail.models import Mailbox, Outgoing
+from outreach import campaigns, unsubscribe
+from outreach.messages import unsubscribe_url
+from outreach.models import Campaign
+
+sync_api = pytest.importorskip("playwright.sync_api")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+SHOTS = os.environ.get("OUTREACH_SHOTS", "")  # a folder: every page is photographed into it
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="needs chromium")]
+
+BODY = """Hello {{ customer.first_name | default: "there" }},
+
+your parcel **{{ event.order_id }}** is on its way. Most questions we get now are answered here:
+
+- [Where it is](https://shop.example/track/{{ event.order_id }})
+- [What to do when nobody is at home](https://shop.example/help)
+
+{% if customer.plan == "pro" %}
+As a Pro customer you can have it brought in the evening.
+{% endif %}"""
+
+
+@pytest.fixture
+def page(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # playwright's loop runs in this thread
+    complaints: list[str] = []
+    with sync_api.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        context = browser.new_context(base_url=live_server.url)
+        made = context.new_page()
+        made.set_default_timeout(8000)
+        made.route("**/live/**", lambda route: route.fulfill(status=204))
+        made.on("pageerror", lambda error: complaints.append(str(error)))
+        made.on("console", lambda m: complaints.append(m.text) if m.type == "error" and "422" not in m.text else None)
+        yield made
+        browser.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def world(mia: Any, support: Mailbox, tips: Subscription, drain: Any) -> dict[str, Any]:
+    """A shop after a day: two campaigns, messages sent, held, left out and to come."""
+    FieldDefinition.objects.create(subject="customer", key="plan", label="Plan", type="text")
+    names = ["Ben Carter", "Anneliese Hohenlohe-Schillingsfürst", "Minh Khai", "Åsa Lind", "Cleo Marchetti", "Tomás Ruiz",
+             "Rechtsschutzversicherungsgesellschaft Königsbrück-Laußnitz"]
+    people = [identity.customer_for_address(f"p{n}@people.example", name=name) for n, name in enumerate(names)]
+    Customer.objects.update(attributes={"plan": "pro"}, zone="UTC")
+    consent.withdraw(people[4].pk, tips, source="portal")
+    Address.objects.filter(customer=people[5]).update(reachability="unreachable", reason="550 no such user")
+    made = Campaign.objects.create(name="Parcel on its way", subscription=tips, mailbox=support, created_by=mia)
+    version = campaigns.draft_of(made, by=mia)
+    version.trigger_kind, version.entry_key, version.exit_kind = "order_shipped", "order_id", "order_cancelled"
+    version.quiet_from = version.quiet_until = None
+    version.conditions = {"all": [{"field": "attribute.plan", "op": "is", "value": "pro"}]}
+    send = {"do": "send", "subject": "Your parcel {{ event.order_id }}", "body": BODY, "fallbacks": {}, "too_late": 172800}
+    version.steps = [send, {"do": "wait", "seconds": 172800}, {**send, "subject": "Did {{ event.order_id }} arrive?"}]
+    version.save()
+    campaigns.launch(version, by=mia)
+    record_all([Fact("order_shipped", person.pk, now(), "", {"order_id": f"A-10{n}"}, source="shop", external_id=str(n))
+                for n, person in enumerate(people)])
+    drain()
+    return {"campaign": made, "people": people}
+
+
+def signed_in(page: Any, user: Any, url: str) -> None:
+    client = Client()
+    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    page.context.add_cookies([{"name": configured.SESSION_COOKIE_NAME, "url": url,
+                               "value": client.cookies[configured.SESSION_COOKIE_NAME].value}])
+
+
+def looked_at(page: Any, name: str) -> None:
+    """No axe finding in light or dark, no page wider than its window."""
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        for width in (1440, 1024, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            if SHOTS:
+                page.screenshot(path=f"{SHOTS}/{name}-{width}-{theme}.png", full_page=True)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
+        found = axe.Axe().run(page)
+        assert found.violations_count == 0, f"{name} {theme}: {found.generate_report()}"
+
+
+def test_every_page_is_sound_in_both_themes_and_three_widths(page, live_server, mia, world):
+    signed_in(page, mia, live_server.url)
+    campaign = world["campaign"]
+    paths = {"list": "/outreach/", "guards": "/outreach/guards/", "new": "/outreach/campaigns/new/",
+             "campaign": f"/outreach/campaigns/{campaign.pk}/", "edit": f"/outreach/campaigns/{campaign.pk}/edit/",
+             "who": f"/outreach/campaigns/{campaign.pk}/who/?q=people"}
+    for name, path in paths.items():
+        page.goto(path)
+        looked_at(page, name)
+    page.goto("/outreach/campaigns/new/")
+    page.get_by_role("button", name="Save and read it").click()
+    page.wait_for_selector(".fault")
+    looked_at(page, "errors")
+
+
+def test_the_public_pages_are_sound(page, live_server, settings, world):
+    settings.BASE_URL = ""
+    message = Outgoing.objects.filter(state="accepted").first()
+    path = unsubscribe_url(message)
+    for name, where in {"unsubscribe": path, "choices": f"{path}/choices"}.items():
+        page.goto(where)
+        looked_at(page, name)
+    page.goto(path)
+    page.get_by_role("button", name="Unsubscribe").click()
+    page.wait_for_selector("text=You will get no more")
+    looked_at(page, "unsubscribed")
+    assert not page.context.cookies()
+    assert [getting for subscription, getting in unsubscribe.choices(message)] == [False]
+
+
+def test_a_manager_writes_and_starts_a_campaign_in_the_browser(page, live_server, mia, support, tips, ben):
+    FieldDefinition.objects.create(subject="customer", key="plan", label="Plan", type="text")
+    signed_in(page, mia, live_server.url)
+    page.goto("/outreach/")
+    if SHOTS:
+        page.screenshot(path=f"{SHOTS}/empty-1440-light.png")
+    page.get_by_role("link", name="Write a campaign").click()
+    page.get_by_label("Name").fill("Trial ending")
+    page.locator("#id_subscription").select_option("Product tips")
+    page.get_by_label("It starts when this happens").fill("trial_ends_soon")
+    page.locator("#c0-field").select_option(label="Plan")
+    page.wait_for_selector("#c0-value")
+    page.locator("#c0-value").fill("pro")
+    page.get_by_role("button", name="Add and count").click()
+    page.wait_for_selector("text=1 customer fits")
+    assert page.get_by_label("Name").input_value() == "Trial ending"  # only the segment was redrawn
+    page.get_by_label("Subject").fill("Three days left")
+    page.get_by_label("Text").fill("Hello {{ customer.first_name }}")
+    page.get_by_role("button", name="Save and read it").click()
+    page.wait_for_selector("text=Not ready yet")
+    page.get_by_role("link", name="Go on writing").click()
+    page.get_by_label("When something is not known").fill("customer.first_name: there")
+    page.get_by_role("button", name="Save and read it").click()
+    page.get_by_role("button", name="Start with the next “trial_ends_soon”").dblclick()
+    page.wait_for_selector("text=It runs")
+    made = Campaign.objects.get()
+    assert made.status == "running" and made.live.number == 1
