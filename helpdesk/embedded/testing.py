@@ -45,6 +45,7 @@ def _start(config: pytest.Config) -> None:
     os.environ.setdefault("REDIS_URL", defaults.redis_url(path))
     os.environ.setdefault("SECRET_KEY", "a key for tests alone, long enough for every check of Django that counts")
     os.environ["TWOFOLD_DATA"] = str(path)
+    (path / "static").mkdir()  # whitenoise warns when there is none
 
 
 def _own_valkey_database() -> None:
