@@ -72,6 +72,7 @@ def test_single_keys_can_be_switched_off_and_stay_off(tab):
     page.get_by_label("Single keys do something").uncheck()
     page.keyboard.press("Escape")
     page.reload()
+    page.wait_for_selector("html[data-js=ready]", state="attached")
     page.keyboard.press("?")
     page.keyboard.press("j")
     expect(help_).not_to_be_visible()
@@ -138,7 +139,6 @@ def test_a_double_click_sends_a_form_once(tab, site):
     page = tab()
     go(page, GUIDE)
     urls.received.clear()
-    # three submissions in one turn of the loop are what a nervous hand can do at most
     page.evaluate("""() => {
         const form = document.createElement('form'); form.method = 'post'; form.action = '/count/'; form.id = 'f';
         form.innerHTML = '<input name="text" value="once"><button id="b" name="how" value="now">Send</button>';
@@ -147,8 +147,9 @@ def test_a_double_click_sends_a_form_once(tab, site):
         form.append(Object.assign(field, { type: 'hidden', name: 'csrfmiddlewaretoken', value: token }));
         document.body.append(form);
     }""")
-    with page.expect_navigation():
-        page.evaluate("for (let i = 0; i < 3; i++) document.getElementById('b').click()")
+    # the first is at the server, which takes its time; a second would reach it too
+    page.evaluate("for (const wait of [0, 250]) setTimeout(() => document.getElementById('b').click(), wait)")
+    page.wait_for_url("**/styleguide/?toast=1")
     assert urls.received == ["once"]
 
 

@@ -1,5 +1,7 @@
 """The addresses the look can be seen at without either half, and a form that counts what reaches it."""
 
+import time
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import include, path
@@ -13,6 +15,7 @@ received: list[str] = []
 def count(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         received.append(request.POST.get("text", ""))
+        time.sleep(0.8)  # long enough for an impatient hand
     return redirect("/styleguide/?toast=1")
 
 
