@@ -49,9 +49,12 @@ def main():
         "test": lambda: (install_system_packages(), test(rest)),
         "check": lambda: test(rest),
         "test-long": lambda: become("-m", "pytest", "-m", "long", *rest),
-        "bench": lambda: beside_servers("-m", "bench", *rest),
-        "chaos": lambda: beside_servers("-m", "bench.chaos", *rest),
-        "screenshots": lambda: (install_system_packages(), beside_servers("-m", "bench.screenshots", *rest)),
+        "bench": lambda: become("-m", "bench", *rest),
+        "chaos": lambda: become("-m", "bench.chaos", *rest),
+        "screenshots": lambda: (
+            install_system_packages(),
+            become("-m", "helpdesk.embedded", PYTHON, "-m", "bench.screenshots", *rest),
+        ),
     }
     if what not in doors:
         stop(__doc__.splitlines()[0])
@@ -175,11 +178,6 @@ def become(*arguments):
         ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0)  # PR_SET_PDEATHSIG: a killed make ends us as well
     os.chdir(str(ROOT))
     os.execv(PYTHON, [PYTHON, *arguments])
-
-
-def beside_servers(*command):
-    """Run a command of ours beside a PostgreSQL and a Valkey of its own."""
-    become("-m", "helpdesk.embedded", PYTHON, *command)
 
 
 def digest(name):

@@ -7,6 +7,7 @@ import pwd
 import shutil
 import stat
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from helpdesk.embedded.defaults import server_home, socket_folder
@@ -53,7 +54,11 @@ class DataFolder:
         return self.lock
 
     def close(self) -> None:
+        """Let go, when the servers have ended; a short socket folder outside goes with it."""
         if self.lock is not None:
+            if not (run := socket_folder(self.path)).is_relative_to(server_home(self.path)):
+                with suppress(OSError):
+                    run.rmdir()
             os.close(self.lock)
             self.lock = None
 
