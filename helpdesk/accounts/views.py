@@ -184,4 +184,9 @@ def _changes(entry: AuditEntry) -> list[tuple[str, object, object]]:
     """(name, before, after) of what differs."""
     before = entry.before if isinstance(entry.before, dict) else {}
     after = entry.after if isinstance(entry.after, dict) else {}
-    return [(key, before.get(key), after.get(key)) for key in {**before, **after} if before.get(key) != after.get(key)]
+    differing = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+    return [(key, _said(before.get(key)), _said(after.get(key))) for key in differing]
+
+
+def _said(value: object) -> object:
+    return ", ".join(map(str, value)) if isinstance(value, list) else value

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from helpdesk.customers import views
+from helpdesk.customers import segment_views, views
 
 urlpatterns = [
     path("customers/", views.customers, name="customers"),
@@ -13,4 +13,8 @@ urlpatterns = [
     path("customers/<int:pk>/consents/", views.consents, name="customer-consents"),
     path("customers/<int:pk>/addresses/<int:address>/suppress/", views.suppress, name="address-suppress"),
     path("customers/<int:pk>/addresses/<int:address>/lift/", views.lift, name="address-lift"),
+    path("segments/", segment_views.segment_list, name="segments"),
+    path("segments/new/", segment_views.segment, name="segment-add"),
+    path("segments/meant/", segment_views.meant, name="segment-meant"),
+    path("segments/<int:pk>/", segment_views.segment, name="segment"),
 ]

@@ -52,7 +52,7 @@ def customer(request: HttpRequest, pk: int) -> HttpResponse:
         "reaches": standing.reaches(person),
         "allowances": standing.allowances(person),
         "attributes": standing.attributes(person),
-        "local_time": dates.local(dates.now(), zone),
+        "local_time": dates.local(dates.now(), zone).replace(tzinfo=None),  # or the template would turn it back into ours
         "zone": zone.key,
         "language": dict(settings.LANGUAGES).get(person.language, person.language),
     }

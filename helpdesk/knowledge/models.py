@@ -1,13 +1,17 @@
 """What contacts are about, and the texts we answer with."""
 
+import re
 from collections import defaultdict
 from typing import Any
 
 from django.db import models, transaction
 from django.db.models import Count, Q
+from django.utils.text import Truncator
 
 from helpdesk.accounts.models import User, audit
 from helpdesk.lib.dates import now
+
+SIGNS = re.compile(r"[*_`#>]+")
 
 
 class TopicQuerySet(models.QuerySet["Topic"]):
@@ -99,6 +103,11 @@ class Answer(models.Model):
     @property
     def ref(self) -> str:
         return f"answer:{self.pk}"
+
+    @property
+    def excerpt(self) -> str:
+        """The first words for a list, without Markdown's signs."""
+        return Truncator(" ".join(SIGNS.sub("", self.body[:400]).split())).chars(90)
 
     def facts(self) -> dict[str, Any]:
         """For the audit log."""

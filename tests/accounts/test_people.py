@@ -29,7 +29,9 @@ def test_only_admins_enter(browser: Browser, client: Client, ana: User, mia: Use
     assert browser(omar).get(url).status_code == 200
 
 
-def test_an_invitation_lets_a_person_set_a_password_once(browser: Browser, omar: User, drain: Any, sink: Any, client: Client) -> None:
+def test_an_invitation_lets_a_person_set_a_password_once(
+    browser: Browser, omar: User, drain: Any, sink: Any, client: Client
+) -> None:
     said = {"name": "Nia", "email": "Nia@Nordwind.example", "role": "agent", "reach": "all"}
     page = browser(omar)
     assert page.post("/people/new/", said)["Location"] == "/people/"
@@ -58,15 +60,28 @@ def test_nobody_gives_themselves_a_role(browser: Browser, ana: User) -> None:
 
 def test_a_change_is_logged_with_before_and_after_and_only_once(browser: Browser, omar: User, ana: User) -> None:
     team = Team.objects.create(name="Billing", slug="billing")
-    said = {"name": "Ana K.", "email": ana.email, "role": "manager", "reach": "team", "teams": [team.pk], "is_active": "",
-            "password": "x", "created_at": "2020-01-01"}
+    said = {
+        "name": "Ana K.",
+        "email": ana.email,
+        "role": "manager",
+        "reach": "team",
+        "teams": [team.pk],
+        "is_active": "",
+        "password": "x",
+        "created_at": "2020-01-01",
+    }
     for _ in range(2):
         assert browser(omar).post(f"/people/{ana.pk}/", said).status_code == 302
     ana.refresh_from_db()
     assert (ana.name, ana.role, ana.reach, ana.is_active) == ("Ana K.", "manager", "team", True)
     assert ana.check_password(PASSWORD)
     entry = AuditEntry.objects.get(action="person.changed")
-    assert (entry.actor, entry.before["role"], entry.after["role"], entry.after["teams"]) == (omar.ref, "agent", "manager", ["Billing"])
+    assert (entry.actor, entry.before["role"], entry.after["role"], entry.after["teams"]) == (
+        omar.ref,
+        "agent",
+        "manager",
+        ["Billing"],
+    )
     assert "Ana K." in browser(omar).get("/audit/").content.decode()
 
 

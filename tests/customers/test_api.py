@@ -32,8 +32,17 @@ def api(db: None) -> Call:
 
 
 def test_a_customer_is_made_once_and_then_changed(api: Call) -> None:
-    first = api("post", "customers", {"external_id": "c-1", "emails": ["Ben@Carter.example"], "name": "Ben",
-                                      "attributes": {"plan": "pro", "seats": 3}, "company": {"name": "Carter Ltd"}})
+    first = api(
+        "post",
+        "customers",
+        {
+            "external_id": "c-1",
+            "emails": ["Ben@Carter.example"],
+            "name": "Ben",
+            "attributes": {"plan": "pro", "seats": 3},
+            "company": {"name": "Carter Ltd"},
+        },
+    )
     assert (first.status_code, first.json()["created"]) == (201, True)
     second = api("put", "customers", {"external_id": "c-1", "zone": "Mars/Olympus", "attributes": {"seats": None}})
     assert second.status_code == 200
@@ -185,13 +194,26 @@ def test_a_number_beyond_all_bounds_is_refused(api: Call) -> None:
 
 def test_a_batch_answers_row_by_row(api: Call, ben: Customer) -> None:
     api("post", "events", event(1))
-    rows = [event(1), event(2), event(2), event(3, kind="ticket.solved"), "no object", event(4, customer={"id": 10**9}),
-            event(5, customer={"email": "a@new.example"})]
+    rows = [
+        event(1),
+        event(2),
+        event(2),
+        event(3, kind="ticket.solved"),
+        "no object",
+        event(4, customer={"id": 10**9}),
+        event(5, customer={"email": "a@new.example"}),
+    ]
     answer = api("post", "events/batch", {"events": rows})
     body = answer.json()
     assert answer.status_code == 200
     assert [row["status"] for row in body["results"]] == [
-        "duplicate", "accepted", "duplicate", "rejected", "rejected", "rejected", "accepted",
+        "duplicate",
+        "accepted",
+        "duplicate",
+        "rejected",
+        "rejected",
+        "rejected",
+        "accepted",
     ]
     assert (body["accepted"], body["duplicate"], body["rejected"]) == (2, 2, 3)
     assert body["results"][1]["event"] == body["results"][2]["event"]

@@ -37,7 +37,8 @@ def test_saying_the_same_twice_writes_once(ben: Customer, news: Subscription) ->
     assert consent.give(ben.pk, news, source="form") is None
     assert Consent.objects.count() == 2
     assert list(Event.objects.filter(kind__startswith="consent.").order_by("id").values_list("kind", flat=True)) == [
-        "consent.withdrawn", "consent.given",
+        "consent.withdrawn",
+        "consent.given",
     ]
 
 

@@ -35,10 +35,28 @@ def test_two_spellings_of_one_address_are_one(written: str, kept: str) -> None:
 @pytest.mark.parametrize(
     "written",
     [
-        "", "ben", "@example.com", "ben@", "ben @example.com", "ben\0@example.com", "ben\n@example.com", "ben@exa mple.com",
-        "<ben@example.com>", "ben@[127.0.0.1]", "a,b@example.com", "ben@-example.com", "ben@example..com", "ben@\ud800.example",
-        "be\u200bn@example.com", "be\u202en@example.com", "x" * 65 + "@example.com", "ben@" + "a" * 64 + ".example",
-        "ben@" + ".".join(["a" * 60] * 5), "ben\r\nBcc: x@example.com", "ä" * 33 + "@example.com", "ben@exa\u2028mple.com",
+        "",
+        "ben",
+        "@example.com",
+        "ben@",
+        "ben @example.com",
+        "ben\0@example.com",
+        "ben\n@example.com",
+        "ben@exa mple.com",
+        "<ben@example.com>",
+        "ben@[127.0.0.1]",
+        "a,b@example.com",
+        "ben@-example.com",
+        "ben@example..com",
+        "ben@\ud800.example",
+        "be\u200bn@example.com",
+        "be\u202en@example.com",
+        "x" * 65 + "@example.com",
+        "ben@" + "a" * 64 + ".example",
+        "ben@" + ".".join(["a" * 60] * 5),
+        "ben\r\nBcc: x@example.com",
+        "ä" * 33 + "@example.com",
+        "ben@exa\u2028mple.com",
     ],
 )
 def test_what_could_never_be_written_to_is_no_address(written: str) -> None:
@@ -132,7 +150,8 @@ def test_who_wrote_first_is_taken_over_by_the_first_external_id(db: None) -> Non
     assert synced.customer.pk == writer.pk
     assert not synced.created
     assert set(synced.customer.addresses.values_list("canonical", "is_primary")) == {
-        ("ben@carter.example", True), ("b@carter.example", False),
+        ("ben@carter.example", True),
+        ("b@carter.example", False),
     }
 
 
@@ -156,7 +175,8 @@ def test_companies_are_one_by_id_or_name(db: None) -> None:
     identity.upsert(Profile(company=CompanyFacts("Feuerwehr", "f-1", "Europe/Berlin", {"seats": 9})), external_id="c")
     identity.upsert(Profile(company=CompanyFacts("Feuerwehr Garmisch", "f-1")), external_id="d")
     assert sorted(Company.objects.values_list("name", "zone")) == [
-        ("Feuerwehr Garmisch", "Europe/Berlin"), ("Kanzlei Hohenlohe", ""),
+        ("Feuerwehr Garmisch", "Europe/Berlin"),
+        ("Kanzlei Hohenlohe", ""),
     ]
     left = identity.upsert(Profile(company=""), external_id="d")
     assert left.customer.company is None

@@ -19,8 +19,17 @@ Browser = Callable[[User], Client]
 
 
 def mail(customer: Customer, key: str, *, days: float = 0, **facts: Any) -> Outgoing:
-    row = Outgoing(key=key, kind="account.mail" if key == "sign-in" else "campaign.message", klass=Class.LIFECYCLE,
-                   lane=Lane.CAMPAIGNS, customer=customer, to=customer.email, title=key, due_at=now() + timedelta(days=days), **facts)
+    row = Outgoing(
+        key=key,
+        kind="account.mail" if key == "sign-in" else "campaign.message",
+        klass=Class.LIFECYCLE,
+        lane=Lane.CAMPAIGNS,
+        customer=customer,
+        to=customer.email,
+        title=key,
+        due_at=now() + timedelta(days=days),
+        **facts,
+    )
     return outbox.plan([row])[0]
 
 
@@ -55,16 +64,31 @@ def test_the_list_turns_pages_and_keeps_the_words(browser: Browser, ana: User, d
 
 
 def test_the_page_tells_what_happened_and_what_comes(browser: Browser, ana: User, ben: Customer, tips: Subscription) -> None:
-    timeline.record_all([timeline.Fact("trial_ended", ben.pk, now() - timedelta(days=1), payload={"plan": "pro"}, source="billing",
-                                       external_id="1")])
+    timeline.record_all(
+        [
+            timeline.Fact(
+                "trial_ended", ben.pk, now() - timedelta(days=1), payload={"plan": "pro"}, source="billing", external_id="1"
+            )
+        ]
+    )
     consent.withdraw(ben.pk, tips, source="link in a mail")
     gone = mail(ben, "October invoice", days=-2)
     Outgoing.objects.filter(pk=gone.pk).update(state=State.DELIVERED, sent_at=now() - timedelta(days=2))
     mail(ben, "Renewal in 30 days", days=1, state=State.HELD, reason="Held until ticket #812 is solved")
     mail(ben, "Year-end checklist", days=3)
     html = browser(ana).get(f"/customers/{ben.pk}/").content.decode()
-    for words in ("trial_ended", "told by billing", "Wants no more Product tips", "Became known to us", "October invoice", "delivered",
-                  "Held until ticket #812 is solved", "Year-end checklist", "Europe/Berlin", "Not to be sent"):
+    for words in (
+        "trial_ended",
+        "told by billing",
+        "Wants no more Product tips",
+        "Became known to us",
+        "October invoice",
+        "delivered",
+        "Held until ticket #812 is solved",
+        "Year-end checklist",
+        "Europe/Berlin",
+        "Not to be sent",
+    ):
         assert words in html, words
     assert html.index("October invoice") < html.index("Renewal in 30 days") < html.index("Year-end checklist")
 
@@ -80,8 +104,10 @@ def test_a_kind_without_a_template_is_still_told(browser: Browser, ana: User, be
 def test_every_kind_of_ours_reads_as_words(browser: Browser, ana: User, ben: Customer, settings: Any) -> None:
     ours = [kind for kind in settings.EVENT_SUBSCRIBERS if kind.split(".")[0] in ("customer", "consent", "address", "mail")]
     timeline.record_all(
-        [timeline.Fact(kind, ben.pk, payload={"name": "Tips", "changed": {"stage": ["a", "b"]}, "outgoing": 5, "title": "T"})
-         for kind in ours]
+        [
+            timeline.Fact(kind, ben.pk, payload={"name": "Tips", "changed": {"stage": ["a", "b"]}, "outgoing": 5, "title": "T"})
+            for kind in ours
+        ]
     )
     html = browser(ana).get(f"/customers/{ben.pk}/").content.decode()
     assert [kind for kind in ours if f"<b>{kind}</b>" in html] == []
@@ -102,7 +128,9 @@ def test_a_long_history_turns_pages_without_a_gap(browser: Browser, ana: User, b
     assert page.get(f"/customers/{ben.pk}/", {"before": "nonsense~1"}).status_code == 200
 
 
-def test_the_page_costs_the_same_whatever_happened(browser: Browser, ana: User, ben: Customer, django_assert_max_num_queries: Any) -> None:
+def test_the_page_costs_the_same_whatever_happened(
+    browser: Browser, ana: User, ben: Customer, django_assert_max_num_queries: Any
+) -> None:
     timeline.record_all([timeline.Fact("seen", ben.pk, actor=ana.ref, source="s", external_id=str(n)) for n in range(60)])
     for n in range(15):
         mail(ben, f"message {n}", days=n)
@@ -127,13 +155,27 @@ def test_facts_are_edited_in_their_types(browser: Browser, ana: User, ben: Custo
         FieldDefinition.objects.create(subject="customer", key=key, label=key.title(), type=kind, choices=["free", "pro"])
     page, url = browser(ana), f"/customers/{ben.pk}/edit/"
     form = page.get(url).context["form"]
-    said = {"name": "Ben C.", "emails": "ben@new.example\nben@carter.example", "company": "Carter Ltd", "stage": "customer",
-            "language": "de", "zone": "Europe/Paris", "seen": form.initial["seen"], "attribute_plan": "", "attribute_seats": "12",
-            "attribute_renews": "2027-01-31", "attribute_vip": "true"}
+    said = {
+        "name": "Ben C.",
+        "emails": "ben@new.example\nben@carter.example",
+        "company": "Carter Ltd",
+        "stage": "customer",
+        "language": "de",
+        "zone": "Europe/Paris",
+        "seen": form.initial["seen"],
+        "attribute_plan": "",
+        "attribute_seats": "12",
+        "attribute_renews": "2027-01-31",
+        "attribute_vip": "true",
+    }
     assert page.post(url, said).status_code == 302
     ben.refresh_from_db()
     assert (ben.name, ben.stage, ben.zone, ben.company.name, ben.email) == (
-        "Ben C.", "customer", "Europe/Paris", "Carter Ltd", "ben@new.example",
+        "Ben C.",
+        "customer",
+        "Europe/Paris",
+        "Carter Ltd",
+        "ben@new.example",
     )
     assert ben.attributes == {"seats": 12, "renews": "2027-01-31", "vip": True}
     event = Event.objects.get(kind="customer.updated")
@@ -156,7 +198,9 @@ def test_who_writes_while_somebody_else_saves_is_told_and_loses_nothing(browser:
     assert page.post(url, again).status_code == 302
 
 
-def test_an_address_that_somebody_has_is_named_beside_its_field(browser: Browser, ana: User, ben: Customer, cleo: Customer) -> None:
+def test_an_address_that_somebody_has_is_named_beside_its_field(
+    browser: Browser, ana: User, ben: Customer, cleo: Customer
+) -> None:
     url = f"/customers/{ben.pk}/edit/"
     answer = browser(ana).post(url, {"name": "Ben", "emails": "cleo@marchetti.example"})
     assert answer.status_code == 422
@@ -226,7 +270,9 @@ def test_a_message_is_held_released_and_stopped(browser: Browser, ana: User, ben
 
 def test_a_message_is_shown_as_it_left_and_can_run_nothing(browser: Browser, ana: User, ben: Customer) -> None:
     row = mail(ben, "Tips")
-    Outgoing.objects.filter(pk=row.pk).update(rendered={"subject": "Hi Ben", "text": "Hello", "html": "<p>Hello<script>1</script>"})
+    Outgoing.objects.filter(pk=row.pk).update(
+        rendered={"subject": "Hi Ben", "text": "Hello", "html": "<p>Hello<script>1</script>"}
+    )
     page = browser(ana)
     assert "Hi Ben" in page.get(f"/outgoing/{row.pk}/").content.decode()
     frame = page.get(f"/outgoing/{row.pk}/body/")

@@ -36,7 +36,10 @@ def test_an_answer_is_written_changed_archived_and_brought_back(browser: Browser
         page.post(f"{where}restore/")
     assert "Card was declined" in page.get("/knowledge/").content.decode()
     assert list(AuditEntry.objects.order_by("pk").values_list("action", flat=True)) == [
-        "answer.added", "answer.changed", "answer.archived", "answer.restored",
+        "answer.added",
+        "answer.changed",
+        "answer.archived",
+        "answer.restored",
     ]
     assert page.get(f"{where}archive/").status_code == 405
 
@@ -86,7 +89,9 @@ def test_who_may_do_what(browser: Browser, client: Client, ana: User, billing: T
         assert browser(ana).post(f"/knowledge/answers/{path}", {"title": "B", "body": "y"}).status_code == 403
 
 
-def test_the_list_costs_the_same_whatever_its_length(browser: Browser, ana: User, billing: Topic, django_assert_max_num_queries: Any) -> None:
+def test_the_list_costs_the_same_whatever_its_length(
+    browser: Browser, ana: User, billing: Topic, django_assert_max_num_queries: Any
+) -> None:
     Answer.objects.bulk_create([Answer(title=f"Answer {n}", body="x", topic=billing, updated_by=ana) for n in range(60)])
     page = browser(ana)
     page.get("/knowledge/")
