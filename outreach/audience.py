@@ -68,10 +68,11 @@ def search(words: str) -> list[Customer]:
 
 @dataclass(frozen=True)
 class Reason:
-    """One condition and whether it holds for this customer; groups have parts."""
+    """One condition and whether it holds for this customer; a group has parts, of which "all" or "any" must hold."""
 
     words: str
     holds: bool
+    join: str
     parts: list["Reason"]
 
 
@@ -80,8 +81,8 @@ def why(tree: Any, customer: Customer) -> Reason:
     at = now()
 
     def explain(node: Any) -> Reason:
-        parts = next((node[word] for word in ("all", "any") if isinstance(node, dict) and isinstance(node.get(word), list)), [])
-        return Reason(conditions.words(node, "customer"), conditions.matches(node, "customer", customer, at),
-                      [explain(part) for part in parts])
+        join = next((word for word in ("all", "any") if isinstance(node, dict) and isinstance(node.get(word), list)), "")
+        return Reason(conditions.words(node, "customer"), conditions.matches(node, "customer", customer, at), join,
+                      [explain(part) for part in node[join]] if join else [])
 
     return explain(tree)

@@ -62,7 +62,7 @@ class Facts:
         found: dict[int, list[tuple[int, datetime, bool]]] = defaultdict(list)
         for pk, customer, state, sent_at in rows.values_list("pk", "customer_id", "state", "sent_at"):
             reserved = state in RESERVED
-            found[customer].append((pk, self.at if reserved else sent_at, reserved))
+            found[customer or 0].append((pk, self.at if reserved or sent_at is None else sent_at, reserved))
         return found
 
     @cached_property

@@ -33,9 +33,10 @@ class CampaignForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["subscription"].empty_label = _("None")
-        self.fields["topic"].empty_label = _("None")
-        self.fields["mailbox"].empty_label = _("The usual mailbox")
+        for name, nothing in (("subscription", _("None")), ("topic", _("None")), ("mailbox", _("The usual mailbox"))):
+            field = self.fields[name]
+            assert isinstance(field, forms.ModelChoiceField)  # noqa: S101  what a foreign key gets
+            field.empty_label = nothing
         self.initial["waits"] = bool(self.instance.holds)
         self.kept_holds = self.instance.holds
 
@@ -85,7 +86,7 @@ class MessageForm(forms.Form):
     """A wait and the message after it."""
 
     wait = forms.IntegerField(label=gettext_lazy("Wait"), min_value=0, max_value=9999)
-    unit = forms.ChoiceField(label=gettext_lazy("of"), choices=UNIT_CHOICES)
+    unit = forms.ChoiceField(label=gettext_lazy("Unit"), choices=UNIT_CHOICES)
     subject = forms.CharField(label=gettext_lazy("Subject"), max_length=300)
     body = forms.CharField(label=gettext_lazy("Text"), max_length=20_000, strip=True, widget=forms.Textarea(attrs={"rows": 10}),
                            help_text=gettext_lazy("Markdown. {{ customer.first_name }}, {{ company.name }} and "

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import CharField, Exists, OuterRef, QuerySet
+from django.db.models import CharField, Exists, OuterRef
 from django.db.models.functions import Cast
 from django.utils.translation import gettext as _
 
@@ -17,7 +17,7 @@ from helpdesk.customers.timeline import Fact, record_all
 from helpdesk.lib.dates import now
 from helpdesk.mail import outbox
 from helpdesk.mail.models import WAITING, Lane, Outgoing, State
-from outreach.models import Campaign, Enrolment, Version
+from outreach.models import Campaign, Enrolment, EnrolmentQuerySet, Version
 
 KIND = "campaign.message"
 BATCH = 500
@@ -132,7 +132,7 @@ def message_for(enrolment: Enrolment, planned: Planned, address: Address | None)
     )
 
 
-def leave(enrolments: QuerySet[Enrolment], *, state: str, reason: str, by: object = "") -> int:
+def leave(enrolments: EnrolmentQuerySet, *, state: str, reason: str, by: object = "") -> int:
     """Take these out: what of theirs still waits is cancelled. The caller holds the customers' locks where it can race."""
     chosen = list(enrolments.active().select_for_update(of=("self",)).select_related("campaign"))
     _end(chosen, state, reason)

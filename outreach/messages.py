@@ -81,9 +81,9 @@ def facts_of(customers: Iterable[int]) -> dict[int, Values]:
     """What messages may say about these customers; their own attributes lie beside the built-in ones."""
     ids = set(customers)
     emails = {}
-    for customer, shown in (Address.objects.filter(customer__in=ids, channel="email").order_by("is_primary", "-pk")
+    for owner, shown in (Address.objects.filter(customer__in=ids, channel="email").order_by("is_primary", "-pk")
                             .values_list("customer_id", "shown")):
-        emails[customer] = shown
+        emails[owner] = shown
     found = {}
     for customer in Customer.objects.select_related("company").filter(pk__in=ids):
         company = customer.company

@@ -65,7 +65,7 @@ def picture(version: Version) -> dict[str, Any]:
                               _("ends early with %s") % version.exit_kind if version.exit_kind else ""))
         else:
             late = step.get("too_late")
-            detail = _("not after %s more") % span(timedelta(seconds=late)) if late else _("never too late")
+            detail = _("not sent more than %s late") % span(timedelta(seconds=late)) if late else _("never too late")
             at = _("at once") if not passed else _("after %s") % span(timedelta(seconds=passed))
             nodes.append(Node(y, "send", _("E-mail “%s”") % step["subject"], detail, at, index))
     return {"nodes": nodes, "height": 80 * len(nodes) - 22}
@@ -113,7 +113,8 @@ def helped(campaign: Campaign) -> dict[str, Any]:
         entered=Count("pk"), active=Count("pk", filter=Q(state=Enrolment.State.ACTIVE)), replied=Count("replied_at"),
         unsubscribed=Count("unsubscribed_at"))
     return {
-        **people, "reasons": reasons,
+        **people,
+        "reasons": reasons,
         "planned": states[State.PENDING] + states[State.QUEUED] + states[State.CLAIMED] + states[State.RETRY_WAIT],
         "held": states[State.HELD], "sent": sum(states[state] for state in GONE if state != State.UNKNOWN),
         "unknown": states[State.UNKNOWN], "bounced": states[State.BOUNCED], "failed": states[State.FAILED],
@@ -125,7 +126,8 @@ def counts(helped: dict[str, Any]) -> list[tuple[str, int]]:
     """The figures with their words, those that are always of interest and those that are not nothing."""
     always = [(_("came in"), "entered"), (_("on the way"), "active"), (_("planned"), "planned"), (_("held"), "held"),
               (_("left out"), "skipped"), (_("sent"), "sent"), (_("answered"), "replied"), (_("said no"), "unsubscribed")]
-    rare = [(_("came back"), "bounced"), (_("refused"), "failed"), (_("nobody knows"), "unknown"), (_("complained"), "complained")]
+    rare = [(_("came back"), "bounced"), (_("refused"), "failed"), (_("nobody knows"), "unknown"),
+            (_("complained"), "complained")]
     return [(word, helped[key]) for word, key in always] + [(word, helped[key]) for word, key in rare if helped[key]]
 
 
@@ -142,6 +144,8 @@ def figures(campaigns: list[Campaign]) -> dict[int, dict[str, int]]:
         sent=Count("pk", filter=Q(state__in=GONE)), waiting=Count("pk", filter=Q(state__in=(State.PENDING, State.HELD))))
     answers = Enrolment.objects.filter(campaign__in=ids).values("campaign_id").annotate(replied=Count("replied_at"))
     found: dict[int, dict[str, int]] = {pk: {"sent": 0, "waiting": 0, "replied": 0} for pk in ids}
-    for row in [*rows, *answers]:
-        found[row.pop("campaign_id")].update(row)
+    for row in rows:
+        found[row["campaign_id"] or 0] |= {"sent": row["sent"], "waiting": row["waiting"]}
+    for answer in answers:
+        found[answer["campaign_id"]]["replied"] = answer["replied"]
     return found

@@ -156,7 +156,7 @@ def on_replied(events: list[Event]) -> None:
     """A ticket began as the answer to a message of ours: counted, and said on the timeline, once an enrolment."""
     answered = {pk: event for event in events if isinstance(pk := event.payload.get("outgoing"), int)}
     rows = Outgoing.objects.filter(pk__in=answered, kind=journeys.KIND, enrolment_id__isnull=False)
-    by_enrolment = {row.enrolment_id: answered[row.pk] for row in rows}
+    by_enrolment = {row.enrolment_id or 0: answered[row.pk] for row in rows}
     journeys.lock(event.customer_id for event in by_enrolment.values() if event.customer_id)
     first = list(Enrolment.objects.filter(pk__in=by_enrolment, replied_at=None).select_related("campaign"))
     for enrolment in first:
@@ -176,8 +176,8 @@ def release_holds(events: list[Event]) -> None:
     customers = {event.customer_id for event in events if event.customer_id}
     held = Outgoing.objects.filter(state=State.HELD, hold_for__in=[f"customer:{pk}:tickets" for pk in customers])
     by_campaign: dict[int, set[int]] = defaultdict(set)
-    for campaign, customer in held.values_list("campaign_id", "customer_id"):
-        by_campaign[campaign or 0].add(customer or 0)
+    for campaign_id, customer_id in held.values_list("campaign_id", "customer_id"):
+        by_campaign[campaign_id or 0].add(customer_id or 0)
     free: set[int] = set()
     for campaign in Campaign.objects.filter(pk__in=by_campaign):
         waiting = by_campaign[campaign.pk]

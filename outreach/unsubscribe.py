@@ -26,7 +26,7 @@ def leave(message: Outgoing, *, source: str) -> None:
     """No more of this message's subscription: the consent is withdrawn and what waits is taken back, together."""
     if message.customer_id and message.subscription_id:
         triggers.withdraw(message.subscription_id, {message.customer_id})
-        Enrolment.objects.filter(pk=message.enrolment_id, unsubscribed_at=None).update(unsubscribed_at=now())
+        Enrolment.objects.filter(pk=message.enrolment_id or 0, unsubscribed_at=None).update(unsubscribed_at=now())
         consent.withdraw(message.customer_id, message.subscription_id, source=source, proof={"outgoing": message.pk},
                          actor=f"customer:{message.customer_id}")
 

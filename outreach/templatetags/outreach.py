@@ -3,11 +3,13 @@
 from typing import Any
 
 from django import template
+from django.forms import Form
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from helpdesk.accounts.models import AuditEntry
-from helpdesk.templatetags.look import badge
+from helpdesk.templatetags.look import badge, errors
+from outreach.forms import SegmentForm
 from outreach.models import Campaign
 
 register = template.Library()
@@ -31,6 +33,16 @@ def campaign_status(campaign: Campaign) -> SafeString:
 def audit_words(entry: AuditEntry) -> str:
     """What was done, in words; an action without words is named as it is."""
     return str(DONE.get(entry.action, entry.action)) % {"version": (entry.after or {}).get("version", "")}
+
+
+@register.inclusion_tag("_errors.html")
+def all_errors(forms: list[Form], segment: SegmentForm) -> dict[str, Any]:
+    """One summary above everything that can be wrong on the form, the segment included."""
+    found = errors(*forms)
+    of_rows = [f"{row.found.label if row.found else row.field}: {row.error}" for row in segment.segment.rows if row.error]
+    found["general"] += of_rows + ([segment.segment.error] if segment.segment.error else [])
+    found["count"] = len(found["found"]) + len(found["general"])
+    return found
 
 
 @register.filter

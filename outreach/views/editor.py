@@ -16,7 +16,7 @@ from helpdesk.lib import conditions
 from outreach import audience, campaigns
 from outreach.forms import CampaignForm, MessageFormSet, SegmentForm, VersionForm, initial_messages, initial_version, save
 from outreach.models import Campaign, Version
-from outreach.views.pages import campaign_of
+from outreach.views.pages import campaign_of, person
 
 STEP_FIELDS = ("wait", "unit", "subject", "body", "fallbacks", "too_late")
 
@@ -25,7 +25,7 @@ STEP_FIELDS = ("wait", "unit", "subject", "body", "fallbacks", "too_late")
 @require_http_methods(["GET", "HEAD", "POST"])
 def campaign_edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     """One form for a new campaign and for the next version of one. Every button but Save only redraws it."""
-    campaign = campaign_of(pk) if pk else Campaign(created_by=request.user)
+    campaign = campaign_of(pk) if pk else Campaign(created_by=person(request))
     if campaign.is_over:
         notices.warning(request, _("This campaign is over; it can only be read."))
         return redirect("campaign", campaign.pk)
@@ -43,12 +43,13 @@ def campaign_edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
         _redrawn(segment, data.get("action", ""))
         for each in (form, version_form, *steps):
             each.errors.clear()
-    context = {"campaign": campaign, "form": form, "version_form": version_form, "steps": steps, "segment": segment}
+    context = {"campaign": campaign, "form": form, "version_form": version_form, "steps": steps, "segment": segment,
+               "all_forms": [form, version_form, *steps], "failed": bool(data and data.get("action") == "save")}
     template = "outreach/campaign_form.html"
     if request.headers.get("HX-Target") == "segment":
         template += "#segment"
     return render(request, template, context | _audience(segment),
-                  status=422 if data and data.get("action") == "save" else 200)
+                  status=422 if context["failed"] else 200)
 
 
 def _saved(request: HttpRequest, form: CampaignForm, version_form: VersionForm, steps: Any, segment: SegmentForm, *,
@@ -56,7 +57,7 @@ def _saved(request: HttpRequest, form: CampaignForm, version_form: VersionForm, 
     with transaction.atomic():
         if new:
             form.instance.save()
-        version = campaigns.draft_of(form.instance, by=request.user)
+        version = campaigns.draft_of(form.instance, by=person(request))
         save(form, version_form, steps, segment, version)
     return redirect(reverse("campaign", args=[form.instance.pk]) + "?version=draft")
 

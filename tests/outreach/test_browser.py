@@ -1,4 +1,4 @@
-"""The pages in Chromium: axe finds nothing in either theme, nothing is wider than a phone, and a campaign can be written there."""
+"""The pages in Chromium: axe finds nothing in either theme, nothing is wider than a phone, and one can write there."""
 
 import os
 from collections.abc import Iterator

@@ -30,7 +30,8 @@ def filled(tips, support, plan):
         "trigger_kind": "order_shipped", "entry_key": "order_id", "exit_kind": "order_cancelled",
         "quiet_from": "22:00", "quiet_until": "08:00", "cap": "2", "cap_days": "7", "join": "all", "c-total": "1",
         "c0-field": "attribute.plan", "c0-op": "is", "c0-value": "pro",
-        "m-TOTAL_FORMS": "1", "m-INITIAL_FORMS": "0", "m-0-wait": "1", "m-0-unit": "days", "m-0-subject": "Your {{ event.order_id }}",
+        "m-TOTAL_FORMS": "1", "m-INITIAL_FORMS": "0", "m-0-wait": "1", "m-0-unit": "days",
+        "m-0-subject": "Your {{ event.order_id }}",
         "m-0-body": "Hello {{ customer.first_name }}", "m-0-fallbacks": "customer.first_name: there", "m-0-too_late": "48",
         "action": "save",
     }
