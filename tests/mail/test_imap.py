@@ -110,6 +110,17 @@ def test_new_numbers_for_old_mail_make_no_second_ticket(box: Mailbox, imap: Imap
     assert look(box) == 1
 
 
+def test_new_numbers_below_the_old_ones_lose_nothing(box: Mailbox, imap: Imap) -> None:
+    imap.put(mail(1), mail(2))
+    look(box)
+    with imap.client() as server:
+        server.delete(["1", "2"])
+    imap.renumber()
+    imap.put(mail(3))
+    assert look(box) == 1
+    assert IncomingMail.objects.filter(uid=1, message_id="").count() == 2  # number 1 of before, and number 1 of now
+
+
 def test_a_mail_by_imap_and_by_smtp_is_one(box: Mailbox, imap: Imap) -> None:
     inbox.receive(mail(1), box, source="smtp", envelope_from="ben@carter.example")
     imap.put(b"Return-Path: <ben@carter.example>\nReceived: from a by b\n" + mail(1))

@@ -177,6 +177,15 @@ def test_answers_inside_gmails_box_survive() -> None:
     assert "Yes." in mail.reply_html and "No." in mail.reply_html and "Have you tried?" in mail.reply_html
 
 
+def test_answers_inside_gmails_box_below_a_greeting_survive() -> None:
+    body = (
+        '<div>Hello Ana,</div><div class="gmail_quote"><div class="gmail_attr">On Mon, 6 May 2024 at 10:12, Nordwind wrote:</div><blockquote '
+        'class="gmail_quote">Have you tried?</blockquote><div>Yes.</div><blockquote class="gmail_quote">Did it help? Ana</blockquote></div>'
+    )
+    mail = html(body)
+    assert "Hello Ana" in mail.reply and "Yes." in mail.reply and "Have you tried?" in mail.reply and "Did it help?" not in mail.reply
+
+
 def test_an_answer_below_the_html_quote_keeps_the_quote() -> None:
     mail = html(f'<blockquote type="cite">Have you tried?</blockquote><p>{NEW}</p>')
     assert "Have you tried?" in mail.reply_html and NEW in mail.reply_html
