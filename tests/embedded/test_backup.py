@@ -4,17 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from helpdesk.embedded.servers import Servers
 from tests.embedded.running import ROOT, outside, processes_of
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for place in (tmp_path, *tmp_path.parents[:2]):
-        place.chmod(0o711)
-    return tmp_path
 
 
 def beside(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -39,8 +39,8 @@ def test_a_child_does_not_outlive_a_killed_parent(tmp_path: Path, watchdog: bool
     eventually(lambda: processes_of(tmp_path) == {}, "the child has ended")
 
 
-def test_a_folder_is_held_by_one_and_free_afterwards(tmp_path: Path) -> None:
-    first, second = DataFolder(tmp_path / "data"), DataFolder(tmp_path / "data")
+def test_a_folder_is_held_by_one_and_free_afterwards(folder: Path) -> None:
+    first, second = DataFolder(folder / "data"), DataFolder(folder / "data")
     first.open()
     with pytest.raises(Refused, match=f"already runs in .* \\(process {os.getpid()}\\)"):
         second.open(patience=0)

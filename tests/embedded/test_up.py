@@ -7,7 +7,6 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg2
@@ -17,16 +16,6 @@ from helpdesk.embedded import defaults
 from tests.embedded.running import ROOT, Running, eventually, outside, processes_of
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder for data folders; whatever a failed test leaves running in it is ended."""
-    for place in (tmp_path, *tmp_path.parents[:2]):
-        place.chmod(0o711)  # as root, the user of the servers must be able to walk through
-    yield tmp_path
-    for pid in processes_of(tmp_path):
-        os.kill(pid, signal.SIGKILL)
 
 
 def query(data: Path, sql: str) -> list[tuple]:
