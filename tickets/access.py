@@ -1,12 +1,13 @@
 """Which tickets a person or a token may see, and what they may do: one rule for lists, counts, pages, files and streams."""
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet
 from django.http import Http404
 
 from helpdesk.accounts.access import AGENTS, EVERYONE
 from helpdesk.accounts.models import ApiToken, Reach, User
-from tickets.models import Ticket
+from tickets.models import Participant, Ticket
 
 Reader = User | ApiToken
 
@@ -48,11 +49,16 @@ def may(reader: Reader, verb: str) -> bool:
 
 
 def ticket_for(reader: Reader, number: int, to: str = "read") -> Ticket:
-    """The ticket with this number. Http404 for one that is not there or not theirs; PermissionDenied for a verb too high."""
+    """The ticket with this number, and ``followers``, the addresses that read along.
+
+    Raises Http404 for one that is not there or not theirs, PermissionDenied for a verb too high.
+    """
     if not 0 < number <= MAX_NUMBER:
         raise Http404
     people = ("requester__company", "address", "assignee", "team", "topic", "mailbox", "follow_up_of")
-    ticket = tickets_for(reader).select_related(*people).filter(number=number).first()
+    followers = Participant.objects.filter(ticket=OuterRef("pk")).order_by("id").values("address")
+    rows = tickets_for(reader).select_related(*people).annotate(followers=ArraySubquery(followers))
+    ticket = rows.filter(number=number).first()
     if ticket is None:
         raise Http404
     if not may(reader, to):

@@ -45,11 +45,10 @@ class Conversation:
     draft: Draft | None
     earlier: int | None  # show what is before this message
     last: int  # the newest message shown: what a reply has seen
-    people: list[Any]  # who reads along
 
 
 def load(ticket: Ticket, reader: User, *, before: int | None = None) -> Conversation:
-    """Seven queries for a page of fifty messages; marks it read as far as it is shown."""
+    """Six queries for a page of fifty messages; marks it read as far as it is shown."""
     found = ticket.messages.select_related("user", "customer").prefetch_related("attachments__blob").order_by("-pk")
     if before:
         found = found.filter(pk__lt=before)
@@ -72,16 +71,15 @@ def load(ticket: Ticket, reader: User, *, before: int | None = None) -> Conversa
     draft = Draft.objects.filter(ticket=ticket, user=reader).first()
     return Conversation(
         ticket,
-        _woven(messages, _events(ticket, messages, earlier, before)),
+        _woven(messages, _events(ticket, reader, messages, earlier, before)),
         None if earlier else sent.get(ticket.outgoing_id or 0),
         draft,
         earlier,
         last,
-        list(ticket.participants.all()),
     )
 
 
-def _events(ticket: Ticket, messages: list[Message], earlier: int | None, before: int | None) -> list[Event]:
+def _events(ticket: Ticket, reader: User, messages: list[Message], earlier: int | None, before: int | None) -> list[Event]:
     """What happened to the ticket in the span that is shown, by the customer's timeline."""
     span = Q()
     if earlier and messages:
@@ -92,15 +90,23 @@ def _events(ticket: Ticket, messages: list[Message], earlier: int | None, before
         span, customer=ticket.requester_id, kind__in=EVENTS, payload__ticket=ticket.pk, occurred_at__gte=ticket.opened_at
     )
     events = list(rows.order_by("-occurred_at", "-id")[:SHOWN_EVENTS])[::-1]
-    names = names_of({event.actor for event in events if not event.actor.startswith("customer:")})
+    known = {person.ref: str(person) for person in [reader, ticket.assignee, *(m.user for m in messages)] if person}
+    known[ticket.requester.ref] = ticket.who
+    strangers = {event.actor for event in events} - known.keys()
+    names = known | names_of(ref for ref in strangers if not ref.startswith("customer:"))
     for event in events:
-        event.who = ticket.who if event.actor == ticket.requester.ref else names.get(event.actor, "")  # type: ignore[attr-defined]
+        event.who = names.get(event.actor, "")  # type: ignore[attr-defined]
         event.templates = history.Line(event, "", False).templates  # type: ignore[attr-defined]
     return events
 
 
 def _woven(messages: list[Message], events: list[Event]) -> list[Line]:
-    """Messages and events in the order of time; events beside each other share a line."""
+    """Messages and events in the order of time; events beside each other share a line.
+
+    A status that changed with a message, at its very moment, goes without saying.
+    """
+    spoken = {message.at for message in messages}
+    events = [event for event in events if event.kind != "ticket.status_changed" or event.occurred_at not in spoken]
     lines = [Line(message.at, message=message) for message in messages] + [
         Line(event.occurred_at, events=[event]) for event in events
     ]

@@ -50,6 +50,8 @@ def here(request: HttpRequest) -> tuple[str, str]:
     htmx = getattr(request, "htmx", None)
     address = urlsplit((htmx.current_url_abs_path if htmx else None) or request.get_full_path())
     view = parse_qs(address.query).get("view", [""])[0]
+    if address.path == reverse("inbox"):
+        return address.path, listing.FIRST
     return address.path, view if address.path.startswith("/tickets/") else ""
 
 

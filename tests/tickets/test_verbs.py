@@ -137,7 +137,7 @@ class TestConditions:
         assert self.chosen(urgent) == set() and self.chosen({"not": self.OPEN}) == {ben, cleo}
 
     @pytest.mark.parametrize("leaf", [
-        {"field": "status", "op": "is", "value": "new"}, {"field": "waiting", "op": "is", "value": True},
+        {"field": "status", "op": "is", "value": "open"}, {"field": "waiting", "op": "is", "value": True},
         {"field": "tags", "op": "any_of", "value": ["vat"]}, {"field": "subject", "op": "contains", "value": "locked"},
         {"field": "assignee", "op": "is_set"}, {"field": "channel", "op": "is", "value": "mail"},
         {"field": "answers_us", "op": "is", "value": False},

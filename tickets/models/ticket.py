@@ -137,6 +137,8 @@ class Ticket(models.Model):
             return False
         self._set(assignee=to)
         self.record("ticket.assigned", by, to=to.pk if to else None, name=str(to or ""))
+        if to and self.status == Status.NEW:  # new is what nobody has taken
+            self.set_status(Status.OPEN, by=by)
         return True
 
     def move_to(self, team: Team | None, *, by: Any) -> bool:
@@ -259,13 +261,8 @@ class Ticket(models.Model):
         """
         before = {name: getattr(self, name) for name in UNDONE}
         at, waited = message.at, self.waiting_since and (message.at - self.waiting_since).total_seconds()
-        self._set(
-            last_message_id=message.pk,
-            last_message_at=at,
-            waiting_since=None,
-            first_replied_at=self.first_replied_at or at,
-            status=Status.OPEN if self.status == Status.NEW else self.status,
-        )
+        first = self.first_replied_at or at
+        self._set(last_message_id=message.pk, last_message_at=at, waiting_since=None, first_replied_at=first)
         self.record(
             "ticket.replied",
             by,
@@ -326,14 +323,14 @@ class Ticket(models.Model):
         if was == value:
             return False
         self._set(**{field: value})
-        self.record("ticket.updated", by, field=field, was=in_words(was), now=in_words(value))
+        self.record("ticket.updated", by, field=field, was=self._in_words(field, was), now=self._in_words(field, value))
         return True
+
+    def _in_words(self, field: str, value: Any) -> str:
+        labels = dict(self._meta.get_field(field).flatchoices)
+        return ", ".join(value) if isinstance(value, list) else str(labels.get(value, value) or "")
 
 
 def clean_tags(tags: Iterable[str]) -> list[str]:
     """Tags as they are kept: no blanks around, none twice, in order."""
     return sorted({" ".join(tag.split())[:60] for tag in tags if tag.strip()})[:MAX_TAGS]
-
-
-def in_words(value: Any) -> str:
-    return ", ".join(value) if isinstance(value, list) else str(getattr(value, "label", value) or "")

@@ -18,6 +18,8 @@ from tickets.access import may, ticket_for
 from tickets.forms import ComposeForm, PropertiesForm
 from tickets.models import Message, Priority, Status, Ticket
 
+FACTS = 6
+
 
 @staff(*EVERYONE)
 @require_safe
@@ -97,6 +99,7 @@ def show(
         "may_reply": living and may(request.user, "reply"),
         "may_change": living and may(request.user, "change"),  # type: ignore[arg-type]
         "panels": panels(request, ticket.requester),
+        "facts": facts(ticket.requester),
         **thread_context(request, ticket),
     }
     if form is not None:
@@ -117,6 +120,12 @@ def view_slug(request: HttpRequest) -> str:
 
 def view_query(request: HttpRequest) -> str:
     return f"?view={view_slug(request)}" if view_slug(request) else ""
+
+
+def facts(customer: Customer) -> list[tuple[str, Any]]:
+    """The first of what is known about a customer, as words: "card_expires" is "Card expires"."""
+    known = list(customer.attributes.items())[:FACTS]
+    return [(key.replace("_", " ").capitalize(), value) for key, value in known]
 
 
 def panels(request: HttpRequest, customer: Customer) -> list[dict[str, Any]]:
