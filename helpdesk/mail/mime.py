@@ -110,7 +110,8 @@ def build(outgoing: Outgoing, content: Content) -> bytes:
         *(header(key, value) for key, value in content.headers.items()),
     ]
     if content.automatic:
-        lines += [header("Auto-Submitted", content.automatic), header("X-Auto-Response-Suppress", "All")]
+        lines += [header("Auto-Submitted", content.automatic), header("X-Auto-Response-Suppress", "All"),
+                  header("X-Twofold-Automatic", "yes")]
     if outgoing.campaign_id:
         lines.append(header("Feedback-ID", f"{outgoing.campaign_id}:{outgoing.klass}:twofold"))
     lines.append(f"MIME-Version: 1.0{CRLF}")
