@@ -80,9 +80,10 @@ def idempotent(handler: Handler) -> Handler:
             raise exceptions.ValidationError({"Idempotency-Key": f"At most {MAX_KEY} characters."})
         body = json.dumps([request.method, request.path, request.data], sort_keys=True, default=str)
         digest = hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest()
+        token: Any = request.auth
         with transaction.atomic():
-            _lock(request.auth.pk, key)
-            known = IdempotentCall.objects.filter(token=request.auth, key=key).first()
+            _lock(token.pk, key)
+            known = IdempotentCall.objects.filter(token=token, key=key).first()
             if known:
                 if known.digest != digest:
                     raise KeyReused
@@ -90,7 +91,7 @@ def idempotent(handler: Handler) -> Handler:
             response = handler(view, request, *args, **kwargs)
             if response.status_code < 400:
                 kept = json.loads(json.dumps(response.data, default=str))
-                IdempotentCall.objects.create(token=request.auth, key=key, digest=digest, status=response.status_code, body=kept)
+                IdempotentCall.objects.create(token=token, key=key, digest=digest, status=response.status_code, body=kept)
             return response
 
     return once

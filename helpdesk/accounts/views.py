@@ -3,7 +3,7 @@
 from allauth.account.forms import ResetPasswordForm
 from django.contrib import messages
 from django.db import IntegrityError, transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from helpdesk.accounts import people
-from helpdesk.accounts.access import ADMINS, staff
+from helpdesk.accounts.access import ADMINS, StaffRequest, staff
 from helpdesk.accounts.forms import PersonForm, TeamForm, TokenForm
 from helpdesk.accounts.models import ApiToken, AuditEntry, Team, User
 from helpdesk.accounts.names import names_of
@@ -21,7 +21,7 @@ PAGE = 100
 LAST_ADMIN = gettext_lazy("Nobody would be left who can let people in. Make somebody else an admin first.")
 
 
-def _invite(request: HttpRequest, user: User) -> None:
+def _invite(request: StaffRequest, user: User) -> None:
     """Mail a link, good once and for three days, with which they set a password."""
     form = ResetPasswordForm({"email": user.email})
     if form.is_valid():
@@ -30,14 +30,14 @@ def _invite(request: HttpRequest, user: User) -> None:
 
 @require_safe
 @staff(*ADMINS)
-def person_list(request: HttpRequest) -> HttpResponse:
+def person_list(request: StaffRequest) -> HttpResponse:
     everybody = User.objects.prefetch_related("teams").order_by("-is_active", "name")
     return render(request, "accounts/person_list.html", {"people": everybody})
 
 
 @require_http_methods(FORM)
 @staff(*ADMINS)
-def person_add(request: HttpRequest) -> HttpResponse:
+def person_add(request: StaffRequest) -> HttpResponse:
     form = PersonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -54,7 +54,7 @@ def person_add(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(FORM)
 @staff(*ADMINS)
-def person(request: HttpRequest, pk: int) -> HttpResponse:
+def person(request: StaffRequest, pk: int) -> HttpResponse:
     user = get_object_or_404(User, pk=pk)
     form = PersonForm(request.POST or None, instance=user)
     if request.method == "POST" and form.is_valid():
@@ -72,7 +72,7 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @staff(*ADMINS)
-def person_shut_out(request: HttpRequest, pk: int) -> HttpResponse:
+def person_shut_out(request: StaffRequest, pk: int) -> HttpResponse:
     user = get_object_or_404(User, pk=pk)
     try:
         tokens = people.shut_out(user, by=request.user)
@@ -87,7 +87,7 @@ def person_shut_out(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @staff(*ADMINS)
-def person_let_in(request: HttpRequest, pk: int) -> HttpResponse:
+def person_let_in(request: StaffRequest, pk: int) -> HttpResponse:
     user = get_object_or_404(User, pk=pk)
     people.let_in(user, by=request.user)
     return redirect("person", pk)
@@ -95,7 +95,7 @@ def person_let_in(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @staff(*ADMINS)
-def person_invite(request: HttpRequest, pk: int) -> HttpResponse:
+def person_invite(request: StaffRequest, pk: int) -> HttpResponse:
     """Another link; the one before stops working once a password is set."""
     user = get_object_or_404(User.objects.active(), pk=pk)
     _invite(request, user)
@@ -105,13 +105,13 @@ def person_invite(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 @staff(*ADMINS)
-def team_list(request: HttpRequest) -> HttpResponse:
+def team_list(request: StaffRequest) -> HttpResponse:
     return render(request, "accounts/team_list.html", {"teams": Team.objects.prefetch_related("members")})
 
 
 @require_http_methods(FORM)
 @staff(*ADMINS)
-def team(request: HttpRequest, pk: int | None = None) -> HttpResponse:
+def team(request: StaffRequest, pk: int | None = None) -> HttpResponse:
     found = get_object_or_404(Team, pk=pk) if pk else Team()
     form = TeamForm(request.POST or None, instance=found)
     if request.method == "POST" and form.is_valid():
@@ -123,13 +123,13 @@ def team(request: HttpRequest, pk: int | None = None) -> HttpResponse:
         else:
             messages.success(request, _("Saved"))
             return redirect("teams")
-    shown = Team.objects.filter(pk=pk).first()
+    shown = Team.objects.get(pk=pk) if pk else None
     return render(request, "accounts/team_form.html", {"form": form, "team": shown}, status=422 if form.errors else 200)
 
 
 @require_safe
 @staff(*ADMINS)
-def token_list(request: HttpRequest) -> HttpResponse:
+def token_list(request: StaffRequest) -> HttpResponse:
     tokens = ApiToken.objects.select_related("team", "created_by").order_by("revoked_at", "-pk")
     return render(request, "accounts/token_list.html", {"tokens": tokens[:500]})
 
@@ -137,7 +137,7 @@ def token_list(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(FORM)
 @staff(*ADMINS)
-def token_add(request: HttpRequest) -> HttpResponse:
+def token_add(request: StaffRequest) -> HttpResponse:
     """Issue a token. Its text is on the answer to this one POST and nowhere else, not even in the session."""
     form = TokenForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -150,7 +150,7 @@ def token_add(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @staff(*ADMINS)
-def token_revoke(request: HttpRequest, pk: int) -> HttpResponse:
+def token_revoke(request: StaffRequest, pk: int) -> HttpResponse:
     token = get_object_or_404(ApiToken, pk=pk)
     if people.revoke_token(token, by=request.user):
         messages.success(request, _("%(name)s opens nothing any more") % {"name": token.name})
@@ -159,7 +159,7 @@ def token_revoke(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 @staff(*ADMINS)
-def audit_log(request: HttpRequest) -> HttpResponse:
+def audit_log(request: StaffRequest) -> HttpResponse:
     """What happened to configuration and access, newest first."""
     rows = AuditEntry.objects.order_by("-pk")
     if subject := request.GET.get("subject", "")[:120].replace("\0", ""):

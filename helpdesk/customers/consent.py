@@ -97,7 +97,7 @@ def _keys() -> list[str]:
 
 def suppressed(addresses: Iterable[str]) -> set[str]:
     """Which of these get nothing more, as canonical addresses, in one query. What is no address is left out."""
-    digests = {}
+    digests: dict[str, str] = {}
     for address in addresses:
         try:
             key = canonical(address)
@@ -115,7 +115,8 @@ def suppress(address: str, reason: str, source: str, *, actor: Any = "") -> bool
     """This address gets nothing more; True if that, or a stronger reason for it, is new. Raises BadAddress."""
     key = canonical(address)
     owner = Address.objects.filter(channel="email", canonical=key).values_list("customer_id", flat=True).first()
-    Customer.objects.select_for_update(no_key=True).only("pk").filter(pk=owner).first()
+    if owner:
+        Customer.objects.select_for_update(no_key=True).only("pk").filter(pk=owner).first()
     moment = now()
     row, new = Suppression.objects.select_for_update().get_or_create(
         channel="email", digest=digest(key), defaults={"reason": reason, "source": source, "at": moment}

@@ -35,8 +35,8 @@ class CustomerForm(forms.Form):
     def __init__(self, *args: Any, customer: Customer | None = None, **kwargs: Any) -> None:
         self.customer = customer
         self.definitions = list(FieldDefinition.objects.filter(subject=FieldDefinition.Subject.CUSTOMER))
-        super().__init__(*args, initial=self._known(), **kwargs)
-        languages = dict(settings.LANGUAGES)
+        super().__init__(*args, **{"initial": self._known(), **kwargs})
+        languages: dict[str, Any] = dict(settings.LANGUAGES)
         if customer and customer.language:
             languages.setdefault(customer.language, customer.language)
         self.fields["language"].choices = [("", _("Not known")), *languages.items()]  # type: ignore[attr-defined]
@@ -73,8 +73,7 @@ class CustomerForm(forms.Form):
         if self.customer is None and not self.cleaned_data.get("emails") and "emails" not in self.errors:
             self.add_error("emails", _("A new customer needs an address."))
         if self.customer and self.cleaned_data.get("seen") not in ("", self.customer.updated_at.isoformat()):
-            self.data = self.data.copy()
-            self.data["seen"] = self.customer.updated_at.isoformat()
+            self.data = dict(self.data.items()) | {"seen": self.customer.updated_at.isoformat()}
             raise forms.ValidationError(
                 _("Somebody changed this customer while you were writing. Look again, then save: yours will count.")
             )

@@ -104,16 +104,20 @@ def by_external_id(ids: Iterable[str], *, actor: Any = "") -> dict[str, Customer
 def _by_external_id(ids: Iterable[str], actor: Any) -> tuple[dict[str, Customer], set[int]]:
     """As above, and which of them are ours: made here, not by somebody else at the same moment."""
     wanted = sorted(set(ids))
-    found = {c.external_id: c for c in Customer.objects.filter(external_id__in=wanted)}
+    found = _named_so(wanted)
     missing = [external_id for external_id in wanted if external_id not in found]
     if not missing:
         return found, set()
     with connection.cursor() as cursor:  # the ORM cannot say which rows were new when others were not
         cursor.execute(INSERT_ONCE, [now(), now(), missing])
         ours = {pk for (pk,) in cursor.fetchall()}
-    fresh = list(Customer.objects.filter(external_id__in=missing))
-    _announce([c for c in fresh if c.pk in ours], actor)
-    return found | {c.external_id: c for c in fresh}, ours
+    fresh = _named_so(missing)
+    _announce([customer for customer in fresh.values() if customer.pk in ours], actor)
+    return found | fresh, ours
+
+
+def _named_so(ids: Iterable[str]) -> dict[str, Customer]:
+    return {str(customer.external_id): customer for customer in Customer.objects.filter(external_id__in=list(ids))}
 
 
 @transaction.atomic

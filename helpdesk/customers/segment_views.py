@@ -5,12 +5,12 @@ from typing import Any
 
 from django.contrib import messages
 from django.db import IntegrityError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from helpdesk.accounts.access import MANAGERS, staff
+from helpdesk.accounts.access import MANAGERS, StaffRequest, staff
 from helpdesk.customers import access, segments
 from helpdesk.customers.forms import SegmentForm
 from helpdesk.customers.models import Customer, Segment
@@ -22,7 +22,7 @@ ASKED = 5  # people who are looked at when somebody asks why
 
 @require_safe
 @staff(*MANAGERS)
-def segment_list(request: HttpRequest) -> HttpResponse:
+def segment_list(request: StaffRequest) -> HttpResponse:
     rows = [{"segment": each, "words": _words(each.conditions)} for each in Segment.objects.select_related("created_by")[:500]]
     return render(request, "customers/segment_list.html", {"rows": rows})
 
@@ -37,7 +37,7 @@ def _words(tree: Any) -> str:
 
 @require_http_methods(FORM)
 @staff(*MANAGERS)
-def segment(request: HttpRequest, pk: int | None = None) -> HttpResponse:
+def segment(request: StaffRequest, pk: int | None = None) -> HttpResponse:
     """Write a segment; the same page says whom it means now."""
     found = get_object_or_404(Segment, pk=pk) if pk else Segment()
     shown = {"name": found.name, "conditions": json.dumps(found.conditions or {"all": []}, indent=2, ensure_ascii=False)}
@@ -50,7 +50,7 @@ def segment(request: HttpRequest, pk: int | None = None) -> HttpResponse:
         else:
             messages.success(request, _("Saved"))
             return redirect("segment", kept.pk)
-    context = {"form": form, "segment": Segment.objects.filter(pk=pk).first(), "fields": conditions.fields("customer")}
+    context = {"form": form, "segment": Segment.objects.get(pk=pk) if pk else None, "fields": conditions.fields("customer")}
     if not form.is_bound:
         context |= _meant(found.conditions or {"all": []})
         context |= _asked(request, found.conditions) if pk else {}
@@ -59,7 +59,7 @@ def segment(request: HttpRequest, pk: int | None = None) -> HttpResponse:
 
 @require_POST
 @staff(*MANAGERS)
-def meant(request: HttpRequest) -> HttpResponse:
+def meant(request: StaffRequest) -> HttpResponse:
     """Whom these conditions mean, before they are saved; writes nothing."""
     form = SegmentForm(request.POST)
     form.fields["name"].required = False
@@ -74,7 +74,7 @@ def _meant(tree: Any) -> dict[str, Any]:
         return {"fault": error.message}
 
 
-def _asked(request: HttpRequest, tree: Any) -> dict[str, Any]:
+def _asked(request: StaffRequest, tree: Any) -> dict[str, Any]:
     """Why people whom the reader names are in it or not."""
     text = request.GET.get("who", "").strip()
     if not text:

@@ -146,7 +146,7 @@ class EventIn(StrictSerializer):
     """Something that happened to a customer elsewhere. ``source`` and ``id`` together are unique: a repeat is no harm."""
 
     kind = serializers.CharField(max_length=80, help_text="Your own word, for example trial_ended")
-    source = serializers.CharField(max_length=80, default="api")
+    source = serializers.CharField(max_length=80, default="api")  # type: ignore[assignment]
     id = serializers.CharField(max_length=200)
     occurred_at = serializers.DateTimeField(required=False, help_text="ISO 8601 with a zone; now, when left out")
     customer = CustomerRef()
@@ -184,7 +184,7 @@ class RowOut(serializers.Serializer[Any]):
     status = serializers.ChoiceField(["accepted", "duplicate", "rejected"])
     event = serializers.IntegerField(required=False)
     customer = serializers.IntegerField(required=False, allow_null=True)
-    errors = serializers.JSONField(required=False)
+    errors = serializers.JSONField(required=False)  # type: ignore[assignment]
 
 
 class BatchOut(serializers.Serializer[Any]):
@@ -197,7 +197,7 @@ class BatchOut(serializers.Serializer[Any]):
 class ConsentIn(StrictSerializer):
     subscription = serializers.SlugField(max_length=60)
     given = serializers.BooleanField()
-    source = serializers.CharField(max_length=120)
+    source = serializers.CharField(max_length=120)  # type: ignore[assignment]
     basis = serializers.ChoiceField(Consent.Basis.choices, required=False)
     wording = serializers.CharField(max_length=5000, required=False, allow_blank=True)
     proof = ObjectField(required=False)

@@ -3,14 +3,14 @@
 from django.conf import settings
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from helpdesk.accounts.access import AGENTS, EVERYONE, MANAGERS, staff
+from helpdesk.accounts.access import AGENTS, EVERYONE, MANAGERS, StaffRequest, staff
 from helpdesk.customers import access, consent, history, identity, standing
 from helpdesk.customers.forms import ConsentForm, CustomerForm
 from helpdesk.customers.models import Address, Consent, Customer, Suppression
@@ -21,7 +21,7 @@ PAGE = access.FOUND - 1
 
 @require_safe
 @staff(*EVERYONE)
-def customers(request: HttpRequest) -> HttpResponse:
+def customers(request: StaffRequest) -> HttpResponse:
     """Customers by name, address or external id, newest first."""
     text, before = request.GET.get("q", "").strip(), request.GET.get("before", "")
     ids = access.found(text, int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None)
@@ -38,12 +38,12 @@ def _customer(pk: int) -> Customer:
 
 @require_safe
 @staff(*EVERYONE)
-def customer(request: HttpRequest, pk: int) -> HttpResponse:
+def customer(request: StaffRequest, pk: int) -> HttpResponse:
     """All about one customer: both halves in one timeline, what comes next, what they allow."""
     person = _customer(pk)
     lines, older = history.page(access.events_for(request.user, person), request.GET.get("before", ""))
     context = {"customer": person, "lines": lines, "older": older, "continued": "before" in request.GET}
-    if request.htmx:  # type: ignore[attr-defined]
+    if request.htmx:
         return render(request, "customers/_timeline.html", context)
     zone = dates.zone(person.zone, person.company.zone if person.company else "", settings.TIME_ZONE)
     panels = [import_string(name)(person, request) for name in settings.PANELS]
@@ -61,7 +61,7 @@ def customer(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @staff(*AGENTS)
-def edit(request: HttpRequest, pk: int) -> HttpResponse:
+def edit(request: StaffRequest, pk: int) -> HttpResponse:
     """Change the facts of a customer."""
     person = _customer(pk)
     form = CustomerForm(request.POST or None, customer=person)
@@ -80,7 +80,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @staff(*AGENTS)
-def add(request: HttpRequest) -> HttpResponse:
+def add(request: StaffRequest) -> HttpResponse:
     """Write down a customer; an address that is known leads to the one who has it."""
     form = CustomerForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -101,11 +101,11 @@ def _taken(error: identity.AddressTaken) -> str:
 
 @require_POST
 @staff(*AGENTS)
-def say(request: HttpRequest, pk: int) -> HttpResponse:
+def say(request: StaffRequest, pk: int) -> HttpResponse:
     """Write down that a customer allowed a subscription or took it back; the same twice is written once."""
     person, form = _customer(pk), ConsentForm(request.POST)
     if not form.is_valid():
-        messages.error(request, " ".join(error for errors in form.errors.values() for error in errors))
+        messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
         return redirect(f"{reverse('customer', args=[pk])}#consent")
     change = consent.give if form.cleaned_data["given"] else consent.withdraw
     change(person.pk, form.cleaned_data["subscription"], source="page", wording=form.cleaned_data["wording"],
@@ -115,7 +115,7 @@ def say(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 @staff(*EVERYONE)
-def consents(request: HttpRequest, pk: int) -> HttpResponse:
+def consents(request: StaffRequest, pk: int) -> HttpResponse:
     """The whole ledger of consent of one customer, newest first, with its proofs."""
     person = _customer(pk)
     rows = list(Consent.objects.filter(customer=person).select_related("subscription").order_by("-id")[:500])
@@ -128,7 +128,7 @@ def _address(pk: int, address: int) -> Address:
 
 @require_POST
 @staff(*AGENTS)
-def suppress(request: HttpRequest, pk: int, address: int) -> HttpResponse:
+def suppress(request: StaffRequest, pk: int, address: int) -> HttpResponse:
     """No more mail to this address, set by a person."""
     with transaction.atomic():
         consent.suppress(_address(pk, address).canonical, Suppression.Reason.MANUAL, "page", actor=request.user)
@@ -137,7 +137,7 @@ def suppress(request: HttpRequest, pk: int, address: int) -> HttpResponse:
 
 @require_POST
 @staff(*MANAGERS)
-def lift(request: HttpRequest, pk: int, address: int) -> HttpResponse:
+def lift(request: StaffRequest, pk: int, address: int) -> HttpResponse:
     """Take back what a person here set; what the customer said stays, and the page says why."""
     try:
         consent.lift(_address(pk, address).canonical, source="page", actor=request.user)

@@ -40,8 +40,7 @@ class AnswerForm(forms.ModelForm):
     def clean(self) -> dict[str, Any]:
         said = super().clean() or self.cleaned_data
         if self.was and said.get("seen") not in ("", self.was):
-            self.data = self.data.copy()
-            self.data["seen"] = self.was
+            self.data = dict(self.data.items()) | {"seen": self.was}
             raise forms.ValidationError(
                 _("Somebody changed this text while you were writing. Look again, then save: yours will count.")
             )

@@ -1,13 +1,13 @@
 """Pages of topics and answers."""
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from helpdesk.accounts.access import AGENTS, EVERYONE, MANAGERS, staff
+from helpdesk.accounts.access import AGENTS, EVERYONE, MANAGERS, StaffRequest, staff
 from helpdesk.knowledge.forms import AnswerForm, TopicForm
 from helpdesk.knowledge.models import Answer, Topic
 from helpdesk.lib import html
@@ -18,7 +18,7 @@ PAGE = 100
 
 @require_safe
 @staff(*EVERYONE)
-def knowledge(request: HttpRequest) -> HttpResponse:
+def knowledge(request: StaffRequest) -> HttpResponse:
     """The tree of topics, and the answers of one of them with all below it, or of all."""
     topics = Topic.objects.tree()
     wanted = request.GET.get("topic", "")
@@ -37,7 +37,7 @@ def knowledge(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(FORM)
 @staff(*AGENTS)
-def answer_add(request: HttpRequest) -> HttpResponse:
+def answer_add(request: StaffRequest) -> HttpResponse:
     form = AnswerForm(request.POST or None, initial={"topic": request.GET.get("topic")})
     if request.method == "POST" and form.is_valid():
         return redirect("answer", form.keep(by=request.user).pk)
@@ -46,7 +46,7 @@ def answer_add(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @staff(*EVERYONE)
-def answer(request: HttpRequest, pk: int) -> HttpResponse:
+def answer(request: StaffRequest, pk: int) -> HttpResponse:
     """One answer as a customer will read it."""
     found = get_object_or_404(Answer.objects.select_related("topic", "updated_by"), pk=pk)
     return render(request, "knowledge/answer_detail.html", {"answer": found, "body": html.from_markdown(found.body)})
@@ -54,7 +54,7 @@ def answer(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_http_methods(FORM)
 @staff(*AGENTS)
-def answer_edit(request: HttpRequest, pk: int) -> HttpResponse:
+def answer_edit(request: StaffRequest, pk: int) -> HttpResponse:
     form = AnswerForm(request.POST or None, instance=get_object_or_404(Answer, pk=pk))
     if request.method == "POST" and form.is_valid():
         form.keep(by=request.user)
@@ -66,7 +66,7 @@ def answer_edit(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @staff(*AGENTS)
-def answer_archive(request: HttpRequest, pk: int) -> HttpResponse:
+def answer_archive(request: StaffRequest, pk: int) -> HttpResponse:
     """Out of the composer; its page says so and has the way back."""
     get_object_or_404(Answer, pk=pk).archive(by=request.user)
     return redirect("answer", pk)
@@ -74,19 +74,19 @@ def answer_archive(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @staff(*AGENTS)
-def answer_restore(request: HttpRequest, pk: int) -> HttpResponse:
+def answer_restore(request: StaffRequest, pk: int) -> HttpResponse:
     get_object_or_404(Answer, pk=pk).restore(by=request.user)
     return redirect("answer", pk)
 
 
 @require_http_methods(FORM)
 @staff(*MANAGERS)
-def topic(request: HttpRequest, pk: int | None = None) -> HttpResponse:
+def topic(request: StaffRequest, pk: int | None = None) -> HttpResponse:
     """A new topic, or another name or place for one; tickets and answers stay with it."""
     form = TopicForm(request.POST or None, instance=get_object_or_404(Topic, pk=pk) if pk else None)
     if request.method == "POST" and form.is_valid():
         kept = form.keep(by=request.user)
         messages.success(request, _("Saved"))
         return redirect(f"{reverse('knowledge')}?topic={kept.pk}")
-    context = {"form": form, "topic": Topic.objects.filter(pk=pk).first()}
+    context = {"form": form, "topic": Topic.objects.get(pk=pk) if pk else None}
     return render(request, "knowledge/topic_form.html", context, status=422 if form.errors else 200)

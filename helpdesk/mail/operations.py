@@ -9,7 +9,7 @@ from django.db.models import Count, QuerySet
 
 from helpdesk.accounts.models import User, audit
 from helpdesk.customers import dispatch
-from helpdesk.customers.models import EventDelivery
+from helpdesk.customers.models import Event, EventDelivery
 from helpdesk.lib.dates import now
 from helpdesk.live import bell
 from helpdesk.mail.models import IncomingMail, Mailbox, MailSwitch
@@ -82,5 +82,5 @@ def deliver_again(deliveries: QuerySet[EventDelivery], *, by: User) -> int:
 def stuck_events() -> list[dict[str, Any]]:
     """Events that a subscriber failed on, with what they were, in two queries."""
     rows = list(dispatch.failing()[:SHOWN])
-    events = dispatch.Event.objects.select_related("customer").in_bulk([row.event_id for row in rows])
+    events = Event.objects.select_related("customer").in_bulk([row.event_id for row in rows])
     return [{"delivery": row, "event": events.get(row.event_id)} for row in rows]

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 
-from helpdesk.accounts.access import AGENTS, EVERYONE, MANAGERS, staff
+from helpdesk.accounts.access import AGENTS, EVERYONE, MANAGERS, StaffRequest, staff
 from helpdesk.accounts.back import back
 from helpdesk.customers import dispatch
 from helpdesk.customers.models import Customer
@@ -24,7 +24,7 @@ PAGE = 50
 FRAME = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'self'"
 
 
-def _outgoing(request: HttpRequest, pk: int) -> Outgoing:
+def _outgoing(request: StaffRequest, pk: int) -> Outgoing:
     """The one guarded way to a message: 404 for one that this person may not read."""
     row = get_object_or_404(Outgoing.objects.select_related("customer", "mailbox", "subscription"), pk=pk)
     if not ledger.may_read(request.user, row):
@@ -34,7 +34,7 @@ def _outgoing(request: HttpRequest, pk: int) -> Outgoing:
 
 @require_safe
 @staff(*EVERYONE)
-def outgoing(request: HttpRequest, pk: int) -> HttpResponse:
+def outgoing(request: StaffRequest, pk: int) -> HttpResponse:
     """One message: what was said, when, to whom, every attempt, and what may still be decided."""
     row = _outgoing(request, pk)
     tries = row.tries.order_by("number")[:PAGE]
@@ -45,7 +45,7 @@ def outgoing(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 @xframe_options_sameorigin
 @staff(*EVERYONE)
-def body(request: HttpRequest, pk: int) -> HttpResponse:
+def body(request: StaffRequest, pk: int) -> HttpResponse:
     """The HTML exactly as it was handed over, for the frame on the message's page."""
     row = _outgoing(request, pk)
     if not row.rendered or not row.rendered.get("html"):
@@ -57,7 +57,7 @@ def body(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 @staff(*EVERYONE)
-def customer_mail(request: HttpRequest, pk: int) -> HttpResponse:
+def customer_mail(request: StaffRequest, pk: int) -> HttpResponse:
     """Everything one customer was sent, was not sent, or will be sent, newest first."""
     customer = get_object_or_404(Customer, pk=pk)
     rows = ledger.seen_by(request.user).filter(customer=customer).order_by("-due_at", "-id")
@@ -85,7 +85,7 @@ def _only(row: Outgoing) -> Any:
 
 @require_POST
 @staff(*AGENTS)
-def decide(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+def decide(request: StaffRequest, pk: int, verb: str) -> HttpResponse:
     """A person's word on one message; where somebody was faster, nothing happens and the page says how it is now."""
     if verb not in DECISIONS:
         raise Http404
@@ -98,7 +98,7 @@ def decide(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
         row.refresh_from_db()
         now_it_is = {"title": row, "state": row.get_state_display()}
         messages.warning(request, _("Nothing changed. “%(title)s” is: %(state)s.") % now_it_is)
-    if request.htmx and row.customer_id:  # type: ignore[attr-defined]
+    if request.htmx and row.customer_id:
         shown = {"ledger": ledger.ledger(row.customer_id, request.user), "customer": row.customer}
         return render(request, "customers/_ledger.html", shown)
     return redirect(back(request, reverse("outgoing", args=[pk])))
@@ -106,7 +106,7 @@ def decide(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
 
 @require_safe
 @staff(*MANAGERS)
-def stuck(request: HttpRequest) -> HttpResponse:
+def stuck(request: StaffRequest) -> HttpResponse:
     """All that does not move, with its reason and a button; and the sum that shows no mail is lost."""
     unknown, waiting, mails, failing = ledger.unsettled(), ledger.stuck(), operations.quarantined(), dispatch.failing()
     sums = operations.sums()
@@ -129,13 +129,13 @@ def stuck(request: HttpRequest) -> HttpResponse:
     return render(request, "operations/stuck.html", context)
 
 
-def _ids(request: HttpRequest) -> list[int]:
+def _ids(request: StaffRequest) -> list[int]:
     return [int(text) for text in request.POST.getlist("id")[:500] if text.isascii() and text.isdigit() and len(text) < 19]
 
 
 @require_POST
 @staff(*MANAGERS)
-def read_again(request: HttpRequest) -> HttpResponse:
+def read_again(request: StaffRequest) -> HttpResponse:
     """Quarantined mail back into the line: those ticked, or all of them."""
     rows = operations.quarantined()
     count = operations.read_again(rows if "all" in request.POST else rows.filter(pk__in=_ids(request)), by=request.user)
@@ -145,7 +145,7 @@ def read_again(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @staff(*MANAGERS)
-def deliver_again(request: HttpRequest) -> HttpResponse:
+def deliver_again(request: StaffRequest) -> HttpResponse:
     """Events that a subscriber failed on, once more and at once: those ticked, or all of them."""
     rows = dispatch.failing()
     count = operations.deliver_again(rows if "all" in request.POST else rows.filter(pk__in=_ids(request)), by=request.user)

@@ -11,7 +11,7 @@ from helpdesk.accounts.models import AuditEntry, User
 from helpdesk.customers import dispatch, timeline
 from helpdesk.customers.models import Customer, Event, EventDelivery
 from helpdesk.lib.dates import moved, now
-from helpdesk.mail import outbox
+from helpdesk.mail import operations, outbox
 from helpdesk.mail.models import Class, IncomingMail, Lane, Mailbox, Outgoing, State
 
 Browser = Callable[[User], Client]
@@ -75,6 +75,7 @@ def test_quarantined_mail_is_read_again_and_the_sum_holds(browser: Browser, mia:
     assert (rows[3].state, rows[3].attempts, rows[3].reason, bytes(rows[3].raw)) == ("accepted", 0, "", b"\x00\xff raw")
     rows[0].refresh_from_db()
     assert rows[0].state == "ticketed"  # only what is in quarantine is read again
+    assert operations.read_again(IncomingMail.objects.filter(pk=rows[2].pk), by=mia) == 0  # ignored stays ignored
     page.post("/operations/mail/again/", {"all": "1"})
     page.post("/operations/mail/again/", {"all": "1"})
     assert AuditEntry.objects.filter(action="mail.read_again").count() == 2
