@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,7 @@ class Insert:
     model: type[models.Model]
     sql: str
     old_id: int
-    values: list[tuple[Any, str | None, bool]]  # value, the model it is an id of, whether it must be new each time
+    values: list[tuple[Any, str | None, int]]  # value, the model it is an id of, `_unique`
 
 
 class SameRows:
@@ -56,18 +57,18 @@ class SameRows:
     @transaction.atomic
     def write(self) -> None:
         """All of them once more, in one transaction, under a new mark."""
-        new = f"again{next(numbers)}"
+        new = f"a{os.getpid()}n{next(numbers)}"  # processes that were forked count alike
         ids: dict[tuple[str, int], int] = {}
         with connection.cursor() as cursor:
             for insert in self.inserts:
                 cursor.execute(insert.sql, [self._again(value, of, unique, new, ids) for value, of, unique in insert.values])
                 ids[insert.model._meta.label, insert.old_id] = cursor.fetchone()[0]
 
-    def _again(self, value: Any, of: str | None, unique: bool, new: str, ids: dict[tuple[str, int], int]) -> Any:
+    def _again(self, value: Any, of: str | None, unique: int, new: str, ids: dict[tuple[str, int], int]) -> Any:
         if of and value is not None:
-            return ids.get((of, value), None if unique else value)
+            return ids.get((of, value), value)
         if isinstance(value, str):
-            return value.replace(self.mark, new) if self.mark in value else f"{new}{value}"[: len(value)] if unique else value
+            return value.replace(self.mark, new) if self.mark in value else f"{new}{value}"[:unique] if unique else value
         return value
 
 
@@ -104,8 +105,9 @@ def _names(field: Any) -> str | None:
     return PLAIN.get(field.attname)
 
 
-def _unique(field: Any) -> bool:
-    return bool(field.unique) or field.attname == "digest"
+def _unique(field: Any) -> int:
+    """How long a text may be that must be another one each time; 0 where it may stay."""
+    return (field.max_length or 0) if field.unique or field.attname == "digest" else 0
 
 
 def _value(row: models.Model, field: Any) -> Any:

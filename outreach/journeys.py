@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from helpdesk.customers.models import Address, Customer, Event
 from helpdesk.customers.timeline import Fact, record_all
 from helpdesk.lib.dates import now
+from helpdesk.lib.rows import update
 from helpdesk.mail import outbox
 from helpdesk.mail.models import WAITING, Lane, Outgoing, State
 from outreach.models import Campaign, Enrolment, EnrolmentQuerySet, Version
@@ -110,8 +111,7 @@ def move_on(moves: Moves, *, start: int | None = None) -> None:
         enrolment.step, enrolment.next_at = planned.step, planned.due_at
         rows.append(message_for(enrolment, planned, addresses.get(enrolment.customer_id)))
     _end(done, Enrolment.State.FINISHED, "")
-    Enrolment.objects.bulk_update([e for e, _base in moves], ["step", "next_at", "state", "reason", "finished_at"],
-                                  batch_size=BATCH)
+    update([e for e, _base in moves], ["step", "next_at", "state", "reason", "finished_at"])
     outbox.plan(rows)
     record_all(finished_fact(e) for e in done)
 
@@ -136,7 +136,7 @@ def leave(enrolments: EnrolmentQuerySet, *, state: str, reason: str, by: object 
     """Take these out: what of theirs still waits is cancelled. The caller holds the customers' locks where it can race."""
     chosen = list(enrolments.active().select_for_update(of=("self",)).select_related("campaign"))
     _end(chosen, state, reason)
-    Enrolment.objects.bulk_update(chosen, ["state", "reason", "finished_at", "next_at"], batch_size=BATCH)
+    update(chosen, ["state", "reason", "finished_at", "next_at"])
     record_all(finished_fact(enrolment) for enrolment in chosen)
     outbox.cancel(Outgoing.objects.filter(enrolment_id__in=[e.pk for e in chosen]), reason=reason, by=by)
     return len(chosen)

@@ -113,7 +113,7 @@ class Load:
         client = Client(self.scene, self.token)
         while not self.ending.is_set():
             key = f"t{next(self.numbers)}"
-            body: dict[str, Any] = {"subject": key, "text": "It does not work.", "customer": {"external_id": f"c{random.randrange(CUSTOMERS)}"}}
+            body: dict[str, Any] = {"subject": key, "text": "It does not work.", "requester": {"external_id": f"c{random.randrange(CUSTOMERS)}"}}
             status, content, _headers = client.ask("POST", "/api/v1/tickets", json.dumps(body).encode(), Idempotency_Key=key)
             if status not in (200, 201):
                 self.failed("ticket", status, content)

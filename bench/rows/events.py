@@ -126,8 +126,8 @@ SEGMENT = {"all": [
 BY_HAND = """
     SELECT count(*) FROM customers_customer c
     WHERE c.attributes->>'plan' = 'pro'
-      AND (SELECT count(*) FROM customers_event e WHERE e.customer_id = c.id AND e.kind = 'order_placed'
-           AND e.occurred_at >= %s AND e.occurred_at <= %s) >= 2
+      AND c.id IN (SELECT customer_id FROM customers_event WHERE kind = 'order_placed' AND occurred_at >= %s AND occurred_at <= %s
+                   GROUP BY customer_id HAVING count(*) >= 2)
       AND NOT EXISTS (SELECT 1 FROM tickets_ticket t WHERE t.requester_id = c.id AND t.status IN ('new', 'open', 'pending', 'hold'))
 """
 

@@ -32,7 +32,7 @@ def measure(results: Results, size: Sizes) -> None:
         return urlencode(fields).encode(), fields
 
     def call(mark: str) -> bytes:
-        return json.dumps({"subject": mark, "text": TEXT, "customer": {"email": f"{mark}@new-customers.example"}}).encode()
+        return json.dumps({"subject": mark, "text": TEXT, "requester": {"email": f"{mark}@new-customers.example"}}).encode()
 
     def by_form() -> None:
         browser = Client()
@@ -52,6 +52,7 @@ def measure(results: Results, size: Sizes) -> None:
         ("by API", "/api/v1/tickets", by_api, "mark0api", call, api_headers, 201),
     ):
         bare.rows = SameRows(work, mark)
+        bare.rows.write()
         ours, limit = listen(), listen()
         with children(pages(ours), pages(ours), pages(limit, urlconf="bench.bare"), pages(limit, urlconf="bench.bare")):
             ready(ours.getsockname())

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 
 from django.contrib.auth import get_user_model
+from django.db import connection
 from django.test import Client
 
 from bench import place
 from bench.measure import Results, in_turn, p95, seconds, statements
 from bench.place import SMALL, Sizes
 from helpdesk.demo.management.commands.load_bench_data import LONG, SHORT
+from tickets import listing, search
 from tickets.models import Ticket
 
 
@@ -67,28 +69,25 @@ def measure(results: Results, size: Sizes) -> None:
 
 
 def _search(results: Results, client: Client, number: int, rounds: int) -> None:
-    """The page against its own one statement, sent again by hand."""
-    from django.db import connection
+    """Finding and fetching the first page, against the one statement it ends in, sent again by hand."""
+    reader = get_user_model().objects.get(email="agent-5@bench.example")
+    sent: list[tuple[str, object]] = []
 
-    path = "/inbox/?q=refund+invoice+status:closed"
-    slow: list[tuple[str, object]] = []
+    def find() -> None:
+        listing.page(search.search(reader, "refund invoice"), listing.VIEWS["open"], reader)
 
     def watch(execute, sql, params, many, context):  # type: ignore[no-untyped-def]
-        slow.append((sql, params))
+        sent.append((sql, params))
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(watch):
-        client.get(path)
-    sql, params = max(((s, p) for s, p in slow if "tickets_ticket" in s and "tsquery" in s), key=lambda each: len(each[0]))
+        find()
+    sql, params = max(sent, key=lambda each: len(each[0]))
 
-    def statement() -> float:
-        def run() -> None:
-            with connection.cursor() as cursor:
-                cursor.execute(sql, params)
-                cursor.fetchall()
+    def statement() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, params)
+            cursor.fetchall()
 
-        run()
-        return p95([seconds(run) for _ in range(number)])
-
-    page, bare = in_turn(rounds, lambda: times(client, path, number), statement)
-    results.at_most("search by words and a field, p95, against its statement", page * 1000, "ms", limit=bare * 1000, budget=2)
+    found, bare = in_turn(rounds, *(lambda run=run: p95([seconds(run) for _ in range(number)]) for run in (find, statement)))
+    results.at_most("search by words, p95, against its statement", found * 1000, "ms", limit=bare * 1000, budget=2)

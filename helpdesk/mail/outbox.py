@@ -17,8 +17,9 @@ from django.utils.translation import gettext as _
 from helpdesk.customers.models import Customer
 from helpdesk.customers.timeline import Fact, record_all
 from helpdesk.lib.dates import now
+from helpdesk.lib.rows import update
 from helpdesk.live import bell
-from helpdesk.mail.models import GONE, WAITING, Class, Lane, MailSwitch, Outgoing, State
+from helpdesk.mail.models import GONE, WAITING, Class, Lane, Mailbox, MailSwitch, Outgoing, State
 from helpdesk.mail.verdicts import GO, Go, Hold, Never, Verdict
 
 BATCH = 500
@@ -47,6 +48,10 @@ def plan(rows: list[Outgoing]) -> list[Outgoing]:
     unique = {row.key: row for row in rows}
     known = set(Outgoing.objects.filter(key__in=unique).values_list("key", flat=True))
     fresh = [row for key, row in unique.items() if key not in known]
+    homeless = [row for row in fresh if row.mailbox_id is None]
+    if usual := Mailbox.objects.filter(is_default=True).first() if homeless else None:
+        for row in homeless:
+            row.mailbox = usual  # so that an answer arrives where we listen
     Outgoing.objects.bulk_create(fresh, batch_size=1000, ignore_conflicts=True)
     ids = dict(Outgoing.objects.filter(key__in=[row.key for row in fresh]).values_list("key", "pk"))
     for row in fresh:
@@ -92,7 +97,7 @@ def _wake(lane: str, moment: datetime) -> int:
     for row in silent:
         row.state, row.owner, row.lease_until = State.UNKNOWN, "", None
         row.reason = _("The sender stopped before the mail server's answer was recorded")
-    Outgoing.objects.bulk_update(silent, ["state", "owner", "lease_until", "reason"])
+    update(silent, ["state", "owner", "lease_until", "reason"])
     record_all(fact("mail.unknown", row) for row in silent)
     return moved + len(silent)
 
@@ -143,9 +148,7 @@ def apply(row: Outgoing, verdict: Verdict, at: datetime, *, go: str) -> None:
 
 def save_verdicts(rows: list[Outgoing], at: datetime) -> None:
     """Write what ``apply`` set, and the events of those that do not go."""
-    Outgoing.objects.bulk_update(
-        rows, ["state", "reason", "hold_until", "hold_for", "hold_limit", "finished_at", "owner", "lease_until"], batch_size=500
-    )
+    update(rows, ["state", "reason", "hold_until", "hold_for", "hold_limit", "finished_at", "owner", "lease_until"])
     kinds = {State.HELD: "mail.held", State.WITHHELD: "mail.withheld"}
     record_all(fact(kinds[State(row.state)], row, at=at) for row in rows if row.state in kinds)
 
@@ -155,7 +158,7 @@ def fact(kind: str, row: Outgoing, *, actor: str = "", at: datetime | None = Non
     payload = {
         "outgoing": row.pk, "kind": row.kind, "title": row.title, "reason": row.reason, "ticket": row.ticket_id,
         "message": row.message_id, "campaign": row.campaign_id, "version": row.version_id, "enrolment": row.enrolment_id,
-        "step": row.step,
+        "step": row.step, "address": row.address_id,
     }
     return Fact(kind, row.customer_id, at, actor, {name: value for name, value in payload.items() if value not in (None, "")})
 

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from helpdesk.customers.timeline import record_all
 from helpdesk.lib.dates import now
+from helpdesk.lib.rows import update
 from helpdesk.live.streams import announce
 from helpdesk.mail import mime, outbox
 from helpdesk.mail.models import Attempt, Lane, Outgoing, State
@@ -125,7 +126,7 @@ def _stamp_rows(rows: list[Outgoing], texts: dict[int, Content], owner: str, at:
         text = texts[row.pk]
         row.state, row.sent_at = State.SENDING, at
         row.rendered = {"subject": text.subject, "text": text.text, "html": text.html}
-    Outgoing.objects.bulk_update(rows, ["state", "sent_at", "attempts", "rfc_id", "rendered"])
+    update(rows, ["state", "sent_at", "attempts", "rfc_id", "rendered"])
     Outgoing.objects.filter(pk__in=[row.pk for row in rows]).update(lease_until=ClockTimestamp() + lease)
     Attempt.objects.bulk_create(Attempt(outgoing=row, number=row.attempts, owner=owner, started_at=at) for row in rows)
 
@@ -152,14 +153,12 @@ def record(results: list[tuple[Outgoing, Handover]], owner: str) -> None:
     rows = [(row, result) for row, result in results if row.pk in ours]
     for row, result in rows:
         judge(row, result, at)
-    Outgoing.objects.bulk_update(
-        [row for row, _ in rows], ["state", "reason", "next_at", "owner", "lease_until", "finished_at"]
-    )
+    update([row for row, _ in rows], ["state", "reason", "next_at", "owner", "lease_until", "finished_at"])
     tries = {(t.outgoing_id, t.number): t for t in Attempt.objects.filter(outgoing__in=ours, outcome=Attempt.Outcome.STARTED)}
     for row, result in rows:
         attempt = tries[row.pk, row.attempts]
         attempt.outcome, attempt.code, attempt.answer, attempt.ended_at = result.outcome, result.code, result.answer, at
-    Attempt.objects.bulk_update(tries.values(), ["outcome", "code", "answer", "ended_at"])
+    update(tries.values(), ["outcome", "code", "answer", "ended_at"])
     kinds = {State.ACCEPTED: "mail.sent", State.FAILED: "mail.failed", State.UNKNOWN: "mail.unknown"}
     record_all(fact(kinds[State(row.state)], row, at=at) for row, _ in rows if row.state in kinds)
     announce(*{f"ticket:{row.ticket_id}" for row, _ in rows if row.ticket_id})

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 
 from helpdesk.accounts.models import Role, Team, User
-from helpdesk.customers.models import Address, Customer, Event, Subscription
+from helpdesk.customers.models import Address, Customer, Event, FieldDefinition, Subscription
 from helpdesk.demo.bulk import catch_up, copy
 from helpdesk.lib.dates import now
 from helpdesk.mail.models import Mailbox
@@ -71,6 +71,9 @@ class Command(BaseCommand):
         teams = Team.objects.bulk_create(Team(slug=f"team-{n}", name=f"Team {n}") for n in range(TEAMS))
         Mailbox.objects.create(slug="support", name="Support", address="support@bench.example", team=teams[0], is_default=True)
         Subscription.objects.create(slug="tips", name="Tips", opt_in=False)
+        kinds = FieldDefinition.Type
+        for key, type_, choices in (("plan", kinds.CHOICE, PLANS), ("seats", kinds.NUMBER, []), ("country", kinds.TEXT, [])):
+            FieldDefinition.objects.create(subject="customer", key=key, label=key.title(), type=type_, choices=choices)
         roles = [Role.ADMIN, Role.MANAGER] + [Role.AGENT] * (AGENTS - 2)
         users = User.objects.bulk_create(
             User(email=f"agent-{n}@bench.example", name=f"Agent {n}", role=role, password=UNUSABLE_PASSWORD_PREFIX)
