@@ -55,7 +55,7 @@ def load(ticket: Ticket, reader: User, *, before: int | None = None) -> Conversa
     messages = list(found[: SHOWN + 1])
     earlier = messages[SHOWN - 1].pk if len(messages) > SHOWN else None
     messages = messages[:SHOWN][::-1]
-    last = messages[-1].pk if messages else 0
+    last = messages[-1].pk if messages and not before else ticket.last_message_id or 0
     ours = [m.outgoing_id for m in messages if m.outgoing_id]
     sent = Outgoing.objects.in_bulk([pk for pk in [*ours, ticket.outgoing_id] if pk])
     for message in messages:

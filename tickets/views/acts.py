@@ -21,7 +21,7 @@ from tickets.access import ticket_for
 from tickets.changes import change as change_ticket
 from tickets.forms import ChangeForm, ComposeForm, DraftForm
 from tickets.models import Draft, Message, Status, Ticket, TicketClosed
-from tickets.views.desk import after, show
+from tickets.views.desk import after, show, view_query
 
 FEW = 30  # answers to choose from
 
@@ -82,7 +82,7 @@ def compose(request: HttpRequest, number: int) -> HttpResponse:
     except (TicketClosed, replies.NoAddress, BadAddress) as error:
         remember(request, ticket, files)
         return show(request, ticket_for(request.user, number), fault=str(error), status=409)  # type: ignore[arg-type]
-    undo = reverse("ticket-unsend", args=[ticket.number, sent.pk])
+    undo = reverse("ticket-unsend", args=[ticket.number, sent.pk]) + view_query(request)
     messages.success(
         request,
         format_html(

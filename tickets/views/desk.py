@@ -56,10 +56,16 @@ def list_context(request: HttpRequest, slug: str) -> dict[str, Any]:
 @staff(*EVERYONE)
 @require_safe
 def ticket(request: HttpRequest, number: int) -> HttpResponse:
-    """One ticket; ``?part=thread`` is the conversation alone."""
+    """One ticket; ``?part=thread`` and ``?part=customer`` are its parts alone, for a page that is open already."""
     found = ticket_for(request.user, number)  # type: ignore[arg-type]
     if request.GET.get("part") == "thread":
-        return render(request, "tickets/_thread.html", {"ticket": found, **thread_context(request, found)})
+        return render(
+            request,
+            "tickets/_thread.html",
+            {"ticket": found, "may_reply": may_reply(request, found), **thread_context(request, found)},
+        )
+    if request.GET.get("part") == "customer":
+        return render(request, "tickets/_about.html", {"ticket": found, **about(request, found)})
     return show(request, found)
 
 
@@ -83,7 +89,6 @@ def show(
 ) -> HttpResponse:
     """The ticket's panes for htmx, the whole desk otherwise. ``address`` is where the browser is then, if not there already."""
     view = listing.VIEWS.get(view_slug(request), listing.VIEWS[listing.FIRST])
-    request.ticket = ticket  # type: ignore[attr-defined]  # so that panels know what is on the page already
     living = ticket.status != Status.CLOSED
     context = {
         "ticket": ticket,
@@ -96,10 +101,9 @@ def show(
         "once": get_random_string(24),
         "statuses": Status.choices[1:5],
         "priorities": Priority.choices,
-        "may_reply": living and may(request.user, "reply"),
+        "may_reply": may_reply(request, ticket),
         "may_change": living and may(request.user, "change"),  # type: ignore[arg-type]
-        "panels": panels(request, ticket.requester),
-        "facts": facts(ticket.requester),
+        **about(request, ticket),
         **thread_context(request, ticket),
     }
     if form is not None:
@@ -120,6 +124,16 @@ def view_slug(request: HttpRequest) -> str:
 
 def view_query(request: HttpRequest) -> str:
     return f"?view={view_slug(request)}" if view_slug(request) else ""
+
+
+def may_reply(request: HttpRequest, ticket: Ticket) -> bool:
+    return ticket.status != Status.CLOSED and may(request.user, "reply")  # type: ignore[arg-type]
+
+
+def about(request: HttpRequest, ticket: Ticket) -> dict[str, Any]:
+    """The customer beside the conversation."""
+    request.ticket = ticket  # type: ignore[attr-defined]  # so that panels know what is on the page already
+    return {"facts": facts(ticket.requester), "panels": panels(request, ticket.requester)}
 
 
 def facts(customer: Customer) -> list[tuple[str, Any]]:

@@ -7,8 +7,27 @@ function mark() {
     row.toggleAttribute("aria-current", here);
     if (here) { row.setAttribute("aria-current", "true"); row.removeAttribute("data-unread"); }
   });
+  place();
 }
 
+/** Which row of the list is open, and how many there are; the steps press its neighbours. */
+function place() {
+  const rows = [...document.querySelectorAll("[data-list] .row")], at = rows.findIndex(row => row.matches("[aria-current]"));
+  const steps = document.querySelector("[data-steps]");
+  if (!steps) return;
+  steps.hidden = at < 0;
+  const position = steps.querySelector("[data-position]");
+  position.textContent = `${at + 1} ${position.dataset.of} ${rows.length}`;
+  steps.querySelectorAll("[data-step]").forEach(button => { button.disabled = !rows[at + Number(button.dataset.step)]; });
+}
+
+document.addEventListener("click", event => {
+  const step = event.target.closest("[data-step]");
+  const rows = [...document.querySelectorAll("[data-list] .row")], at = rows.findIndex(row => row.matches("[aria-current]"));
+  if (step) rows[at + Number(step.dataset.step)]?.click();
+});
+
+mark();
 document.addEventListener("htmx:afterSettle", event => {
   if (event.detail.target?.dataset?.pane === "ticket" || event.target.id === "ticket-pane") {
     desk.dataset.open = "ticket";
@@ -22,7 +41,7 @@ document.addEventListener("htmx:historyRestore", () => location.reload()); // th
 
 document.addEventListener("click", event => {
   const kind = event.target.closest("[data-composer] .choice > *");
-  if (kind && (event.target === kind || event.detail > 0)) kind.closest("form").elements.text.focus();
+  if (kind && (event.target === kind || event.detail > 0)) setTimeout(() => kind.closest("form").elements.text.focus()); // after the label has had its own way
 
   const answer = event.target.closest("[data-insert]"), area = document.querySelector("[data-composer] textarea");
   if (!answer || !area) return;
