@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from django.db.models import Q, QuerySet
 
@@ -52,9 +53,15 @@ def faces(tree: Any) -> list[Customer]:
 
 
 def kinds() -> list[str]:
-    """Kinds of events that came from outside lately, for the form to offer."""
+    """What can start a campaign: kinds that came from outside lately, and those of our own that we listen to."""
     newest = Event.objects.exclude(source="").order_by("-received_at").values("pk")[:LOOKED_AT]
-    return sorted(Event.objects.filter(pk__in=newest).values_list("kind", flat=True).distinct())
+    seen = Event.objects.filter(pk__in=newest).values_list("kind", flat=True).distinct()
+    return sorted({*seen, *(kind for kind in settings.EVENT_SUBSCRIBERS if "*" not in kind and starts_something(kind))})
+
+
+def starts_something(kind: str) -> bool:
+    """Whether an event of this kind reaches ``triggers.on_events``: all from outside, and some of our own."""
+    return "outreach.triggers.on_events" in settings.EVENT_SUBSCRIBERS.get(kind, settings.EVENT_SUBSCRIBERS["*external*"])
 
 
 def search(words: str) -> list[Customer]:

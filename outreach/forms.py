@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from helpdesk.lib import conditions
-from outreach import messages, rows
+from outreach import audience, messages, rows
 from outreach.models import Campaign, Version, open_ticket
 
 UNITS = {"minutes": 60, "hours": 3600, "days": 86400}
@@ -75,6 +75,9 @@ class VersionForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or self.cleaned_data
+        for name in ("trigger_kind", "exit_kind"):
+            if data.get(name) and not audience.starts_something(data[name]):
+                self.add_error(name, _("“%s” is a kind of our own that starts and ends nothing.") % data[name])
         if data.get("exit_kind") and data["exit_kind"] == data.get("trigger_kind"):
             self.add_error("exit_kind", _("What ends it cannot be what starts it."))
         if bool(data.get("quiet_from")) != bool(data.get("quiet_until")) and not self.errors:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
+from liquid.exceptions import LiquidError
 
 from helpdesk.customers.models import Address, Customer
 from helpdesk.lib import dates, signing
@@ -35,7 +36,7 @@ def _render(row: Outgoing, version: Version, person: Values) -> Content | Missin
     try:
         with as_reader(values) as language:
             subject, text, html = compose(version, step, language).write(complete(step, values, url))
-    except MissingValue as error:
+    except (MissingValue, LiquidError) as error:
         return Missing(_("Not sent: nobody knows %s") % error)
     headers = {}
     if url:

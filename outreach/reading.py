@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -35,7 +36,9 @@ def who(version: Version) -> dict[str, Any]:
 
 
 def when(version: Version) -> dict[str, Any]:
-    """The trigger in words, and how often it happened of late (counted up to 10,000)."""
+    """How often the trigger came from outside of late, counted up to 10,000; not known of our own kinds."""
+    if version.trigger_kind in settings.EVENT_SUBSCRIBERS:
+        return {"seen": None, "limit": COUNTED_UP_TO}
     recent = Event.objects.exclude(source="").filter(received_at__gt=now() - RECENT, kind=version.trigger_kind)
     return {"seen": len(recent.values_list("pk", flat=True)[:COUNTED_UP_TO]), "limit": COUNTED_UP_TO}
 

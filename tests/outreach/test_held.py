@@ -7,7 +7,7 @@ import pytest
 from django.db import connection, transaction
 
 from helpdesk.customers import identity
-from helpdesk.customers.models import Subscription
+from helpdesk.customers.models import Event, Subscription
 from helpdesk.lib import dates
 from helpdesk.mail import outbox
 from helpdesk.mail.models import Mailbox, Outgoing, State
@@ -46,6 +46,7 @@ def test_held_while_a_ticket_is_open_and_sent_when_it_is_solved(campaign, happen
         drain()
         row.refresh_from_db()
         assert row.state == State.HELD and not sink.to("ben@carter.example")
+        assert Event.objects.filter(kind="mail.held", payload__outgoing=row.pk).count() == 1  # and was not asked in vain
         second.solve(by=ana)
         drain()
     assert [got.message["Subject"] for got in sink.to("ben@carter.example")] == ["Your parcel A-1"]
@@ -59,6 +60,22 @@ def test_the_reason_names_the_ticket(campaign, happens, drain, ben, support):
     happens("order_shipped", ben, order_id="A-1")
     drain()
     assert Outgoing.objects.get(kind="campaign.message").reason == f"Held until ticket #{ticket.number} is solved"
+
+
+@pytest.mark.django_db
+def test_a_solved_ticket_starts_a_campaign_of_its_own_once(campaign, drain, sink, ben, support, ana):
+    campaign(trigger_kind="ticket.solved", entry_key="ticket", exit_kind="ticket.reopened", wait=3600,
+             steps=[{"do": "wait", "seconds": 3600}, {"do": "send", "subject": "How is it?", "body": "x", "fallbacks": {}}])
+    ticket = opened(ben, support)
+    ticket.solve(by=ana)
+    drain()
+    assert Enrolment.objects.get().entry_key == str(ticket.pk)
+    ticket.reopen(by=ana)
+    drain()
+    assert Enrolment.objects.get().state == Enrolment.State.LEFT
+    ticket.solve(by=ana)
+    drain()
+    assert Enrolment.objects.count() == 1 and not sink.to("ben@carter.example")
 
 
 @pytest.mark.django_db

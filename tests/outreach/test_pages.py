@@ -91,6 +91,7 @@ WRONG = [
     ({"trigger_kind": "order shipped; drop"}, "It starts when"),
     ({"exit_kind": "order_shipped"}, "cannot be what starts it"),
     ({"entry_key": "a..b"}, "Once for each"),
+    ({"trigger_kind": "ticket.noted"}, "starts and ends nothing"),
     ({"m-0-body": "{{ settings.SECRET_KEY }}"}, "knows nothing called “settings”"),
     ({"m-0-body": "{% include 'x' %}"}, "include"),
     ({"m-0-subject": "{{ customer.name"}, "Subject"),
