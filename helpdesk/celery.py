@@ -3,7 +3,7 @@
 import os
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import beat_init, setup_logging
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "helpdesk.settings")
@@ -17,3 +17,9 @@ app.autodiscover_tasks()
 @setup_logging.connect
 def keep_our_logging(**_: object) -> None:
     """Celery would install its own handlers; settings.LOGGING has the say."""
+
+
+@beat_init.connect
+def first_heartbeat(**_: object) -> None:
+    """At once, so that /healthz is green when the first worker is there, and not five seconds later."""
+    app.send_task("helpdesk.live.tasks.heartbeat")

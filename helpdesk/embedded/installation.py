@@ -14,7 +14,8 @@ from helpdesk.embedded.folder import Refused
 from helpdesk.embedded.process import Program
 
 ROOT = Path(__file__).resolve().parents[2]
-WORKERS = {"replies": 2, "campaigns": 2, "ingest": 2, "maintenance": 1}  # queue → tasks at a time
+# queues of a worker → tasks at a time; a process costs 75 MB, and maintenance is too little work for its own
+WORKERS = {"replies,maintenance": 3, "campaigns": 2, "ingest": 2}
 # `prepare` has run the checks; without them a worker does without the pages and their 35 MB. No banner, and no warning
 # to root: what must not be root here, PostgreSQL and Valkey, is not
 CELERY = ("-W", "ignore:You're running the worker", "-m", "celery", "--quiet", "--skip-checks", "-A", "helpdesk.celery")
@@ -68,10 +69,11 @@ class Installation:
         web += ["--no-access-log", "--no-server-header", "--lifespan", "off", "--log-level", "warning"]
         web += ["--timeout-graceful-shutdown", "3"]
         programs = [self.python("web", "-m", *web)]
-        for queue, tasks in WORKERS.items():
+        for queues, tasks in WORKERS.items():
+            name = queues.partition(",")[0]
             # threads, not forks: tasks wait for the database and for SMTP, and half the processes need half the memory
-            worker = ["worker", "-Q", queue, "-n", f"{queue}@%h", "--pool", "threads", "--concurrency", str(tasks)]
-            programs.append(self.python(queue, *CELERY, *worker, "--without-gossip", "--without-mingle"))
+            worker = ["worker", "-Q", queues, "-n", f"{name}@%h", "--pool", "threads", "--concurrency", str(tasks)]
+            programs.append(self.python(name, *CELERY, *worker, "--without-gossip", "--without-mingle"))
         # in memory: every entry of the schedule only says "look at the database", so there is nothing to remember
         programs.append(self.python("beat", *CELERY, "beat", "--scheduler", "celery.beat:Scheduler"))
         if (ROOT / "helpdesk/mail/management/commands/smtp_listener.py").exists():

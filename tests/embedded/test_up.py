@@ -34,7 +34,7 @@ def test_an_installation_lives_through_every_end_and_keeps_its_data(folder: Path
     status, body = first.get("/healthz")
     assert status in {200, 503} and json.loads(body)["database"]["ok"], "the first workers may still be on their way"
     names = set(first.pids())
-    assert names >= {"up", "postgres", "valkey", "web", "replies", "campaigns", "ingest", "maintenance", "beat"}
+    assert names >= {"up", "postgres", "valkey", "web", "replies", "campaigns", "ingest", "beat"}
     assert stat.S_IMODE((data / "secret_key").stat().st_mode) == 0o600
     key = (data / "secret_key").read_text()
     query(data, "CREATE TABLE kept (word text)")
