@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from helpdesk.customers import segment_views, views
+from helpdesk.customers import segment_views, setup_views, views
 
 urlpatterns = [
     path("customers/", views.customers, name="customers"),
@@ -16,5 +16,11 @@ urlpatterns = [
     path("segments/", segment_views.segment_list, name="segments"),
     path("segments/new/", segment_views.segment, name="segment-add"),
     path("segments/meant/", segment_views.meant, name="segment-meant"),
+    path("subscriptions/", setup_views.subscriptions, name="subscriptions-set-up"),
+    path("subscriptions/new/", setup_views.subscription, name="subscription-add"),
+    path("subscriptions/<int:pk>/", setup_views.subscription, name="subscription"),
+    path("fields/", setup_views.fields, name="fields"),
+    path("fields/new/", setup_views.field, name="field-add"),
+    path("fields/<int:pk>/", setup_views.field, name="field"),
     path("segments/<int:pk>/", segment_views.segment, name="segment"),
 ]

@@ -1,0 +1,92 @@
+"""What managers and admins set up about customers: subscriptions and custom fields."""
+
+from typing import Any
+
+from django import forms
+from django.db import transaction
+from django.utils.text import slugify
+from django.utils.translation import gettext_lazy as _
+
+from helpdesk.accounts.models import User, audit
+from helpdesk.customers.models import FieldDefinition, Subscription
+
+Type = FieldDefinition.Type
+
+
+class SetupForm(forms.ModelForm):
+    """A form that saves itself with a line in the audit log, if anything changed."""
+
+    noun = ""
+    told: tuple[str, ...] = ()  # what the audit log tells of it
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.before = self._facts() if self.instance.pk else None
+
+    def _facts(self) -> dict[str, Any]:
+        return {name: getattr(self.instance, name) for name in self.told}
+
+    @transaction.atomic
+    def keep(self, *, by: User) -> Any:
+        after = self._facts()
+        if after == self.before:
+            return self.instance
+        self.instance.save()
+        audit(f"{self.noun}.changed" if self.before else f"{self.noun}.added", actor=by.ref,
+              subject=f"{self.noun}:{self.instance.pk}", before=self.before, after=after)
+        return self.instance
+
+
+class SubscriptionForm(SetupForm):
+    noun = "subscription"
+    told = ("name", "slug", "description", "opt_in")
+
+    class Meta:
+        model = Subscription
+        fields = ["name", "slug", "description", "opt_in"]
+        labels = {"name": _("Name"), "slug": _("Short name"), "description": _("What they get, and how often"),
+                  "opt_in": _("Only for those who said yes")}
+        help_texts = {"name": _("Customers read it when they choose."), "slug": _("For the API. It cannot be changed later."),
+                      "opt_in": _("Without this, everybody gets it until they say no.")}
+        widgets = {"description": forms.Textarea(attrs={"rows": 2})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["slug"].required = False
+        self.fields["slug"].disabled = self.instance.pk is not None
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or self.cleaned_data
+        if not said.get("slug") and "slug" not in self.errors:
+            said["slug"] = slugify(said.get("name", ""))[:60]
+            if not said["slug"]:
+                self.add_error("slug", _("Give it a short name of letters and digits."))
+        return said
+
+
+class FieldForm(SetupForm):
+    noun = "field"
+    told = ("subject", "label", "key", "type", "choices")
+    options = forms.CharField(label=_("Choices"), required=False, widget=forms.Textarea(attrs={"rows": 4}),
+                              help_text=_("One a line; only for a field of the type choice."))
+
+    class Meta:
+        model = FieldDefinition
+        fields = ["subject", "label", "key", "type"]
+        labels = {"subject": _("About"), "label": _("Name"), "key": _("Key"), "type": _("It holds")}
+        help_texts = {"key": _("The name of the attribute in the API, such as renews_on. It cannot be changed later.")}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["subject"].choices = FieldDefinition.Subject.choices[:2]  # type: ignore[attr-defined]  # tickets have no attributes yet
+        self.initial["options"] = "\n".join(self.instance.choices)
+        for name in ("subject", "key", "type"):
+            self.fields[name].disabled = self.instance.pk is not None
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or self.cleaned_data
+        lines = list(dict.fromkeys(line.strip()[:200] for line in said.get("options", "").splitlines() if line.strip()))
+        if said.get("type") == Type.CHOICE and not lines:
+            self.add_error("options", _("Give at least one choice."))
+        self.instance.choices = lines[:200] if said.get("type") == Type.CHOICE else []
+        return said

@@ -1,0 +1,59 @@
+"""Pages of what is set up about customers."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.db import IntegrityError, models
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from helpdesk.accounts.access import ADMINS, MANAGERS, StaffRequest, staff
+from helpdesk.customers.models import FieldDefinition, Subscription
+from helpdesk.customers.setup import FieldForm, SetupForm, SubscriptionForm
+
+FORM = ["GET", "HEAD", "POST"]
+
+
+@require_safe
+@staff(*MANAGERS)
+def subscriptions(request: StaffRequest) -> HttpResponse:
+    return render(request, "customers/subscription_list.html", {"rows": Subscription.objects.all()})
+
+
+@require_http_methods(FORM)
+@staff(*MANAGERS)
+def subscription(request: StaffRequest, pk: int | None = None) -> HttpResponse:
+    return _page(request, Subscription, SubscriptionForm, pk, "subscriptions-set-up", _("Add a subscription"))
+
+
+@require_safe
+@staff(*ADMINS)
+def fields(request: StaffRequest) -> HttpResponse:
+    rows = FieldDefinition.objects.exclude(subject=FieldDefinition.Subject.TICKET)
+    return render(request, "customers/field_list.html", {"rows": rows})
+
+
+@require_http_methods(FORM)
+@staff(*ADMINS)
+def field(request: StaffRequest, pk: int | None = None) -> HttpResponse:
+    return _page(request, FieldDefinition, FieldForm, pk, "fields", _("Add a field"))
+
+
+def _page(request: StaffRequest, model: type[models.Model], form_class: type[SetupForm], pk: int | None, home: str,
+          title: str) -> HttpResponse:
+    """One form for a new or known row; where it is kept, back to the list."""
+    found: Any = get_object_or_404(model, pk=pk) if pk else model()
+    title = str(found) if pk else title
+    form = form_class(request.POST or None, instance=found)
+    if request.method == "POST" and form.is_valid():
+        try:
+            form.keep(by=request.user)
+        except IntegrityError:  # the second of two clicks; the form has seen every earlier one
+            form.add_error(None, _("There is one of this name already."))
+        else:
+            messages.success(request, _("Saved"))
+            return redirect(home)
+    context = {"form": form, "title": title, "home": home, "new": pk is None}
+    return render(request, "customers/setup_form.html", context, status=422 if form.errors else 200)

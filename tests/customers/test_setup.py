@@ -1,0 +1,50 @@
+"""Subscriptions and custom fields, set up by those who may."""
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from helpdesk.accounts.models import AuditEntry, User
+from helpdesk.customers.models import FieldDefinition, Subscription
+
+Browser = Callable[[User], Client]
+
+
+def test_a_subscription_is_added_and_changed_but_keeps_its_short_name(browser: Browser, mia: User) -> None:
+    page = browser(mia)
+    said = {"name": "Product news", "description": "Monthly", "opt_in": "on"}
+    assert page.post("/subscriptions/new/", said).status_code == 302
+    assert page.post("/subscriptions/new/", said).status_code == 422  # the second click
+    news = Subscription.objects.get()
+    assert (news.slug, news.opt_in) == ("product-news", True)
+    for _ in range(2):
+        assert page.post(f"/subscriptions/{news.pk}/", {"name": "News", "slug": "other"}).status_code == 302
+    news.refresh_from_db()
+    assert (news.name, news.slug, news.opt_in) == ("News", "product-news", False)
+    assert AuditEntry.objects.count() == 2
+    assert page.post("/subscriptions/new/", {"name": "支払い"}).status_code == 422
+    assert "News" in page.get("/subscriptions/").content.decode()
+
+
+def test_a_field_has_a_type_and_a_key_for_good(browser: Browser, omar: User) -> None:
+    page = browser(omar)
+    said = {"subject": "customer", "label": "Plan", "key": "plan", "type": "choice", "options": "free\n pro \n\nfree"}
+    assert page.post("/fields/new/", {**said, "options": ""}).status_code == 422
+    assert page.post("/fields/new/", said).status_code == 302
+    assert page.post("/fields/new/", said).status_code == 422
+    plan = FieldDefinition.objects.get()
+    assert plan.choices == ["free", "pro"]
+    for _ in range(2):
+        page.post(f"/fields/{plan.pk}/", {**said, "key": "x", "type": "number", "label": "Their plan", "options": "a\nb"})
+    plan.refresh_from_db()
+    assert (plan.label, plan.key, plan.type, plan.choices) == ("Their plan", "plan", "choice", ["a", "b"])
+    assert [entry.after["choices"] for entry in AuditEntry.objects.order_by("pk")] == [["free", "pro"], ["a", "b"]]
+    assert "Their plan" in page.get("/fields/").content.decode()
+
+
+@pytest.mark.parametrize("url", ["/fields/", "/fields/new/", "/subscriptions/", "/subscriptions/new/"])
+def test_who_may_enter(browser: Browser, client: Client, ana: User, mia: User, url: str) -> None:
+    assert client.get(url).status_code == 302
+    assert browser(ana).get(url).status_code == 403
+    assert browser(mia).get(url).status_code == (403 if url.startswith("/fields") else 200)
