@@ -15,9 +15,10 @@ def dotted_names() -> Iterator[tuple[str, str]]:
         yield from ((f"OUTBOX[{kind!r}]", half[part]) for part in ("guard", "render"))
     yield "MAIL_HANDLER", settings.MAIL_HANDLER
     yield from (("PANELS", name) for name in settings.PANELS)
-    yield from (("RAIL", name) for name in [*settings.RAIL["places"], settings.RAIL["views"]])
+    yield from (("RAIL", name) for name in settings.RAIL["places"])
+    yield "RAIL", str(settings.RAIL["views"])
     yield from ((f"LIVE_CHANNELS[{name!r}]", dotted) for name, dotted in settings.LIVE_CHANNELS.items())
-    yield from ((f"CELERY_BEAT_SCHEDULE[{name!r}]", entry["task"]) for name, entry in settings.CELERY_BEAT_SCHEDULE.items())
+    yield from ((f"CELERY_BEAT_SCHEDULE[{name!r}]", str(entry["task"])) for name, entry in settings.CELERY_BEAT_SCHEDULE.items())
     yield from (("CELERY_TASK_ROUTES", name) for name in settings.CELERY_TASK_ROUTES)
 
 

@@ -1,6 +1,7 @@
 """One log for people on a terminal, or JSON lines for a collector."""
 
 import logging.config
+from typing import Any
 
 import structlog
 
@@ -10,9 +11,9 @@ CHATTY = ["django_structlog", "celery.app.trace", "celery.worker.strategy", "cel
 PLAIN = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
 
 
-def configure(config: dict) -> None:
+def configure(config: dict[str, Any]) -> None:
     """Set up stdlib logging and structlog from settings.LOGGING ({level, json})."""
-    shared = [
+    shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,

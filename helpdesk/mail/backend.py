@@ -28,7 +28,7 @@ class OutboxBackend(BaseEmailBackend):
 def _frozen(message: EmailMessage) -> dict[str, str]:
     html = ""
     if isinstance(message, EmailMultiAlternatives):
-        html = next((str(part.content) for part in message.alternatives if part.mimetype == "text/html"), "")
+        html = next((str(content) for content, mimetype in message.alternatives if mimetype == "text/html"), "")
     return {"subject": " ".join(message.subject.split()), "text": str(message.body), "html": html}
 
 

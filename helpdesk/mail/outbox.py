@@ -4,7 +4,7 @@ Every transition is an UPDATE that names the state it leaves, so two who try the
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -102,7 +102,7 @@ def _wake(lane: str, moment: datetime) -> int:
     return moved + len(silent)
 
 
-def lock(pairs: list[tuple[int, int | None]], **conditions: object) -> list[Outgoing]:
+def lock(pairs: Sequence[tuple[int, int | None]], **conditions: object) -> list[Outgoing]:
     """Lock the customers in id order, then the rows that still meet the conditions: the one order everybody keeps."""
     customers = sorted({customer for _pk, customer in pairs if customer})
     list(Customer.objects.filter(pk__in=customers).order_by("pk").select_for_update(no_key=True).values_list("pk"))
