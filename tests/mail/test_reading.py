@@ -344,6 +344,7 @@ def test_a_thousand_references_keep_the_first_and_the_last() -> None:
         ("List-Id: <news.example>", True),
         ("List-Unsubscribe: <https://x.example>", False),
         ("Return-Path: <>", True),
+        ("Return-Path: <MAILER-DAEMON>", True),
         ("Return-Path: <a@b.example>", False),
         ("X-Failed-Recipients: x@y.example", True),
         ("X-Twofold-Automatic: yes", True),

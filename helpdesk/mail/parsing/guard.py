@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from django.utils.translation import gettext as _
+
 from .mail import Mail
 from .wire import unpack
 from .worker import CPU_SECONDS, SPENT, receive, send
@@ -60,8 +62,9 @@ class _Reader:
         answer = json.loads(packed)
         if "error" in answer:
             self.stop()
-            what = "needed too much memory" if answer["error"] == "memory" else f"failed ({answer['error']})"
-            raise TooHard(f"Reading this message {what}.")
+            if answer["error"] == "memory":
+                raise TooHard(_("Reading this message needed too much memory."))
+            raise TooHard(_("Reading this message failed (%s).") % answer["error"])
         contents = [receive(source) or b"" for _ in answer["attachments"]]
         last = receive(source)
         if last is None:
@@ -103,10 +106,10 @@ class _Gone(Exception):
 
 def _why(returncode: int | None, late: bool) -> str:
     if late:
-        return f"Reading this message took more than {WALL_SECONDS} seconds."
+        return _("Reading this message took more than %d seconds.") % WALL_SECONDS
     if returncode == -signal.SIGXCPU:
-        return f"Reading this message took more than {CPU_SECONDS} seconds of processor time."
-    return "Reading this message ended the process that reads."
+        return _("Reading this message took more than %d seconds of processor time.") % CPU_SECONDS
+    return _("Reading this message ended the process that reads.")
 
 
 _reader = _Reader()

@@ -1,7 +1,6 @@
 """From raw bytes to a Mail: the one reading that every way in shares."""
 
 import hashlib
-import re
 from collections.abc import Iterator
 
 from helpdesk.lib.html import from_text, sanitize, to_text
@@ -100,9 +99,8 @@ def _return_path(headers: Headers) -> str | None:
     value = headers.get("return-path").strip()
     if not value:
         return None
-    if re.fullmatch(r"<\s*>", value):
-        return ""
-    return valid(value.strip("<> "))
+    written = value.strip("<> \t")
+    return "" if written.lower() in ("", "mailer-daemon") else valid(written)  # Postfix writes the null sender so
 
 
 def _delivered_to(headers: Headers) -> tuple[str, ...]:
