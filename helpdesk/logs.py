@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 
-CHATTY = ["django_structlog", "celery.app.trace", "celery.worker.strategy", "celery.beat", "mail.log"]
+CHATTY = ["celery.app.trace", "celery.worker.strategy", "celery.beat", "mail.log"]
 
 # Plain tracebacks: the pretty ones print local variables, and so passwords and letters.
 PLAIN = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
@@ -33,7 +33,7 @@ def configure(config: dict[str, Any]) -> None:
             },
             "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "all"}},
             "root": {"handlers": ["console"], "level": config["level"]},
-            "loggers": {name: {"level": "WARNING"} for name in CHATTY},
+            "loggers": {name: {"level": "WARNING"} for name in CHATTY} | {"django_structlog": {"level": "ERROR"}},
         }
     )
     structlog.configure(
