@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from helpdesk.customers import identity
 from helpdesk.customers.models import Event, Subscription
@@ -167,3 +168,22 @@ def test_two_workers_cannot_pass_the_same_cap(settings, sink):
     one.join(10)
     two.join(10)
     assert outcome == {"one": State.QUEUED, "two": State.HELD}
+
+
+@pytest.mark.django_db
+def test_a_batch_of_events_costs_as_many_statements_as_one(campaign, happens, support):
+    from helpdesk.customers.tasks import dispatch
+
+    campaign()
+    people = [identity.customer_for_address(f"p{n}@many.example") for n in range(40)]
+    dispatch()
+
+    def statements(chosen, order):
+        for person in chosen:
+            happens("order_shipped", person, order_id=order)
+        with CaptureQueriesContext(connection) as caught:
+            dispatch()
+        return len(caught)
+
+    assert statements(people, "A") <= statements(people[:1], "B") + 2
+    assert Enrolment.objects.count() == 41
