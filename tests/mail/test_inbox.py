@@ -310,7 +310,8 @@ def test_without_a_sender_it_is_quarantined(support: Mailbox) -> None:
 def test_every_real_message_has_one_end_with_its_reason(support: Mailbox) -> None:
     paths = sorted(REAL.glob("*.eml"))
     rows = {path.name: inbox.receive(path.read_bytes(), support, source="pipe").pk for path in paths}
-    inbox.process_due()
+    while inbox.process_due():
+        pass
     for name, pk in rows.items():
         row = IncomingMail.objects.get(pk=pk)
         assert row.state in (State.TICKETED, State.IGNORED, State.QUARANTINED), name
