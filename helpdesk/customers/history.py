@@ -10,6 +10,7 @@ from helpdesk.accounts import names
 from helpdesk.customers.models import Customer, Event
 
 PAGE = 40
+SAID = {"consent.given", "consent.withdrawn", "address.suppressed", "mail.complained"}
 
 
 @dataclass
@@ -32,11 +33,15 @@ def page(events: QuerySet[Event], before: str = "") -> tuple[list[Line], str]:
     """One page of a timeline and the key of the next, or nothing. Three queries, whatever is on it."""
     rows = list(events.filter(_older(before))[: PAGE + 1])
     who = names_of(event.actor for event in rows)
-    lines = [
-        Line(event, who.get(event.actor, ""), event.is_external or event.actor.startswith("customer:")) for event in rows[:PAGE]
-    ]
+    lines = [Line(event, who.get(event.actor, ""), _theirs(event)) for event in rows[:PAGE]]
     last = rows[PAGE - 1] if len(rows) > PAGE else None
     return lines, f"{last.occurred_at.isoformat()}~{last.pk}" if last else ""
+
+
+def _theirs(event: Event) -> bool:
+    """What the customer did, or said in their own words; what a person here wrote down is ours."""
+    said = event.kind in SAID and not event.actor.startswith("user:")
+    return said or event.is_external or event.actor.startswith("customer:")
 
 
 def _older(key: str) -> Q:

@@ -1,5 +1,8 @@
 """The database refuses to rewrite history, whoever asks."""
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
 from django.db import DatabaseError, connection, transaction
 
@@ -7,6 +10,8 @@ from helpdesk.accounts.models import AuditEntry, audit
 from helpdesk.customers import consent, timeline
 from helpdesk.customers.append_only import erasing
 from helpdesk.customers.models import Consent, Customer, Event, Subscription
+from helpdesk.customers.tasks import tidy
+from helpdesk.lib.dates import moved, now
 
 
 def refused(sql: str) -> bool:
@@ -57,3 +62,14 @@ def test_a_customer_with_history_is_not_deleted_by_the_way(history: None, ben: C
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
         ben.delete()
     assert Customer.objects.filter(pk=ben.pk).exists()
+
+
+def test_old_events_from_outside_expire_and_ours_stay(ben: Customer, settings: Any) -> None:
+    old = now() - timedelta(days=settings.EXTERNAL_EVENT_DAYS + 1)
+    with moved(to=old):
+        timeline.record_all([timeline.Fact("seen", ben.pk, source="shop", external_id="old")])
+        ours = timeline.record("customer.updated", customer=ben.pk)
+    timeline.record_all([timeline.Fact("seen", ben.pk, old, source="shop", external_id="told late")])
+    tidy()
+    assert list(Event.objects.exclude(source="").values_list("external_id", flat=True)) == ["told late"]
+    assert Event.objects.filter(pk=ours.pk).exists()

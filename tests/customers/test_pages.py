@@ -76,7 +76,10 @@ def test_the_page_tells_what_happened_and_what_comes(browser: Browser, ana: User
     Outgoing.objects.filter(pk=gone.pk).update(state=State.DELIVERED, sent_at=now() - timedelta(days=2))
     mail(ben, "Renewal in 30 days", days=1, state=State.HELD, reason="Held until ticket #812 is solved")
     mail(ben, "Year-end checklist", days=3)
-    html = browser(ana).get(f"/customers/{ben.pk}/").content.decode()
+    answer = browser(ana).get(f"/customers/{ben.pk}/")
+    html = answer.content.decode()
+    theirs = {line.event.kind for line in answer.context["lines"] if line.theirs}
+    assert theirs == {"trial_ended", "consent.withdrawn"}
     for words in (
         "trial_ended",
         "told by billing",
