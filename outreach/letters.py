@@ -19,7 +19,7 @@ from liquid import BoundTemplate
 from liquid.exceptions import LiquidError
 
 from helpdesk.lib import html
-from outreach.liquid import MissingValue, sandbox
+from outreach.liquid import BrokenText, MissingValue, sandbox
 
 LIQUID = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 LINE_TAG = re.compile(r"^[ \t]*(\{%.*?%\})[ \t]*$", re.DOTALL | re.MULTILINE)
@@ -51,11 +51,11 @@ class Letter:
 
 
 def fill(template: BoundTemplate, values: Mapping[str, Any]) -> str:
-    """Raises MissingValue, also where a limit of the language is reached."""
+    """Raises MissingValue, and BrokenText where a limit of the language is reached."""
     try:
         return template.render(**values)
     except LiquidError as error:
-        raise MissingValue(str(getattr(error, "message", error))) from error
+        raise BrokenText(str(getattr(error, "message", error))) from error
 
 
 @lru_cache(maxsize=256)

@@ -49,6 +49,10 @@ class MissingValue(Exception):
     """At the send a value was missing, or no text: the message is skipped. Permanent for this message."""
 
 
+class BrokenText(MissingValue):
+    """The text itself failed, not a value: a limit of the language was reached. It would fail for others too."""
+
+
 class Absent(Undefined):
     """A value that is not known: false in a condition, an empty list in a loop, and no text."""
 

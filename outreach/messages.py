@@ -15,7 +15,7 @@ from helpdesk.lib import dates, signing
 from helpdesk.mail.models import Outgoing
 from helpdesk.mail.verdicts import Content, Missing
 from outreach.letters import Frame, Letter, fill, letter
-from outreach.liquid import BadTemplate, MissingValue, check, without_empty
+from outreach.liquid import BadTemplate, BrokenText, MissingValue, check, without_empty
 from outreach.models import Version
 
 Values = dict[str, Any]
@@ -26,18 +26,25 @@ def render(rows: list[Outgoing]) -> dict[int, Content | Missing]:
     """Every message's text; one query for the versions, two for the customers."""
     versions = Version.objects.select_related("campaign__subscription").in_bulk({row.version_id for row in rows})
     people = facts_of({row.customer_id for row in rows if row.customer_id})
-    return {row.pk: _render(row, versions[row.version_id or 0], people.get(row.customer_id or 0, {})) for row in rows}
+    written: dict[int, Content | Missing] = {}
+    for row in rows:
+        version = versions[row.version_id or 0]
+        try:
+            written[row.pk] = _render(row, version, people.get(row.customer_id or 0, {}))
+        except (BrokenText, LiquidError) as error:
+            written[row.pk] = Missing(_("Not sent: its text could not be written (%s)") % error)
+            version.campaign.halt(str(error))
+        except MissingValue as error:
+            written[row.pk] = Missing(_("Not sent: nobody knows %s") % error)
+    return written
 
 
-def _render(row: Outgoing, version: Version, person: Values) -> Content | Missing:
+def _render(row: Outgoing, version: Version, person: Values) -> Content:
     step = version.steps[int(row.step)]
     url = unsubscribe_url(row) if row.subscription_id else ""
     values = row.variables.get("values") or {**person, "event": row.variables.get("event", {})}
-    try:
-        with as_reader(values) as language:
-            subject, text, html = compose(version, step, language).write(complete(step, values, url))
-    except (MissingValue, LiquidError) as error:
-        return Missing(_("Not sent: nobody knows %s") % error)
+    with as_reader(values) as language:
+        subject, text, html = compose(version, step, language).write(complete(step, values, url))
     headers = {}
     if url:
         # RFC 8058: one HTTPS address, and this exact second header; DKIM signs both

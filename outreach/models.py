@@ -3,11 +3,11 @@
 from datetime import time
 from typing import Any
 
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from helpdesk.accounts.models import User
+from helpdesk.accounts.models import User, audit
 from helpdesk.customers.models import Customer, Subscription
 from helpdesk.knowledge.models import Topic
 from helpdesk.lib.dates import now
@@ -78,6 +78,15 @@ class Campaign(models.Model):
     @property
     def is_over(self) -> bool:
         return self.status in (self.Status.FINISHED, self.Status.CANCELLED)
+
+    @transaction.atomic
+    def halt(self, reason: str) -> bool:
+        """Pause itself because its text cannot be written; True the first time. A person reads why, mends it, goes on."""
+        running = Campaign.objects.filter(pk=self.pk, status=self.Status.RUNNING)
+        if not running.update(status=self.Status.PAUSED, updated_at=now()):
+            return False
+        audit("campaign.halted", actor="", subject=self.subject, after={"status": self.Status.PAUSED, "reason": reason[:300]})
+        return True
 
     @property
     def live(self) -> "Version | None":

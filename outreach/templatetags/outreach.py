@@ -17,6 +17,7 @@ MOODS = {Campaign.Status.RUNNING: ("good", "check"), Campaign.Status.PAUSED: ("h
 DONE = {
     "campaign.launched": _("Version %(version)s launched"),
     "campaign.paused": _("Paused"),
+    "campaign.halted": _("Paused itself, for its text could not be written: %(reason)s"),
     "campaign.resumed": _("Went on"),
     "campaign.ended": _("Took nobody else in"),
     "campaign.cancelled": _("Cancelled"),
@@ -32,7 +33,7 @@ def campaign_status(campaign: Campaign) -> SafeString:
 @register.simple_tag
 def audit_words(entry: AuditEntry) -> str:
     """What was done, in words; an action without words is named as it is."""
-    return str(DONE.get(entry.action, entry.action)) % {"version": (entry.after or {}).get("version", "")}
+    return str(DONE.get(entry.action, entry.action)) % {"version": "", "reason": "", **(entry.after or {})}
 
 
 @register.inclusion_tag("_errors.html")

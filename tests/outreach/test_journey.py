@@ -337,3 +337,31 @@ def test_an_answer_is_on_the_timeline_once(campaign, happens, drain, sink, ben):
         record("ticket.opened", customer=ben.pk, ticket=1, number=1, outgoing=only().pk)
         drain()
     assert Event.objects.filter(kind="campaign.replied").count() == 1
+
+
+LOOP = [{"do": "send", "subject": "Hi", "fallbacks": {},
+         "body": "{% for item in event.rows %}{{ item | default: 0 }}{% endfor %}"}]
+
+
+def test_a_text_that_cannot_be_written_pauses_its_campaign_and_nothing_else(campaign, happens, drain, sink, ben, browser, mia):
+    broken = campaign(klass="transactional", steps=LOOP).campaign
+    campaign(name="Sound", klass="transactional", wait=0)
+    happens("order_shipped", ben, order_id="A-1", rows=list(range(600)))
+    drain()
+    assert [got.message["Subject"] for got in sink] == ["Your parcel A-1"]
+    stopped = Outgoing.objects.get(campaign_id=broken.pk)
+    broken.refresh_from_db()
+    assert stopped.state == State.WITHHELD and "limit" in stopped.reason and broken.status == "paused"
+    page = browser(mia).get(f"/outreach/campaigns/{broken.pk}/").content.decode()
+    assert "Paused itself" in page and "limit" in page
+
+
+def test_a_missing_value_skips_one_message_and_pauses_nothing(campaign, happens, drain, sink, ben):
+    step = {"do": "send", "subject": "Hi", "body": "{{ event.total | default: 'x' | number }}", "fallbacks": {}}
+    made = campaign(klass="transactional", steps=[step]).campaign
+    happens("order_shipped", ben, order_id="A-1", total="many")
+    happens("order_shipped", ben, order_id="A-2", total=3)
+    drain()
+    made.refresh_from_db()
+    assert made.status == "running" and len(sink) == 1
+    assert "a number in “many”" in Outgoing.objects.get(state=State.WITHHELD).reason
