@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.text import slugify
 
+from helpdesk.accounts.locks import one_at_a_time
 from helpdesk.accounts.models import ApiToken, Role, Team, User, audit
 from helpdesk.lib.dates import now
 
@@ -15,6 +16,10 @@ SHOWN = ("email", "name", "role", "reach", "zone", "language")
 
 class LastAdmin(ValueError):
     """Nobody would be left who could let anybody in; permanent until there is another admin."""
+
+
+class NameTaken(ValueError):
+    """There is a living token of this name; permanent until that one is revoked."""
 
 
 def _facts(user: User) -> dict[str, Any]:
@@ -112,7 +117,10 @@ def _free_slug(name: str) -> str:
 @transaction.atomic
 def issue_token(name: str, scopes: list[str], *, by: User, team: Team | None = None,
                 expires_at: datetime | None = None) -> tuple[ApiToken, str]:
-    """A token and its text, which is kept nowhere."""
+    """A token and its text, which is kept nowhere. Raises NameTaken: a name tells living tokens apart, and clicks."""
+    one_at_a_time(f"token:{name}")
+    if ApiToken.objects.filter(name=name, revoked_at=None).exists():
+        raise NameTaken
     token, text = ApiToken.objects.issue(name, scopes, by=by, team=team, expires_at=expires_at)
     after = {"name": name, "scopes": scopes, "team": team.name if team else None,
              "expires_at": expires_at.isoformat() if expires_at else None}

@@ -142,9 +142,13 @@ def token_add(request: StaffRequest) -> HttpResponse:
     form = TokenForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         said = form.cleaned_data
-        token, text = people.issue_token(said["name"], said["scopes"], by=request.user, team=said["team"],
-                                         expires_at=said["expires_on"])
-        return render(request, "accounts/token_shown.html", {"token": token, "text": text})
+        try:
+            token, text = people.issue_token(said["name"], said["scopes"], by=request.user, team=said["team"],
+                                             expires_at=said["expires_on"])
+        except people.NameTaken:
+            form.add_error("name", _("A token of this name is in use. If you lost its text, revoke it and issue another."))
+        else:
+            return render(request, "accounts/token_shown.html", {"token": token, "text": text})
     return render(request, "accounts/token_form.html", {"form": form}, status=422 if form.errors else 200)
 
 

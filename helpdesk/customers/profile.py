@@ -3,8 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import connection
-
+from helpdesk.accounts.locks import one_at_a_time
 from helpdesk.customers.models import Company, Customer
 from helpdesk.customers.payloads import check_attributes
 from helpdesk.lib import dates
@@ -97,8 +96,7 @@ def _company(facts: CompanyFacts | str, warnings: list[str]) -> Company | None:
     if facts.external_id:
         company, _ = Company.objects.get_or_create(external_id=facts.external_id, defaults={"name": name or facts.external_id})
     elif name:
-        with connection.cursor() as cursor:  # names are not unique: two at once wait here rather than make two
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"company:{name}"])
+        one_at_a_time(f"company:{name}")  # names are not unique
         company = Company.objects.filter(name=name).order_by("pk").first() or Company.objects.create(name=name)
     else:
         return None

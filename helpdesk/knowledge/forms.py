@@ -1,5 +1,6 @@
 """What is filled in about topics and answers."""
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -8,9 +9,12 @@ from django.db import transaction
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
+from helpdesk.accounts.locks import one_at_a_time
 from helpdesk.accounts.models import User, audit
 from helpdesk.knowledge.models import Answer, Topic
 from helpdesk.lib.dates import now
+
+A_CLICK = timedelta(minutes=1)
 
 
 def topic_choices(without: set[int] = frozenset()) -> list[tuple[Any, str]]:  # type: ignore[assignment]
@@ -46,12 +50,20 @@ class AnswerForm(forms.ModelForm):
             )
         return said
 
+    def cleaned_facts(self) -> dict[str, Any]:
+        return {name: self.cleaned_data[name] for name in ("title", "topic", "language", "body")}
+
     @transaction.atomic
     def keep(self, *, by: User) -> Answer:
-        """Save, with a line in the audit log if anything changed."""
+        """Save, with a line in the audit log if anything changed. The same text twice within a minute is one click."""
         answer = self.instance
         if self.before == answer.facts():
             return answer
+        if self.before is None:
+            one_at_a_time(f"answer:{by.pk}:{answer.title}")
+            same = Answer.objects.filter(**self.cleaned_facts(), updated_by=by, updated_at__gt=now() - A_CLICK).first()
+            if same:
+                return same
         answer.updated_by, answer.updated_at = by, now()
         answer.save()
         audit("answer.changed" if self.before else "answer.added", actor=by.ref, subject=answer.ref, before=self.before,
@@ -77,6 +89,13 @@ class TopicForm(forms.ModelForm):
             raise forms.ValidationError(_("A topic cannot lie below itself."))
         return parent
 
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or self.cleaned_data
+        same = Topic.objects.filter(name=said.get("name"), parent=said.get("parent")).exclude(pk=self.instance.pk)
+        if "parent" in said and same.exists():
+            self.add_error("name", _("There is a topic of this name here already."))
+        return said
+
     def _facts(self) -> dict[str, Any]:
         return {"name": self.instance.name, "parent": self.instance.parent_id, "is_public": self.instance.is_public}
 
@@ -88,6 +107,9 @@ class TopicForm(forms.ModelForm):
             return topic
         if not topic.slug:
             base = slugify(topic.name)[:70] or "topic"
+            one_at_a_time(f"topic:{topic.name}")
+            if same := Topic.objects.filter(name=topic.name, parent=topic.parent).first():
+                return same
             taken = set(Topic.objects.filter(slug__startswith=base).values_list("slug", flat=True))
             topic.slug = next(slug for n in range(1, len(taken) + 2) if (slug := base if n == 1 else f"{base}-{n}") not in taken)
         topic.save()

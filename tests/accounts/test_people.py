@@ -156,6 +156,7 @@ def test_a_token_is_shown_once_and_kept_nowhere(browser: Browser, omar: User) ->
     text = re.search(r"twofold_[\w-]{43}", answer.content.decode())
     assert text
     assert "no-store" in answer["Cache-Control"]
+    assert page.post("/tokens/new/", said).status_code == 422  # the second of two clicks
     token = ApiToken.objects.get()
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names():
