@@ -3,13 +3,22 @@
 from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, Q, QuerySet
-from django.http import Http404
+from django.http import Http404, HttpRequest
+from django_htmx.middleware import HtmxDetails
 
 from helpdesk.accounts.access import AGENTS, EVERYONE
 from helpdesk.accounts.models import ApiToken, Reach, User
 from tickets.models import Participant, Ticket
 
 Reader = User | ApiToken
+
+
+class StaffRequest(HttpRequest):
+    """A request behind ``@staff``: somebody who works here."""
+
+    user: User
+    htmx: HtmxDetails
+
 
 # what a role may do with a ticket that it sees
 VERBS: dict[str, tuple[str, ...]] = {

@@ -38,6 +38,12 @@ LIMIT = OpenApiParameter("limit", int, description="At most 200; 50 if left out.
 BEFORE = OpenApiParameter("before", int, description="Only those with a smaller number; see `next`.")
 
 
+class TokenRequest(Request):
+    """A request that ``needs`` let through: a token stands behind it."""
+
+    auth: ApiToken
+
+
 class Closed(exceptions.APIException):
     status_code = 409
     default_code = "ticket_closed"
@@ -57,7 +63,7 @@ class Tickets(APIView):
             BEFORE,
         ],
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: TokenRequest) -> Response:
         """Tickets within the token's reach, newest number first."""
         _known(request, {"status", "requester", "q", "limit", "before"})
         limit, before = _whole(request, "limit", PAGE, MOST), _whole(request, "before", 2**63 - 1, 2**63 - 1)
@@ -76,7 +82,7 @@ class Tickets(APIView):
     @extend_schema(operation_id="tickets_open", request=TicketIn, responses={201: TicketOut}, parameters=[KEY])
     @idempotent
     @transaction.atomic
-    def post(self, request: Request) -> Response:
+    def post(self, request: TokenRequest) -> Response:
         """Open a ticket in a customer's name."""
         said = TicketIn(data=request.data)
         said.is_valid(raise_exception=True)
@@ -103,14 +109,14 @@ class OneTicket(APIView):
     permission_classes = [NEEDS]
 
     @extend_schema(operation_id="tickets_read", responses=TicketOut)
-    def get(self, request: Request, number: int) -> Response:
+    def get(self, request: TokenRequest, number: int) -> Response:
         return Response(TicketOut(ticket_for(request.auth, number)).data)
 
     @extend_schema(
         operation_id="tickets_change", request=ChangesIn, responses={200: TicketOut, 409: ConflictOut}, parameters=[KEY]
     )
     @idempotent
-    def patch(self, request: Request, number: int) -> Response:
+    def patch(self, request: TokenRequest, number: int) -> Response:
         """Change status, assignee (by email), priority, team, topic or tags."""
         ticket = ticket_for(request.auth, number, to="change")
         said = ChangesIn(data=request.data)
@@ -128,7 +134,7 @@ class Messages(APIView):
     permission_classes = [NEEDS]
 
     @extend_schema(operation_id="ticket_messages_list", responses=MessagePage, parameters=[LIMIT, BEFORE])
-    def get(self, request: Request, number: int) -> Response:
+    def get(self, request: TokenRequest, number: int) -> Response:
         """What was said, newest first, notes included."""
         _known(request, {"limit", "before"})
         limit, before = _whole(request, "limit", PAGE, MOST), _whole(request, "before", 2**63 - 1, 2**63 - 1)
@@ -141,7 +147,7 @@ class Messages(APIView):
         operation_id="ticket_messages_write", request=MessageIn, responses={201: MessageOut, 409: ConflictOut}, parameters=[KEY]
     )
     @idempotent
-    def post(self, request: Request, number: int) -> Response:
+    def post(self, request: TokenRequest, number: int) -> Response:
         """Reply to everybody on the ticket, or keep a note for the team."""
         said = MessageIn(data=request.data)
         said.is_valid(raise_exception=True)
@@ -182,20 +188,20 @@ def _requester(said: dict[str, Any], token: ApiToken) -> tuple[Customer, Address
     return found, Address.objects.filter(customer=found, channel="email").order_by("-is_primary", "id").first()
 
 
-def _known(request: Request, names: set[str]) -> None:
+def _known(request: TokenRequest, names: set[str]) -> None:
     """A misspelt parameter is an error, never silence; and no name from outside reaches the ORM."""
     if unknown := set(request.query_params) - names:
         raise exceptions.ValidationError({name[:60]: ["There is no such parameter."] for name in sorted(unknown)[:20]})
 
 
-def _whole(request: Request, name: str, default: int, highest: int) -> int:
+def _whole(request: TokenRequest, name: str, default: int, highest: int) -> int:
     text = request.query_params.get(name, str(default))
     if not (text.isascii() and text.isdigit() and len(text) < 20 and 1 <= int(text) <= highest):
         raise exceptions.ValidationError({name: [f"A whole number from 1 to {highest}."]})
     return int(text)
 
 
-def _next(request: Request, before: int) -> str:
+def _next(request: TokenRequest, before: int) -> str:
     query = request.query_params.copy()
     query["before"] = str(before)
     return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")

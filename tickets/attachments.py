@@ -8,7 +8,7 @@ from typing import IO, Any
 from django.core.files.uploadedfile import UploadedFile
 from django.urls import reverse
 
-from helpdesk.customers.identity import one_line
+from helpdesk.customers.profile import one_line
 from helpdesk.files.models import Attachment, Blob
 from helpdesk.mail.parsing import Mail
 
@@ -25,7 +25,7 @@ def keep(content: IO[bytes], name: str, content_type: str = "", **fields: Any) -
 
 
 def keep_uploads(files: Iterable[UploadedFile]) -> list[Attachment]:
-    return [keep(file, file.name or "", file.content_type or "") for file in files]  # type: ignore[arg-type]
+    return [keep(file, file.name or "", file.content_type or "") for file in files]
 
 
 def keep_mail(mail: Mail) -> list[Attachment]:

@@ -61,7 +61,7 @@ class SubmitForm(forms.Form):
     text = forms.CharField(
         label=_("What happened, and what did you expect?"), max_length=MAX_TEXT, widget=forms.Textarea({"rows": 6})
     )
-    files = FilesField(label=_("Files"), required=False)
+    files = FilesField(label=_("Files"), required=False)  # type: ignore[assignment]
     website = forms.CharField(required=False, max_length=500, label=_("Leave this empty"))  # a trap: people do not see it
     nonce = forms.CharField(widget=forms.HiddenInput, max_length=300, required=False)
 
@@ -96,8 +96,7 @@ class SubmitForm(forms.Form):
 
     def renew(self) -> None:
         """The page that comes back carries a fresh nonce, and everything that was typed."""
-        self.data = self.data.copy()
-        self.data["nonce"] = nonce()
+        self.data = {**self.data.dict(), "nonce": nonce()}  # type: ignore[attr-defined]
 
 
 class ComposeForm(forms.Form):
@@ -109,7 +108,7 @@ class ComposeForm(forms.Form):
     status = forms.ChoiceField(choices=[("", ""), *Status.choices], required=False)
     seen = forms.IntegerField(min_value=0, max_value=2**63 - 1)
     once = forms.CharField(max_length=80, required=False)
-    files = FilesField(required=False)
+    files = FilesField(required=False)  # type: ignore[assignment]
 
     def clean_cc(self) -> list[str]:
         return [part.strip() for part in self.cleaned_data["cc"].replace(";", ",").split(",") if part.strip()]

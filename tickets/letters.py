@@ -74,7 +74,7 @@ def _threads(tickets: set[int]) -> dict[int, list[dict[str, Any]]]:
         .order_by("id")
         .values("pk", "ticket_id", "ticket__outgoing_id", "kind", "rfc_id", "outgoing_id", "text", "name", "at")
     )
-    rows = list(said)
+    rows: list[dict[str, Any]] = [dict(row) for row in said]
     ours = {row["outgoing_id"] for row in rows} | {row["ticket__outgoing_id"] for row in rows}
     ids = dict(Outgoing.objects.filter(pk__in=ours - {None}).values_list("pk", "rfc_id"))
     threads: dict[int, list[dict[str, Any]]] = defaultdict(list)

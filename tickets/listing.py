@@ -1,18 +1,17 @@
 """The views of the inbox, their counts in one pass, and their rows page by page (keyset: a page costs the same anywhere)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
-from django.http import HttpRequest
 from django.utils.dateparse import parse_datetime
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from helpdesk.accounts.models import User
-from tickets.access import tickets_for
+from tickets.access import StaffRequest, tickets_for
 from tickets.models import LIVE, OURS, ReadMark, Status, Ticket
 
 PAGE = 40
@@ -76,17 +75,17 @@ class BadCursor(ValueError):
 
 @dataclass
 class Page:
-    rows: list[Ticket]
+    rows: Sequence[Ticket]
     after: str = ""  # the cursor of the next page; "" at the end
 
 
-def counts(request: HttpRequest) -> dict[str, int]:
+def counts(request: StaffRequest) -> dict[str, int]:
     """How many tickets each view holds for this reader: one query over the open rows, asked once a request."""
     known = getattr(request, "_ticket_counts", None)
     if known is None:
         user = request.user
-        wanted = {view.slug: Count("pk", filter=view.choose(user)) for view in VIEWS.values() if view.counted}  # type: ignore[arg-type]
-        known = tickets_for(user).filter(status__in=LIVE).aggregate(**wanted)  # type: ignore[arg-type]
+        wanted = {view.slug: Count("pk", filter=view.choose(user)) for view in VIEWS.values() if view.counted}
+        known = tickets_for(user).filter(status__in=LIVE).aggregate(**wanted)
         request._ticket_counts = known  # type: ignore[attr-defined]
     return known
 

@@ -3,15 +3,15 @@
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from helpdesk.accounts.access import EVERYONE
 from tickets import listing
+from tickets.access import StaffRequest
 
 
-def places(request: HttpRequest) -> list[dict[str, Any]]:
+def places(request: StaffRequest) -> list[dict[str, Any]]:
     if not _is_staff(request):
         return []
     path, _view = here(request)
@@ -29,7 +29,7 @@ def places(request: HttpRequest) -> list[dict[str, Any]]:
     ]
 
 
-def views(request: HttpRequest) -> list[dict[str, Any]]:
+def views(request: StaffRequest) -> list[dict[str, Any]]:
     if not _is_staff(request):
         return []
     counts = listing.counts(request)
@@ -45,7 +45,7 @@ def views(request: HttpRequest) -> list[dict[str, Any]]:
     ]
 
 
-def here(request: HttpRequest) -> tuple[str, str]:
+def here(request: StaffRequest) -> tuple[str, str]:
     """The page in the reader's window, also when a part of it asks: its path, and the view that a ticket was opened from."""
     htmx = getattr(request, "htmx", None)
     address = urlsplit((htmx.current_url_abs_path if htmx else None) or request.get_full_path())
@@ -55,6 +55,6 @@ def here(request: HttpRequest) -> tuple[str, str]:
     return address.path, view if address.path.startswith("/tickets/") else ""
 
 
-def _is_staff(request: HttpRequest) -> bool:
+def _is_staff(request: StaffRequest) -> bool:
     user = getattr(request, "user", None)
     return bool(user and user.is_authenticated and user.has_role(*EVERYONE))

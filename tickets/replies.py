@@ -108,7 +108,7 @@ def unsend(message: Message, *, by: User) -> bool:
     """Take a reply back before it leaves: the words return to its author's draft. False when it is too late."""
     ticket = message.ticket
     ticket.lock()
-    rows = Outgoing.objects.filter(pk=message.outgoing_id)
+    rows = Outgoing.objects.filter(pk=message.outgoing_id or 0)
     if message.kind != Message.Kind.REPLY or not outbox.cancel(rows, reason=_("Taken back by %s") % by, by=by):
         return False
     draft, _new = Draft.objects.update_or_create(

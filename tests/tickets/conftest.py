@@ -16,8 +16,14 @@ from tickets.models import Ticket
 
 @pytest.fixture
 def letter() -> Callable[..., EmailMessage]:
-    def write(text: str = "The code never arrives.", *, sender: str = "Ben Carter <ben@carter.example>", subject: str = "Locked out",
-              to: str = "support@nordwind.example", **headers: Any) -> EmailMessage:
+    def write(
+        text: str = "The code never arrives.",
+        *,
+        sender: str = "Ben Carter <ben@carter.example>",
+        subject: str = "Locked out",
+        to: str = "support@nordwind.example",
+        **headers: Any,
+    ) -> EmailMessage:
         message = EmailMessage()
         message["From"], message["To"], message["Subject"] = sender, to, subject
         for name, value in headers.items():
@@ -42,7 +48,9 @@ def post(support: Mailbox, drain: Callable[[], None]) -> Callable[..., None]:
 
 @pytest.fixture
 def ticket(ben: Customer, support: Mailbox) -> Ticket:
-    words = intake.Words("The code never arrives.", name="Ben Carter", address="ben@carter.example", rfc_id="<first@carter.example>")
+    words = intake.Words(
+        "The code never arrives.", name="Ben Carter", address="ben@carter.example", rfc_id="<first@carter.example>"
+    )
     return intake.open_ticket(ben, "Locked out", words, channel="mail", mailbox=support, address=ben.addresses.get())
 
 

@@ -24,8 +24,14 @@ def opened(count, support, **fields):
     """Many tickets of as many customers."""
     for n in range(count):
         customer = identity.customer_for_address(f"c{n}@many.example", f"Customer {n}")
-        ticket = intake.open_ticket(customer, f"Subject {n}", intake.Words(f"Words {n}", at=dates.now() - timedelta(hours=count - n)),
-                                    channel="mail", mailbox=support, address=customer.addresses.get())
+        ticket = intake.open_ticket(
+            customer,
+            f"Subject {n}",
+            intake.Words(f"Words {n}", at=dates.now() - timedelta(hours=count - n)),
+            channel="mail",
+            mailbox=support,
+            address=customer.addresses.get(),
+        )
         Ticket.objects.filter(pk=ticket.pk).update(**fields)
 
 
@@ -76,7 +82,9 @@ class TestInbox:
         assert b"data-unread" not in browser(ana).get("/inbox/").content
         assert b"data-unread" in browser(mia).get("/inbox/").content
 
-    @pytest.mark.parametrize("query", ["after=x", "after=2026-01-01_1", "after=2026-13-01T00:00:00Z_1", "after=2026-01-01T00:00:00Z_%00"])
+    @pytest.mark.parametrize(
+        "query", ["after=x", "after=2026-01-01_1", "after=2026-13-01T00:00:00Z_1", "after=2026-01-01T00:00:00Z_%00"]
+    )
     def test_a_page_address_that_is_none_is_404(self, browser, ana, query):
         assert browser(ana).get(f"/inbox/?{query}").status_code == 404
 
@@ -95,7 +103,9 @@ class TestSearch:
     def test_finds(self, browser, ana, ticket, words):
         assert numbers(browser(ana).get("/inbox/", {"q": words.format(n=ticket.number)})) == [ticket.number]
 
-    @pytest.mark.parametrize("words", ["unlocked", "'; drop table tickets_ticket --", "& | !", "\x00", "%", "&:*", "locked banana"])
+    @pytest.mark.parametrize(
+        "words", ["unlocked", "'; drop table tickets_ticket --", "& | !", "\x00", "%", "&:*", "locked banana"]
+    )
     def test_finds_nothing_and_breaks_nothing(self, browser, ana, ticket, words):
         page = browser(ana).get("/inbox/solved/", {"q": words})
         assert page.status_code == 200 and (words in ("\x00",) or numbers(page) == [])
@@ -112,7 +122,7 @@ class TestTicket:
         ana_s.get("/inbox/")
         with CaptureQueriesContext(connection) as asked:
             page = ana_s.get(f"/tickets/{ticket.number}/?view=waiting")
-        assert len(asked) <= 15, "\n".join(q["sql"][:70] + q["sql"][q["sql"].find(" FROM "):][:60] for q in asked)
+        assert len(asked) <= 15, "\n".join(q["sql"][:70] + q["sql"][q["sql"].find(" FROM ") :][:60] for q in asked)
         shown = [line.message.pk for line in page.context["talk"].lines if line.message]
         assert len(shown) == 50 and shown[-1] == message.pk
         older = ana_s.get(f"/tickets/{ticket.number}/?before={page.context['talk'].earlier}")
@@ -127,7 +137,12 @@ class TestTicket:
         for part in ("", "properties/", "answers/", "sent/"):
             assert noor_s.get(f"/tickets/{ticket.number}/{part}").status_code == 404
         for part in ("change/", "compose/", "draft/", "insert/", "messages/1/unsend/", "messages/1/resend/"):
-            assert noor_s.post(f"/tickets/{ticket.number}/{part}", {"status": "solved", "text": "x", "kind": "note", "seen": 1}).status_code == 404
+            assert (
+                noor_s.post(
+                    f"/tickets/{ticket.number}/{part}", {"status": "solved", "text": "x", "kind": "note", "seen": 1}
+                ).status_code
+                == 404
+            )
         ticket.refresh_from_db()
         assert ticket.status == "new" and ticket.messages.count() == 1
 
@@ -160,14 +175,26 @@ class TestChange:
     def test_each_property_once_with_its_event(self, browser, ana, ticket):
         ana_s, at = browser(ana), f"/tickets/{ticket.number}/change/"
         team = Team.objects.create(slug="x", name="X")
-        for data in ({"assignee": "me"}, {"priority": "urgent"}, {"tags": "vat, Invoice , vat"}, {"team": team.pk}, {"status": "hold"}):
+        for data in (
+            {"assignee": "me"},
+            {"priority": "urgent"},
+            {"tags": "vat, Invoice , vat"},
+            {"team": team.pk},
+            {"status": "hold"},
+        ):
             before = Event.objects.exclude(kind="ticket.status_changed").count()
             hold = "status" in data
             assert [ana_s.post(at, data).status_code, ana_s.post(at, data).status_code] == [302, 302]
             assert Event.objects.exclude(kind="ticket.status_changed").count() == before + (not hold), data
         assert Event.objects.filter(kind="ticket.status_changed").count() == 2  # taken, and put on hold
         ticket.refresh_from_db()
-        assert (ticket.assignee, ticket.priority, ticket.tags, ticket.team, ticket.status) == (ana, "urgent", ["Invoice", "vat"], team, "hold")
+        assert (ticket.assignee, ticket.priority, ticket.tags, ticket.team, ticket.status) == (
+            ana,
+            "urgent",
+            ["Invoice", "vat"],
+            team,
+            "hold",
+        )
 
     def test_solving_twice_is_one_solve_and_goes_on_to_the_next(self, browser, ana, ticket, support):
         opened(1, support)
@@ -177,7 +204,9 @@ class TestChange:
         assert [a.url for a in answers] == [f"/tickets/{following.number}/?view=open"] * 2
         assert Event.objects.filter(kind="ticket.solved").count() == 1
 
-    @pytest.mark.parametrize("data", [{"status": "gone"}, {"priority": "9"}, {"assignee": "77"}, {"team": "x"}, {"assignee__email": "x"}])
+    @pytest.mark.parametrize(
+        "data", [{"status": "gone"}, {"priority": "9"}, {"assignee": "77"}, {"team": "x"}, {"assignee__email": "x"}]
+    )
     def test_what_cannot_be_is_said_and_changes_nothing(self, browser, ana, ticket, data):
         before = Ticket.objects.values().get()
         answer = browser(ana).post(f"/tickets/{ticket.number}/change/", data)
@@ -200,7 +229,10 @@ class TestChange:
 
     def test_the_properties_page_saves_all_at_once(self, browser, ana, ticket):
         form = browser(ana).get(f"/tickets/{ticket.number}/properties/").context["form"]
-        data = {name: form.get_initial_for_field(field, name) or "" for name, field in form.fields.items()} | {"tags": "a, b", "status": "open"}
+        data = {name: form.get_initial_for_field(field, name) or "" for name, field in form.fields.items()} | {
+            "tags": "a, b",
+            "status": "open",
+        }
         browser(ana).post(f"/tickets/{ticket.number}/change/", data)
         ticket.refresh_from_db()
         assert ticket.tags == ["a", "b"] and ticket.status == "open" and ticket.team is not None
@@ -216,7 +248,11 @@ class TestFiles:
         assert browser(ana).get(f"/tickets/files/{kept.pk}/").status_code == 404  # of no message yet
         intake.hear(ticket, ben, intake.Words("See", attachments=[kept]))
         got = browser(ana).get(f"/tickets/files/{kept.pk}/")
-        assert got.status_code == 200 and got["Content-Disposition"].startswith("attachment") and "sandbox" in got["Content-Security-Policy"]
+        assert (
+            got.status_code == 200
+            and got["Content-Disposition"].startswith("attachment")
+            and "sandbox" in got["Content-Security-Policy"]
+        )
         assert got["Content-Type"] == "application/octet-stream" and got["X-Content-Type-Options"] == "nosniff"
         assert browser(noor).get(f"/tickets/files/{kept.pk}/").status_code == 404
         assert client.get(f"/tickets/files/{kept.pk}/").status_code == 302
@@ -229,21 +265,33 @@ class TestCompose:
         own = browser(ana)
 
         def send(text="Try **again**", **more):
-            data = {"kind": "reply", "text": text, "seen": Message.objects.latest("id").pk, "cc": "", "status": "", "once": "abc123"}
+            data = {
+                "kind": "reply",
+                "text": text,
+                "seen": Message.objects.latest("id").pk,
+                "cc": "",
+                "status": "",
+                "once": "abc123",
+            }
             return own.post(f"/tickets/{ticket.number}/compose/?view=open", data | more)
 
         send.browser = own
         return send
 
     def test_a_reply_leaves_after_its_seconds_to_everybody(self, say, ticket, drain, sink):
-        assert say(cc="books@carter.example, Boss@carter.example", files=[SimpleUploadedFile("a.txt", b"file")]).status_code == 302
+        assert (
+            say(cc="books@carter.example, Boss@carter.example", files=[SimpleUploadedFile("a.txt", b"file")]).status_code == 302
+        )
         drain()
         assert sink == []  # it can still be taken back
         with dates.moved(by=timedelta(seconds=20)):
             drain()
         [mail] = sink
         assert set(mail.recipients) == {"ben@carter.example", "books@carter.example", "Boss@carter.example"}
-        assert mail.message["Cc"] == "books@carter.example, Boss@carter.example" and mail.message["In-Reply-To"] == "<first@carter.example>"
+        assert (
+            mail.message["Cc"] == "books@carter.example, Boss@carter.example"
+            and mail.message["In-Reply-To"] == "<first@carter.example>"
+        )
         assert "Try **again**" in mail.text and "<strong>again</strong>" in mail.html and "> The code never arrives." in mail.text
         assert [a.get_filename() for a in mail.message.iter_attachments()] == ["a.txt"]
         ticket.refresh_from_db()
@@ -318,7 +366,9 @@ class TestCompose:
         say("first", seen=seen, once="a1")
         assert say("second", seen=seen, once="a2").status_code == 302
 
-    @pytest.mark.parametrize(("wrong", "words"), [({"text": "  "}, "nothing to send"), ({"cc": "ben@"}, "ben@"), ({"seen": "x"}, "whole number")])
+    @pytest.mark.parametrize(
+        ("wrong", "words"), [({"text": "  "}, "nothing to send"), ({"cc": "ben@"}, "ben@"), ({"seen": "x"}, "whole number")]
+    )
     def test_what_cannot_be_sent_comes_back_whole(self, say, ticket, wrong, words):
         answer = say(**({"text": "Kept words", "cc": "books@carter.example"} | wrong))
         page = answer.content.decode()

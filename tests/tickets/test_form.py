@@ -22,7 +22,13 @@ def fill(client, support):
 
     def send(nonce: str = "", waits: int = 30, **typed):
         nonce = nonce or client.get(URL).context["form"].initial["nonce"]
-        said = {"email": "ben@carter.example", "subject": "Invoice twice", "text": "I got <b>two</b>.", "name": "Ben", "nonce": nonce}
+        said = {
+            "email": "ben@carter.example",
+            "subject": "Invoice twice",
+            "text": "I got <b>two</b>.",
+            "name": "Ben",
+            "nonce": nonce,
+        }
         dates.advance(timedelta(seconds=waits))
         return client.post(URL, said | typed)
 

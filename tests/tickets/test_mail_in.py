@@ -27,19 +27,25 @@ def answered(ticket, ana, drain, sink):
 
 def back(letter, mail, **kwargs):
     """An answer to a letter of ours, as mail programs write it."""
-    return letter(
-        to=mail.message["Reply-To"], subject=mail.message["Subject"], In_Reply_To=mail.message["Message-ID"], **kwargs
-    )
+    return letter(to=mail.message["Reply-To"], subject=mail.message["Subject"], In_Reply_To=mail.message["Message-ID"], **kwargs)
 
 
 def kinds(ticket):
-    return list(Event.objects.filter(payload__ticket=ticket.pk, kind__startswith="ticket.").order_by("id").values_list("kind", flat=True))
+    return list(
+        Event.objects.filter(payload__ticket=ticket.pk, kind__startswith="ticket.").order_by("id").values_list("kind", flat=True)
+    )
 
 
 def test_a_first_mail_opens_a_ticket(post, letter, support):
     post(letter("The code never arrives.\n\nBen", Cc="Books <books@carter.example>, support@nordwind.example"))
     ticket = Ticket.objects.get()
-    assert (ticket.subject, ticket.channel, ticket.status, ticket.mailbox, ticket.team) == ("Locked out", "mail", "new", support, support.team)
+    assert (ticket.subject, ticket.channel, ticket.status, ticket.mailbox, ticket.team) == (
+        "Locked out",
+        "mail",
+        "new",
+        support,
+        support.team,
+    )
     assert str(ticket.requester) == "Ben Carter" and ticket.said.startswith("The code never")
     assert [p.address for p in ticket.participants.all()] == ["books@carter.example"]
     row = IncomingMail.objects.get()
@@ -49,7 +55,14 @@ def test_a_first_mail_opens_a_ticket(post, letter, support):
 def test_his_answer_lands_in_the_ticket_and_makes_it_open(post, letter, answered, ticket):
     ticket.refresh_from_db()
     assert ticket.status == "pending" and ticket.waiting_since is None
-    post(back(letter, answered, text="A new one.\n\nOn Mon, 23 Nov 2026 at 10:00, Nordwind help <support@nordwind.example> wrote:\n> Which phone is it?\n> Ana"))
+    post(
+        back(
+            letter,
+            answered,
+            text="A new one.\n\nOn Mon, 23 Nov 2026 at 10:00, Nordwind help <support@nordwind.example> wrote:\n"
+            "> Which phone is it?\n> Ana",
+        )
+    )
     ticket.refresh_from_db()
     said = ticket.messages.latest("id")
     assert Ticket.objects.count() == 1 and ticket.status == "open" and ticket.waiting_since == said.at
@@ -156,7 +169,9 @@ def test_a_form_mailer_is_answered_where_it_says(post, letter):
 
 def test_pictures_show_and_scripts_do_not(post, letter):
     mail = letter("plain")
-    mail.add_alternative('<p onclick="x()">See <img src="cid:pic@x"><script>steal()</script><img src="http://t.example/p.gif"></p>', subtype="html")
+    mail.add_alternative(
+        '<p onclick="x()">See <img src="cid:pic@x"><script>steal()</script><img src="http://t.example/p.gif"></p>', subtype="html"
+    )
     mail.get_payload()[1].add_related(b"\x89PNG fake", "image", "png", cid="<pic@x>")
     post(mail)
     message = Message.objects.get()
@@ -170,10 +185,25 @@ class TestAnsweringACampaign:
     def sent(self, ben, support):
         topic = Topic.objects.create(slug="billing", name="Billing")
         row = Outgoing(
-            key="campaign:1", kind="campaign.message", klass="lifecycle", lane="campaigns", customer=ben, address=ben.addresses.get(),
-            to="ben@carter.example", mailbox=support, title="Card expires soon, 1 of 2", campaign_id=7, topic_id=topic.pk,
-            due_at=dates.now(), state="unknown", sent_at=dates.now(),
-            rendered={"subject": "Your card", "text": "Your card ends on 7 December.", "html": "<p>Your card ends on 7 December.</p>"},
+            key="campaign:1",
+            kind="campaign.message",
+            klass="lifecycle",
+            lane="campaigns",
+            customer=ben,
+            address=ben.addresses.get(),
+            to="ben@carter.example",
+            mailbox=support,
+            title="Card expires soon, 1 of 2",
+            campaign_id=7,
+            topic_id=topic.pk,
+            due_at=dates.now(),
+            state="unknown",
+            sent_at=dates.now(),
+            rendered={
+                "subject": "Your card",
+                "text": "Your card ends on 7 December.",
+                "html": "<p>Your card ends on 7 December.</p>",
+            },
         )
         outbox.plan([row])
         return row

@@ -62,7 +62,9 @@ def test_the_oldest_question_keeps_waiting(ticket, ben):
 
 
 def test_a_journey_asks_for_a_ticket_and_gets_one(ben, support, drain):
-    event = timeline.record("ticket.requested", customer=ben.pk, actor="campaign:3", subject="Call Ben", text="His card fails.", tags=["call"])
+    event = timeline.record(
+        "ticket.requested", customer=ben.pk, actor="campaign:3", subject="Call Ben", text="His card fails.", tags=["call"]
+    )
     drain()
     intake.on_ticket_requested([event])
     ticket = Ticket.objects.get()
@@ -85,8 +87,9 @@ def test_a_later_letter_refers_to_all_before_and_ours_among_them(ticket, ana, be
 def test_twenty_letters_render_in_as_many_queries_as_one(ben, support, ana):
     def planned(count):
         for n in range(count):
-            ticket = intake.open_ticket(ben, f"T{n}", intake.Words("w", rfc_id=f"<{n}@x>"), channel="mail", mailbox=support,
-                                        address=ben.addresses.get())
+            ticket = intake.open_ticket(
+                ben, f"T{n}", intake.Words("w", rfc_id=f"<{n}@x>"), channel="mail", mailbox=support, address=ben.addresses.get()
+            )
             replies.reply(ticket, "answer", by=ana)
         return list(Outgoing.objects.select_related("mailbox", "address"))
 
@@ -128,20 +131,31 @@ class TestConditions:
 
     def test_has_an_open_ticket_where(self, ticket, ben, cleo, ana):
         assert self.chosen(self.OPEN) == {ben}
-        urgent = {"field": "ticket", "op": "has", "where": {"all": [
-            {"field": "priority", "op": "is", "value": "urgent"}, {"field": "open", "op": "is", "value": True}]}}
+        urgent = {
+            "field": "ticket",
+            "op": "has",
+            "where": {
+                "all": [{"field": "priority", "op": "is", "value": "urgent"}, {"field": "open", "op": "is", "value": True}]
+            },
+        }
         assert self.chosen(urgent) == set()
         ticket.prioritise("urgent", by=ana)
         assert self.chosen(urgent) == {ben}
         ticket.solve(by=ana)
         assert self.chosen(urgent) == set() and self.chosen({"not": self.OPEN}) == {ben, cleo}
 
-    @pytest.mark.parametrize("leaf", [
-        {"field": "status", "op": "is", "value": "open"}, {"field": "waiting", "op": "is", "value": True},
-        {"field": "tags", "op": "any_of", "value": ["vat"]}, {"field": "subject", "op": "contains", "value": "locked"},
-        {"field": "assignee", "op": "is_set"}, {"field": "channel", "op": "is", "value": "mail"},
-        {"field": "answers_us", "op": "is", "value": False},
-    ])
+    @pytest.mark.parametrize(
+        "leaf",
+        [
+            {"field": "status", "op": "is", "value": "open"},
+            {"field": "waiting", "op": "is", "value": True},
+            {"field": "tags", "op": "any_of", "value": ["vat"]},
+            {"field": "subject", "op": "contains", "value": "locked"},
+            {"field": "assignee", "op": "is_set"},
+            {"field": "channel", "op": "is", "value": "mail"},
+            {"field": "answers_us", "op": "is", "value": False},
+        ],
+    )
     def test_each_field_means_the_same_in_sql_and_python(self, ticket, ana, ben, leaf):
         ticket.tag(["vat"], by=ana)
         ticket.assign(ana, by=ana)
@@ -150,5 +164,7 @@ class TestConditions:
         assert conditions.matches(tree, "ticket", Ticket.objects.get(), dates.now())
 
     def test_it_compiles_to_exists(self, ticket):
-        sql = str(Customer.objects.filter(conditions.to_q(conditions.clean(self.OPEN, "customer"), "customer", dates.now())).query)
+        sql = str(
+            Customer.objects.filter(conditions.to_q(conditions.clean(self.OPEN, "customer"), "customer", dates.now())).query
+        )
         assert "EXISTS" in sql and "JOIN" not in sql

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from helpdesk.customers import identity
 from helpdesk.customers.models import Address, Customer
+from helpdesk.customers.profile import one_line
 from helpdesk.lib.html import sanitize
 from helpdesk.mail import outbox
 from helpdesk.mail.models import IncomingMail, Outgoing
@@ -150,7 +151,7 @@ def follow(ticket: Ticket, people: list[Written]) -> None:
     room = MAX_FOLLOWERS - ticket.participants.count()
     Participant.objects.bulk_create(
         [
-            Participant(ticket=ticket, canonical=key, address=person.address, name=identity.one_line(person.name))
+            Participant(ticket=ticket, canonical=key, address=person.address, name=one_line(person.name))
             for key, person in list(found.items())[: max(room, 0)]
         ],
         ignore_conflicts=True,

@@ -10,8 +10,8 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from helpdesk.accounts.models import Team
-from helpdesk.customers.identity import one_line
 from helpdesk.customers.models import Address, Customer, Event
+from helpdesk.customers.profile import one_line
 from helpdesk.files.models import Attachment
 from helpdesk.knowledge.models import Topic
 from helpdesk.lib.dates import now

@@ -13,8 +13,8 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
 from helpdesk.accounts.models import Team, User
-from helpdesk.customers.identity import one_line
 from helpdesk.customers.models import Address, Customer
+from helpdesk.customers.profile import one_line
 from helpdesk.customers.timeline import record
 from helpdesk.knowledge.models import Topic
 from helpdesk.lib.dates import now
@@ -30,21 +30,8 @@ if TYPE_CHECKING:
 
 
 class TicketQuerySet(models.QuerySet["Ticket"]):
-    def live(self) -> "TicketQuerySet":
-        return self.filter(status__in=LIVE)
-
-    def waiting_on_us(self) -> "TicketQuerySet":
-        return self.filter(status__in=OURS, waiting_since__isnull=False)
-
-    def unassigned(self) -> "TicketQuerySet":
-        return self.live().filter(assignee=None)
-
     def solved(self) -> "TicketQuerySet":
         return self.filter(status=Status.SOLVED)
-
-    def of(self, customer: int) -> "TicketQuerySet":
-        """A customer's tickets, newest first."""
-        return self.filter(requester=customer).order_by("-opened_at", "-id")
 
 
 class Ticket(models.Model):
@@ -260,7 +247,8 @@ class Ticket(models.Model):
         Returns what it was before, so that the reply can be taken back.
         """
         before = {name: getattr(self, name) for name in UNDONE}
-        at, waited = message.at, self.waiting_since and (message.at - self.waiting_since).total_seconds()
+        at = message.at
+        waited = (at - self.waiting_since).total_seconds() if self.waiting_since else None
         first = self.first_replied_at or at
         self._set(last_message_id=message.pk, last_message_at=at, waiting_since=None, first_replied_at=first)
         self.record(
@@ -327,7 +315,7 @@ class Ticket(models.Model):
         return True
 
     def _in_words(self, field: str, value: Any) -> str:
-        labels = dict(self._meta.get_field(field).flatchoices)
+        labels = dict(getattr(self._meta.get_field(field), "flatchoices", ()))
         return ", ".join(value) if isinstance(value, list) else str(labels.get(value, value) or "")
 
 

@@ -2,7 +2,8 @@
 
 from django.contrib import messages
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse
+from django.forms import BaseForm
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.html import format_html
@@ -17,7 +18,7 @@ from helpdesk.lib.dates import now
 from helpdesk.mail import outbox
 from helpdesk.mail.models import Outgoing
 from tickets import attachments, listing, replies
-from tickets.access import ticket_for
+from tickets.access import StaffRequest, ticket_for
 from tickets.changes import change as change_ticket
 from tickets.forms import ChangeForm, ComposeForm, DraftForm
 from tickets.models import Draft, Message, Status, Ticket, TicketClosed
@@ -26,17 +27,22 @@ from tickets.views.desk import after, show, view_query
 FEW = 30  # answers to choose from
 
 
+def faults(form: BaseForm) -> str:
+    """Everything that is wrong, in one line."""
+    return " ".join(str(error) for errors in form.errors.values() for error in errors)
+
+
 @staff(*EVERYONE)
 @require_POST
-def change(request: HttpRequest, number: int) -> HttpResponse:
+def change(request: StaffRequest, number: int) -> HttpResponse:
     """Assignee, team, topic, priority, tags, status: those that were sent."""
-    ticket = ticket_for(request.user, number, to="change")  # type: ignore[arg-type]
+    ticket = ticket_for(request.user, number, to="change")
     data = request.POST.copy()
     if data.get("assignee") == "me":
         data["assignee"] = str(request.user.pk)
     form = ChangeForm(data, instance=ticket)
     if not form.is_valid():
-        return show(request, ticket, fault=" ".join(error for errors in form.errors.values() for error in errors), status=422)
+        return show(request, ticket, fault=faults(form), status=422)
     try:
         change_ticket(ticket, form.cleaned_data, by=request.user)
     except TicketClosed as error:
@@ -49,39 +55,37 @@ def change(request: HttpRequest, number: int) -> HttpResponse:
 
 @staff(*EVERYONE)
 @require_POST
-def compose(request: HttpRequest, number: int) -> HttpResponse:
+def compose(request: StaffRequest, number: int) -> HttpResponse:
     """Send a reply, or keep a note. What cannot be sent comes back with its reason, and nothing that was typed is lost."""
     kind = "note" if request.POST.get("kind") == "note" else "reply"
-    ticket = ticket_for(request.user, number, to=kind)  # type: ignore[arg-type]
+    ticket = ticket_for(request.user, number, to=kind)
     form = ComposeForm(request.POST, request.FILES)
     if not form.is_valid():
         remember(request, ticket, [*attached(request, ticket), *attachments.keep_uploads(form.cleaned_data.get("files", []))])
-        return show(
-            request, ticket, form=form, fault=" ".join(error for errors in form.errors.values() for error in errors), status=422
-        )
+        return show(request, ticket, form=form, fault=faults(form), status=422)
     data = form.cleaned_data
     files = [*attached(request, ticket), *attachments.keep_uploads(data["files"])]
-    before = ticket_for(request.user, number)  # type: ignore[arg-type]  # its place in the view, before it changes
+    before = ticket_for(request.user, number)  # its place in the view, before it changes
     try:
         if kind == "note":
-            replies.note(ticket, data["text"], by=request.user, attachments=files, once=once_of(request))  # type: ignore[arg-type]
+            replies.note(ticket, data["text"], by=request.user, attachments=files, once=once_of(request))
             return after(request, ticket)
         sent = replies.reply(
             ticket,
             data["text"],
             by=request.user,
             status=data["status"],
-            seen=data["seen"],  # type: ignore[arg-type]
+            seen=data["seen"],
             cc=data["cc"],
             attachments=files,
             once=once_of(request),
         )
     except replies.NewerMessages as newer:
         remember(request, ticket, files)
-        return show(request, ticket_for(request.user, number), newer=newer.messages, fault=str(newer), status=409)  # type: ignore[arg-type]
+        return show(request, ticket_for(request.user, number), newer=newer.messages, fault=str(newer), status=409)
     except (TicketClosed, replies.NoAddress, BadAddress) as error:
         remember(request, ticket, files)
-        return show(request, ticket_for(request.user, number), fault=str(error), status=409)  # type: ignore[arg-type]
+        return show(request, ticket_for(request.user, number), fault=str(error), status=409)
     undo = reverse("ticket-unsend", args=[ticket.number, sent.pk]) + view_query(request)
     messages.success(
         request,
@@ -95,20 +99,20 @@ def compose(request: HttpRequest, number: int) -> HttpResponse:
     return on_to_next(request, before) if request.POST.get("next") else after(request, ticket)
 
 
-def once_of(request: HttpRequest) -> str | None:
+def once_of(request: StaffRequest) -> str | None:
     """The name of this showing of the composer, bound to its person."""
     given = request.POST.get("once", "")
     return f"user:{request.user.pk}:{given[:80]}" if given and given.isalnum() else None
 
 
-def on_to_next(request: HttpRequest, ticket: Ticket) -> HttpResponse:
+def on_to_next(request: StaffRequest, ticket: Ticket) -> HttpResponse:
     """The next ticket of the view that this one was opened from, or the ticket itself where there is none."""
     view = listing.VIEWS.get(request.GET.get("view", ""))
-    following = listing.following(request.user, view, ticket) if view else None  # type: ignore[arg-type]
+    following = listing.following(request.user, view, ticket) if view else None
     return after(request, following or ticket)
 
 
-def remember(request: HttpRequest, ticket: Ticket, files: list[Attachment] | None = None) -> Draft:
+def remember(request: StaffRequest, ticket: Ticket, files: list[Attachment] | None = None) -> Draft:
     """Keep what was typed, and the files that came with it, as the person's draft."""
     said = DraftForm(request.POST)
     said.is_valid()
@@ -121,7 +125,7 @@ def remember(request: HttpRequest, ticket: Ticket, files: list[Attachment] | Non
     return draft
 
 
-def attached(request: HttpRequest, ticket: Ticket) -> list[Attachment]:
+def attached(request: StaffRequest, ticket: Ticket) -> list[Attachment]:
     """Files kept with the person's own draft; those they took off the list are left behind."""
     own = Draft.objects.filter(ticket=ticket, user=request.user).first()
     kept = [int(pk) for pk in request.POST.getlist("kept") if pk.isascii() and pk.isdigit() and len(pk) < 19]
@@ -130,9 +134,9 @@ def attached(request: HttpRequest, ticket: Ticket) -> list[Attachment]:
 
 @staff(*EVERYONE)
 @require_POST
-def draft(request: HttpRequest, number: int) -> HttpResponse:
+def draft(request: StaffRequest, number: int) -> HttpResponse:
     """Saved as one types; an empty one is forgotten."""
-    ticket = ticket_for(request.user, number, to="draft")  # type: ignore[arg-type]
+    ticket = ticket_for(request.user, number, to="draft")
     form = DraftForm(request.POST)
     once = once_of(request)
     if once and Message.objects.filter(once=once).exists():  # saved on its way while Send overtook it
@@ -147,22 +151,22 @@ def draft(request: HttpRequest, number: int) -> HttpResponse:
 
 @staff(*EVERYONE)
 @require_POST
-def unsend(request: HttpRequest, number: int, message: int) -> HttpResponse:
+def unsend(request: StaffRequest, number: int, message: int) -> HttpResponse:
     """Take a reply back within its seconds; its words are in the composer again."""
-    ticket = ticket_for(request.user, number, to="reply")  # type: ignore[arg-type]
+    ticket = ticket_for(request.user, number, to="reply")
     reply = ticket.messages.filter(pk=message).select_related("ticket").first()
     if reply is None:  # pressed twice: it is back already
         return after(request, ticket)
-    if not replies.unsend(reply, by=request.user):  # type: ignore[arg-type]
+    if not replies.unsend(reply, by=request.user):
         messages.error(request, _("Too late: this answer has left."))
     return after(request, ticket)
 
 
 @staff(*EVERYONE)
 @require_POST
-def resend(request: HttpRequest, number: int, message: int) -> HttpResponse:
+def resend(request: StaffRequest, number: int, message: int) -> HttpResponse:
     """A person's recorded choice to send again what came back, or what nobody knows about."""
-    ticket = ticket_for(request.user, number, to="reply")  # type: ignore[arg-type]
+    ticket = ticket_for(request.user, number, to="reply")
     reply = get_object_or_404(ticket.messages.filter(kind=Message.Kind.REPLY), pk=message)
     row = get_object_or_404(Outgoing, pk=reply.outgoing_id)
     with transaction.atomic():
@@ -172,9 +176,9 @@ def resend(request: HttpRequest, number: int, message: int) -> HttpResponse:
 
 @staff(*EVERYONE)
 @require_safe
-def answers(request: HttpRequest, number: int) -> HttpResponse:
+def answers(request: StaffRequest, number: int) -> HttpResponse:
     """Texts to insert, those on the ticket's topic first; ``q`` narrows them."""
-    ticket = ticket_for(request.user, number, to="draft")  # type: ignore[arg-type]
+    ticket = ticket_for(request.user, number, to="draft")
     words = request.GET.get("q", "").replace("\0", "").strip()[:100]
     found = Answer.objects.filter(archived_at=None)
     if words:
@@ -182,15 +186,15 @@ def answers(request: HttpRequest, number: int) -> HttpResponse:
     chosen = sorted(
         found.order_by("title")[: FEW * 3], key=lambda answer: answer.topic_id != ticket.topic_id or not ticket.topic_id
     )
-    name = "tickets/_answers.html" if getattr(request, "htmx", False) else "tickets/answers.html"
+    name = "tickets/_answers.html" if request.htmx else "tickets/answers.html"
     return render(request, name, {"ticket": ticket, "answers": chosen[:FEW], "words": words})
 
 
 @staff(*EVERYONE)
 @require_POST
-def insert(request: HttpRequest, number: int) -> HttpResponse:
+def insert(request: StaffRequest, number: int) -> HttpResponse:
     """Without script: put a chosen answer at the end of the draft."""
-    ticket = ticket_for(request.user, number, to="draft")  # type: ignore[arg-type]
+    ticket = ticket_for(request.user, number, to="draft")
     chosen = request.POST.get("answer", "")
     if not (chosen.isascii() and chosen.isdigit() and len(chosen) < 19):
         raise Http404

@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.crypto import get_random_string
@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from helpdesk.accounts.access import EVERYONE, staff
 from helpdesk.customers.models import Customer
 from tickets import conversation, listing, search
-from tickets.access import may, ticket_for
+from tickets.access import StaffRequest, may, ticket_for
 from tickets.forms import ComposeForm, PropertiesForm
 from tickets.models import Message, Priority, Status, Ticket
 
@@ -23,7 +23,7 @@ FACTS = 6
 
 @staff(*EVERYONE)
 @require_safe
-def inbox(request: HttpRequest, slug: str = listing.FIRST) -> HttpResponse:
+def inbox(request: StaffRequest, slug: str = listing.FIRST) -> HttpResponse:
     """A view's tickets, or what a search finds; ``?part=list`` is the list alone, for a page that is open already."""
     context = list_context(request, slug)
     if request.GET.get("part") == "list":
@@ -31,15 +31,15 @@ def inbox(request: HttpRequest, slug: str = listing.FIRST) -> HttpResponse:
     return render(request, "tickets/inbox.html", context)
 
 
-def list_context(request: HttpRequest, slug: str) -> dict[str, Any]:
+def list_context(request: StaffRequest, slug: str) -> dict[str, Any]:
     view = listing.VIEWS.get(slug)
     if view is None:
         raise Http404
     words = request.GET.get("q", "").strip()[: search.MAX_LENGTH]
-    rows = search.search(request.user, words) if words else listing.rows_of(request.user, view)  # type: ignore[arg-type]
+    rows = search.search(request.user, words) if words else listing.rows_of(request.user, view)
     order = listing.VIEWS["open"] if words else view
     try:
-        page = listing.page(rows, order, request.user, request.GET.get("after", ""))  # type: ignore[arg-type]
+        page = listing.page(rows, order, request.user, request.GET.get("after", ""))
     except listing.BadCursor as error:
         raise Http404 from error
     count = listing.counts(request).get(view.slug)
@@ -55,9 +55,9 @@ def list_context(request: HttpRequest, slug: str) -> dict[str, Any]:
 
 @staff(*EVERYONE)
 @require_safe
-def ticket(request: HttpRequest, number: int) -> HttpResponse:
+def ticket(request: StaffRequest, number: int) -> HttpResponse:
     """One ticket; ``?part=thread`` and ``?part=customer`` are its parts alone, for a page that is open already."""
-    found = ticket_for(request.user, number)  # type: ignore[arg-type]
+    found = ticket_for(request.user, number)
     if request.GET.get("part") == "thread":
         return render(
             request,
@@ -69,16 +69,16 @@ def ticket(request: HttpRequest, number: int) -> HttpResponse:
     return show(request, found)
 
 
-def thread_context(request: HttpRequest, ticket: Ticket) -> dict[str, Any]:
+def thread_context(request: StaffRequest, ticket: Ticket) -> dict[str, Any]:
     before = request.GET.get("before", "")
     if before and not (before.isascii() and before.isdigit() and len(before) < 19):
         raise Http404
-    page = conversation.load(ticket, request.user, before=int(before) if before else None)  # type: ignore[arg-type]
+    page = conversation.load(ticket, request.user, before=int(before) if before else None)
     return {"talk": page, "draft": page.draft, "written": page.draft}
 
 
 def show(
-    request: HttpRequest,
+    request: StaffRequest,
     ticket: Ticket,
     *,
     form: ComposeForm | None = None,
@@ -102,13 +102,13 @@ def show(
         "statuses": Status.choices[1:5],
         "priorities": Priority.choices,
         "may_reply": may_reply(request, ticket),
-        "may_change": living and may(request.user, "change"),  # type: ignore[arg-type]
+        "may_change": living and may(request.user, "change"),
         **about(request, ticket),
         **thread_context(request, ticket),
     }
     if form is not None:
         context["written"] = form.data
-    if getattr(request, "htmx", False):
+    if request.htmx:
         response = render(request, "tickets/_panes.html", context, status=status)
         if address:
             response["HX-Push-Url"] = address
@@ -116,21 +116,21 @@ def show(
     return render(request, "tickets/ticket.html", context | list_context(request, view.slug), status=status)
 
 
-def view_slug(request: HttpRequest) -> str:
+def view_slug(request: StaffRequest) -> str:
     """The view that the ticket was opened from, if it is one of ours."""
     slug = request.GET.get("view", "")
     return slug if slug in listing.VIEWS else ""
 
 
-def view_query(request: HttpRequest) -> str:
+def view_query(request: StaffRequest) -> str:
     return f"?view={view_slug(request)}" if view_slug(request) else ""
 
 
-def may_reply(request: HttpRequest, ticket: Ticket) -> bool:
-    return ticket.status != Status.CLOSED and may(request.user, "reply")  # type: ignore[arg-type]
+def may_reply(request: StaffRequest, ticket: Ticket) -> bool:
+    return ticket.status != Status.CLOSED and may(request.user, "reply")
 
 
-def about(request: HttpRequest, ticket: Ticket) -> dict[str, Any]:
+def about(request: StaffRequest, ticket: Ticket) -> dict[str, Any]:
     """The customer beside the conversation."""
     request.ticket = ticket  # type: ignore[attr-defined]  # so that panels know what is on the page already
     return {"facts": facts(ticket.requester), "panels": panels(request, ticket.requester)}
@@ -142,23 +142,23 @@ def facts(customer: Customer) -> list[tuple[str, Any]]:
     return [(key.replace("_", " ").capitalize(), value) for key, value in known]
 
 
-def panels(request: HttpRequest, customer: Customer) -> list[dict[str, Any]]:
+def panels(request: StaffRequest, customer: Customer) -> list[dict[str, Any]]:
     found = (import_string(name)(customer, request) for name in settings.PANELS)
     return [panel for panel in found if panel]
 
 
-def after(request: HttpRequest, ticket: Ticket) -> HttpResponse:
+def after(request: StaffRequest, ticket: Ticket) -> HttpResponse:
     """What one sees after doing something: the ticket, fresh; by redirect where there is no script."""
     address = reverse("ticket", args=[ticket.number]) + view_query(request)
-    if not getattr(request, "htmx", False):
+    if not request.htmx:
         return redirect(address)
-    return show(request, ticket_for(request.user, ticket.number), address=address)  # type: ignore[arg-type]
+    return show(request, ticket_for(request.user, ticket.number), address=address)
 
 
 @staff(*EVERYONE)
 @require_safe
-def properties(request: HttpRequest, number: int) -> HttpResponse:
+def properties(request: StaffRequest, number: int) -> HttpResponse:
     """All properties in one form: a page, or the inside of a dialog."""
-    found = ticket_for(request.user, number, to="change")  # type: ignore[arg-type]
-    name = "tickets/_properties.html" if getattr(request, "htmx", False) else "tickets/properties.html"
+    found = ticket_for(request.user, number, to="change")
+    name = "tickets/_properties.html" if request.htmx else "tickets/properties.html"
     return render(request, name, {"ticket": found, "form": PropertiesForm(instance=found)})

@@ -1,7 +1,7 @@
 """What came with a message, for whoever may read the message."""
 
 from django.db.models import Exists, OuterRef
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http import FileResponse, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
@@ -11,7 +11,7 @@ from helpdesk.files.models import Attachment
 from helpdesk.files.serve import download
 from helpdesk.lib.html import from_text
 from helpdesk.mail.models import Outgoing
-from tickets.access import ticket_for, tickets_for
+from tickets.access import StaffRequest, ticket_for, tickets_for
 from tickets.models import Draft, Message
 
 # A mail as it looked: its own styles, nothing that runs, loads or leads anywhere.
@@ -20,10 +20,10 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self';
 
 @staff(*EVERYONE)
 @require_safe
-def file(request: HttpRequest, pk: int) -> FileResponse:
+def file(request: StaffRequest, pk: int) -> FileResponse:
     """An attachment: of a message on a ticket within reach, or of one's own draft."""
-    messages = Message.objects.filter(attachments=OuterRef("pk"), ticket__in=tickets_for(request.user))  # type: ignore[arg-type]
-    drafts = Draft.objects.filter(attachments=OuterRef("pk"), user=request.user.pk, ticket__in=tickets_for(request.user))  # type: ignore[arg-type]
+    messages = Message.objects.filter(attachments=OuterRef("pk"), ticket__in=tickets_for(request.user))
+    drafts = Draft.objects.filter(attachments=OuterRef("pk"), user=request.user.pk, ticket__in=tickets_for(request.user))
     found = get_object_or_404(Attachment.objects.select_related("blob").filter(Exists(messages) | Exists(drafts)), pk=pk)
     return download(found)
 
@@ -31,9 +31,9 @@ def file(request: HttpRequest, pk: int) -> FileResponse:
 @staff(*EVERYONE)
 @require_safe
 @xframe_options_sameorigin
-def sent(request: HttpRequest, number: int) -> HttpResponse:
+def sent(request: StaffRequest, number: int) -> HttpResponse:
     """The exact message of ours that a ticket answers, as its reader saw it, in a frame of its own."""
-    ticket = ticket_for(request.user, number)  # type: ignore[arg-type]
+    ticket = ticket_for(request.user, number)
     row = get_object_or_404(Outgoing, pk=ticket.outgoing_id or 0)
     said = row.rendered or {}
     response = HttpResponse(said.get("html") or from_text(said.get("text") or ""))
