@@ -16,7 +16,7 @@ from bench.chaos.scene import LEASE, Scene
 from helpdesk.embedded import defaults
 
 # how often each role is chosen, among all kills; booting Celery takes a second, so it is left alone a little longer
-TARGETS = {"campaigns": 30, "replies": 15, "dispatcher": 25, "ticker": 10, "web": 20, "celery": 1, "beat": 1}
+TARGETS = {"campaigns": 30, "replies": 15, "dispatcher": 25, "ticker": 8, "incoming": 10, "smtp": 8, "web": 20, "celery": 1, "beat": 1}
 
 
 @dataclass

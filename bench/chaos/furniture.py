@@ -10,7 +10,7 @@ from django.test import Client
 
 from helpdesk.accounts.models import ApiToken, Role, Scope, Team, User
 from helpdesk.customers.models import Address, Customer, Event, Subscription
-from helpdesk.mail import sender
+from helpdesk.mail import inbox, sender
 from helpdesk.mail.models import Class, Mailbox
 from outreach import campaigns
 from outreach.models import Campaign, Version
@@ -32,6 +32,7 @@ def make() -> dict[str, Any]:
         settings.EVENT_SUBSCRIBERS[kind] = [*settings.EVENT_SUBSCRIBERS[kind], "bench.chaos.furniture.witness"]
     sender.CLAIM = timedelta(seconds=6)
     sender.WAITS = [timedelta(seconds=1)]
+    inbox.LEASE = timedelta(seconds=6)
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE chaos_seen (event_id bigint NOT NULL)")
     team = Team.objects.create(slug="support", name="Support")

@@ -164,7 +164,7 @@ class Load:
                    f"Message-ID: <{key}@customers.example>\r\n\r\nIt does not work.\r\n")
             while True:
                 try:
-                    with smtplib.SMTP(*self.scene.smtp.getsockname(), timeout=10) as server:
+                    with smtplib.SMTP("127.0.0.1", self.scene.smtp_port, timeout=10) as server:
                         server.sendmail(f"{key}@customers.example", ["support@chaos.example"], raw)
                     break
                 except (smtplib.SMTPException, OSError):

@@ -25,7 +25,7 @@ class Scene:
     path: Path
     servers: Servers
     web: socket.socket  # the processes take turns on one listening socket: a kill refuses nobody
-    smtp: socket.socket
+    smtp_port: int  # of incoming mail; the listener makes its own socket
     sink: socket.socket
     secrets: dict[str, Any] = field(default_factory=dict)
 
@@ -92,10 +92,12 @@ def environ(path: Path, sink_port: int, web_port: int) -> dict[str, str]:
 
 def build(path: Path) -> Scene:
     """Start the servers and set up Django in this process, from which every worker is then forked."""
-    sink, web, smtp = listen(), listen(), listen()
+    sink, web = listen(), listen()
+    with listen() as free:
+        smtp_port = free.getsockname()[1]
     os.environ.update(environ(path, sink.getsockname()[1], web.getsockname()[1]))
     servers = Servers(path).__enter__()
-    scene = Scene(path, servers, web, smtp, sink)
+    scene = Scene(path, servers, web, smtp_port, sink)
     try:
         import django
 

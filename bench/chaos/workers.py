@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import Error, OperationalError, close_old_connections, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.urls import get_resolver
@@ -26,6 +26,7 @@ from django.utils.module_loading import import_string
 from bench.chaos.scene import Scene
 from helpdesk.celery import app
 from helpdesk.live import bell
+from helpdesk.mail import listener
 
 PR_SET_PDEATHSIG = 1
 ARMED = 0.5  # of the workers
@@ -62,7 +63,9 @@ def tasks(*names: str) -> Callable[[Scene], None]:
                 close_old_connections()
                 try:
                     task()
-                except (OperationalError, InterfaceError):
+                except Error as error:
+                    if connection.is_usable() and not isinstance(error, OperationalError):
+                        surprise(scene)
                     time.sleep(0.05)  # the database is away
                 except Exception:
                     surprise(scene)
@@ -81,6 +84,11 @@ def web(scene: Scene) -> None:
     asyncio.run(uvicorn.Server(config).serve(sockets=[scene.web]))
 
 
+def smtp(scene: Scene) -> None:
+    """Incoming mail."""
+    asyncio.run(listener.serve("127.0.0.1", scene.smtp_port, asyncio.Event()))
+
+
 def celery(scene: Scene) -> None:
     """A real worker on every queue, so that the broker's troubles are somebody's."""
     app.Worker(pool="threads", concurrency=3, loglevel="CRITICAL", without_gossip=True, without_mingle=True, quiet=True).start()
@@ -94,7 +102,9 @@ ROLES: dict[str, tuple[int, Callable[[Scene], None]]] = {
     "campaigns": (2, tasks("helpdesk.mail.tasks.send_campaigns")),
     "replies": (1, tasks("helpdesk.mail.tasks.send_replies")),
     "dispatcher": (2, tasks("helpdesk.customers.tasks.dispatch")),
+    "incoming": (1, tasks("helpdesk.mail.tasks.process_incoming")),
     "ticker": (1, tasks("outreach.tasks.advance")),
+    "smtp": (1, smtp),
     "web": (2, web),
     "celery": (1, celery),
     "beat": (1, beat),
