@@ -2,9 +2,12 @@
 
 from django.urls import path
 
-from helpdesk.mail import views
+from helpdesk.mail import mailbox_views, views
 
 urlpatterns = [
+    path("mailboxes/", mailbox_views.mailboxes, name="mailboxes"),
+    path("mailboxes/new/", mailbox_views.mailbox, name="mailbox-add"),
+    path("mailboxes/<int:pk>/", mailbox_views.mailbox, name="mailbox"),
     path("outgoing/<int:pk>/", views.outgoing, name="outgoing"),
     path("outgoing/<int:pk>/body/", views.body, name="outgoing-body"),
     path("outgoing/<int:pk>/<slug:verb>/", views.decide, name="outgoing-decide"),
