@@ -9,7 +9,9 @@ from django.urls import reverse
 from helpdesk.customers.models import Customer
 from helpdesk.knowledge.models import Topic
 from helpdesk.lib import dates
+from helpdesk.mail import outbox
 from helpdesk.mail.models import Outgoing
+from tickets import intake, letters
 from tickets.models import Ticket
 
 pytestmark = pytest.mark.django_db
@@ -122,3 +124,27 @@ def test_hostile_text_is_an_error_and_no_crash(fill, text):
 
 def test_other_methods_are_refused(client, db):
     assert client.put(URL).status_code == 405 and client.post(reverse("submit-thanks")).status_code == 405
+
+
+def test_two_that_were_planned_at_once_are_one_mail(ticket, drain, sink):
+    """The form looks before it plans; of two that looked at the same moment, the stamp lets one go."""
+    other = intake.open_ticket(ticket.requester, "Again", intake.Words("again"), channel="form", address=ticket.address)
+    outbox.plan(
+        [
+            Outgoing(
+                key=f"confirm:{n}",
+                kind=letters.CONFIRMATION,
+                klass="transactional",
+                lane="replies",
+                customer=ticket.requester,
+                address=ticket.address,
+                to="ben@carter.example",
+                ticket_id=n,
+                due_at=dates.now(),
+            )
+            for n in (ticket.pk, other.pk)
+        ]
+    )
+    drain()
+    assert len(sink.to("ben@carter.example")) == 1
+    assert sorted(Outgoing.objects.values_list("state", flat=True)) == ["accepted", "withheld"]

@@ -240,3 +240,15 @@ def test_the_same_mail_processed_twice_is_one_message(post, letter, ticket):
     row.refresh_from_db()
     assert ticket.messages.count() == 2 and row.state == "ticketed"
     assert Customer.objects.count() == 1
+
+
+def test_one_mail_to_two_mailboxes_is_one_ticket_and_one_id_with_two_files_is_two_messages(post, letter, support):
+    other = Mailbox.objects.create(slug="billing", name="Billing", address="billing@nordwind.example")
+    first = letter("Here is the file.", Message_ID="<same@carter.example>")
+    post(first)
+    post(first, other)
+    assert Ticket.objects.count() == 1 and sorted(IncomingMail.objects.values_list("state", flat=True)) == ["ignored", "ticketed"]
+    again = letter("Here is the file.", Message_ID="<same@carter.example>")
+    again.add_attachment(b"what was missing", maintype="text", subtype="plain", filename="missing.txt")
+    post(again)
+    assert Message.objects.count() == 2 and Message.objects.latest("id").attachments.get().name == "missing.txt"
