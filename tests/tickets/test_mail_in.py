@@ -246,7 +246,7 @@ def test_one_mail_to_two_mailboxes_is_one_ticket_and_one_id_with_two_files_is_tw
     other = Mailbox.objects.create(slug="billing", name="Billing", address="billing@nordwind.example")
     first = letter("Here is the file.", Message_ID="<same@carter.example>")
     post(first)
-    post(first, other)
+    post(first, mailbox=other)
     assert Ticket.objects.count() == 1 and sorted(IncomingMail.objects.values_list("state", flat=True)) == ["ignored", "ticketed"]
     again = letter("Here is the file.", Message_ID="<same@carter.example>")
     again.add_attachment(b"what was missing", maintype="text", subtype="plain", filename="missing.txt")

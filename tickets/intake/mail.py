@@ -51,7 +51,7 @@ def receive_mail(mail: Mail, incoming: IncomingMail) -> Received:
         return Received(State.IGNORED, _("It comes from an address of ours"))
     # Two copies may be on their way to two mailboxes at once: one after the other from here on.
     _one_at_a_time(mail.message_id)
-    if copy := _copy_of(mail, writer):
+    if copy := _copy_of(mail, incoming, writer):
         return Received(
             State.IGNORED, _("A second copy of a message on ticket #%s") % copy.ticket.number, copy.ticket_id, copy.pk
         )
@@ -177,13 +177,18 @@ def _words(mail: Mail, incoming: IncomingMail, writer: Written, images: dict[str
     )
 
 
-def _copy_of(mail: Mail, writer: Written) -> Message | None:
-    """The message that this mail already became by another mailbox: same id, same sender, same words."""
-    return (
-        Message.objects.filter(rfc_id=mail.message_id[:998], address__iexact=writer.address, text=mail.reply)
-        .select_related("ticket")
-        .first()
-    )
+def _copy_of(mail: Mail, incoming: IncomingMail, writer: Written) -> Message | None:
+    """The message that this mail already became by another mailbox: same id, sender, words and files.
+
+    Within one mailbox the bytes decide (``inbox.receive``): whoever reuses an id there says something new.
+    """
+    alike = Message.objects.filter(rfc_id=mail.message_id[:998], address__iexact=writer.address, text=mail.reply)
+    sizes = sorted(attachment.size for attachment in mail.attachments)
+    for message in alike.select_related("ticket").order_by("id")[:20]:
+        by_another = IncomingMail.objects.filter(pk=message.incoming_id).exclude(mailbox=incoming.mailbox_id).exists()
+        if by_another and sorted(message.attachments.values_list("blob__size", flat=True)) == sizes:
+            return message
+    return None
 
 
 def _one_at_a_time(message_id: str) -> None:
