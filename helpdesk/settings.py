@@ -281,7 +281,6 @@ EVENT_SUBSCRIBERS: dict[str, list[str]] = {
     "ticket.requested": ["tickets.intake.on_ticket_requested"],
     "customer.created": ["outreach.triggers.on_events"],
     "customer.updated": [],
-    "customer.merged": [],
     "consent.given": [],
     "consent.withdrawn": ["outreach.triggers.on_consent_withdrawn"],
     "address.unreachable": [],
