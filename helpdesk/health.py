@@ -49,7 +49,11 @@ def mail() -> dict[str, Any]:
 
 
 CHECKS: dict[str, Callable[[], dict[str, Any]]] = {
-    "database": database, "broker": broker, "workers_and_beat": workers, "events": events, "mail": mail,
+    "database": database,
+    "broker": broker,
+    "workers_and_beat": workers,
+    "events": events,
+    "mail": mail,
 }
 
 

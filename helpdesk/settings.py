@@ -321,8 +321,13 @@ PANELS = ["helpdesk.mail.panels.customer_ledger", "tickets.panels.customer_ticke
 
 # the rail: function(request) → entries
 RAIL = {
-    "places": ["tickets.rail.places", "outreach.rail.places", "helpdesk.customers.rail.places", "helpdesk.knowledge.rail.places",
-               "helpdesk.accounts.rail.places"],
+    "places": [
+        "tickets.rail.places",
+        "outreach.rail.places",
+        "helpdesk.customers.rail.places",
+        "helpdesk.knowledge.rail.places",
+        "helpdesk.accounts.rail.places",
+    ],
     "views": "tickets.rail.views",
 }
 

@@ -89,7 +89,11 @@ def why(tree: Any, customer: Customer) -> Reason:
 
     def explain(node: Any) -> Reason:
         join = next((word for word in ("all", "any") if isinstance(node, dict) and isinstance(node.get(word), list)), "")
-        return Reason(conditions.words(node, "customer"), conditions.matches(node, "customer", customer, at), join,
-                      [explain(part) for part in node[join]] if join else [])
+        return Reason(
+            conditions.words(node, "customer"),
+            conditions.matches(node, "customer", customer, at),
+            join,
+            [explain(part) for part in node[join]] if join else [],
+        )
 
     return explain(tree)

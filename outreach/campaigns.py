@@ -111,8 +111,9 @@ def finish(campaign: Campaign, *, by: User) -> bool:
 @transaction.atomic
 def cancel(campaign: Campaign, *, by: User) -> bool:
     """Nothing more leaves. The guards say so at once; those on the way are ended in batches by ``journeys.wind_up``."""
-    changed = _turn(campaign, (Status.DRAFT, Status.RUNNING, Status.PAUSED, Status.FINISHED), Status.CANCELLED,
-                    "campaign.cancelled", by)
+    changed = _turn(
+        campaign, (Status.DRAFT, Status.RUNNING, Status.PAUSED, Status.FINISHED), Status.CANCELLED, "campaign.cancelled", by
+    )
     bell.ring("outreach.tasks.advance")
     return changed
 
@@ -134,8 +135,18 @@ def test(version: Version, step: int, values: messages.Values, *, to: User, once
     """Send one message to a person here, filled with these values; ``once`` makes a second click nothing."""
     campaign = version.campaign
     row = Outgoing(
-        key=f"test:{version.pk}:{to.pk}:{once[:40]}", kind=journeys.KIND, klass=campaign.klass, lane=Lane.CAMPAIGNS, to=to.email,
-        mailbox=campaign.mailbox, subscription=campaign.subscription, title=_("Test of %s") % campaign.name,
-        version_id=version.pk, step=str(step), arm="test", variables={"values": values}, due_at=now(),
+        key=f"test:{version.pk}:{to.pk}:{once[:40]}",
+        kind=journeys.KIND,
+        klass=campaign.klass,
+        lane=Lane.CAMPAIGNS,
+        to=to.email,
+        mailbox=campaign.mailbox,
+        subscription=campaign.subscription,
+        title=_("Test of %s") % campaign.name,
+        version_id=version.pk,
+        step=str(step),
+        arm="test",
+        variables={"values": values},
+        due_at=now(),
     )
     return bool(outbox.plan([row]))

@@ -57,8 +57,11 @@ class Facts:
         """By customer: (id, when, only reserved) of all that was sent in the longest window, and of what is about to be."""
         days = max((version.cap_days for version in self.versions.values() if version.cap), default=0)
         gone = Q(state__in=GONE, sent_at__gt=self.at - timedelta(days=days))
-        rows = Outgoing.objects.filter(gone | Q(state__in=RESERVED), klass__in=COUNTED,
-                                       customer__in={row.customer_id for row in self.rows if row.customer_id})
+        rows = Outgoing.objects.filter(
+            gone | Q(state__in=RESERVED),
+            klass__in=COUNTED,
+            customer__in={row.customer_id for row in self.rows if row.customer_id},
+        )
         found: dict[int, list[tuple[int, datetime, bool]]] = defaultdict(list)
         for pk, customer, state, sent_at in rows.values_list("pk", "customer_id", "state", "sent_at"):
             reserved = state in RESERVED
@@ -73,8 +76,14 @@ class Facts:
             campaign = self.campaign(row)
             if campaign and campaign.holds and row.customer_id:
                 customers[json.dumps(campaign.holds, sort_keys=True)].add(row.customer_id)
-        return {key: set(Customer.objects.filter(conditions.to_q(json.loads(key), "customer", self.at), pk__in=ids)
-                         .values_list("pk", flat=True)) for key, ids in customers.items()}
+        return {
+            key: set(
+                Customer.objects.filter(conditions.to_q(json.loads(key), "customer", self.at), pk__in=ids).values_list(
+                    "pk", flat=True
+                )
+            )
+            for key, ids in customers.items()
+        }
 
     def version(self, row: Outgoing) -> Version | None:
         return self.versions.get(row.version_id or 0)
@@ -123,8 +132,11 @@ class Facts:
         """
         at_stamp = row.state in RESERVED
         since = self.at - timedelta(days=days)
-        times = [when for pk, when, reserved in self.sent.get(row.customer_id or 0, [])
-                 if pk != row.pk and when > since and not (reserved and at_stamp)]
+        times = [
+            when
+            for pk, when, reserved in self.sent.get(row.customer_id or 0, [])
+            if pk != row.pk and when > since and not (reserved and at_stamp)
+        ]
         times = sorted(times + self.taken[row.customer_id or 0])
         return times[-cap] + timedelta(days=days) if len(times) >= cap else None
 
@@ -136,4 +148,3 @@ class Facts:
 def gather(rows: list[Outgoing], at: datetime) -> Facts:
     """The facts are fetched when the first guard asks for them."""
     return Facts(rows, at)
-

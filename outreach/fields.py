@@ -19,11 +19,26 @@ def _messages(customer: Customer) -> list[Outgoing]:
 
 register(
     "customer",
-    Field("enrolment", _("way through a campaign"), "relation", subject="enrolment", q=Enrolment.objects.all, link="customer",
-          value=lambda customer: Enrolment.objects.filter(customer=customer), plural=_("ways through campaigns")),
-    Field("outreach", _("message from a campaign"), "relation", subject="outreach",
-          q=lambda: Outgoing.objects.filter(kind=KIND, state__in=GONE), link="customer", value=_messages,
-          plural=_("messages from campaigns")),
+    Field(
+        "enrolment",
+        _("way through a campaign"),
+        "relation",
+        subject="enrolment",
+        q=Enrolment.objects.all,
+        link="customer",
+        value=lambda customer: Enrolment.objects.filter(customer=customer),
+        plural=_("ways through campaigns"),
+    ),
+    Field(
+        "outreach",
+        _("message from a campaign"),
+        "relation",
+        subject="outreach",
+        q=lambda: Outgoing.objects.filter(kind=KIND, state__in=GONE),
+        link="customer",
+        value=_messages,
+        plural=_("messages from campaigns"),
+    ),
 )
 register(
     "enrolment",

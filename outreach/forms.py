@@ -20,16 +20,21 @@ MAX_MESSAGES = 10
 
 
 class CampaignForm(forms.ModelForm):
-    waits = forms.BooleanField(label=gettext_lazy("Wait while a ticket of theirs is open"), required=False,
-                               help_text=gettext_lazy("14 days at most. Transactional messages never wait."))
+    waits = forms.BooleanField(
+        label=gettext_lazy("Wait while a ticket of theirs is open"),
+        required=False,
+        help_text=gettext_lazy("14 days at most. Transactional messages never wait."),
+    )
 
     class Meta:
         model = Campaign
         fields = ["name", "klass", "subscription", "topic", "mailbox"]
         widgets = {"klass": forms.RadioSelect}
-        help_texts = {"name": gettext_lazy("Only you and your colleagues read it."),
-                      "subscription": gettext_lazy("What people say yes or no to. Transactional messages need none."),
-                      "topic": gettext_lazy("What answers will be about.")}
+        help_texts = {
+            "name": gettext_lazy("Only you and your colleagues read it."),
+            "subscription": gettext_lazy("What people say yes or no to. Transactional messages need none."),
+            "topic": gettext_lazy("What answers will be about."),
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -53,18 +58,42 @@ class CampaignForm(forms.ModelForm):
 
 
 class VersionForm(forms.Form):
-    trigger_kind = forms.RegexField(r"^[\w.:-]+( [\w.:-]+)*$", label=gettext_lazy("It starts when this happens"), max_length=80,
-                                    help_text=gettext_lazy("The kind of an event, such as order_shipped."))
-    entry_key = forms.RegexField(f"^{PATH}$", label=gettext_lazy("Once for each"), required=False, max_length=120,
-                                 help_text=gettext_lazy("What tells two times apart, such as order_id. Empty: once a customer."))
-    exit_kind = forms.RegexField(r"^[\w.:-]+( [\w.:-]+)*$", label=gettext_lazy("It ends when this happens"), required=False,
-                                 max_length=80, help_text=gettext_lazy("Such as order_cancelled, for the same order."))
-    quiet_from = forms.TimeField(label=gettext_lazy("Quiet from"), required=False,
-                                 widget=forms.TimeInput(format="%H:%M", attrs={"type": "time"}))
-    quiet_until = forms.TimeField(label=gettext_lazy("until"), required=False, help_text=gettext_lazy("On their own clock."),
-                                  widget=forms.TimeInput(format="%H:%M", attrs={"type": "time"}))
-    cap = forms.IntegerField(label=gettext_lazy("At most so many messages"), required=False, min_value=1, max_value=100,
-                             help_text=gettext_lazy("From all campaigns together. Empty: no limit."))
+    trigger_kind = forms.RegexField(
+        r"^[\w.:-]+( [\w.:-]+)*$",
+        label=gettext_lazy("It starts when this happens"),
+        max_length=80,
+        help_text=gettext_lazy("The kind of an event, such as order_shipped."),
+    )
+    entry_key = forms.RegexField(
+        f"^{PATH}$",
+        label=gettext_lazy("Once for each"),
+        required=False,
+        max_length=120,
+        help_text=gettext_lazy("What tells two times apart, such as order_id. Empty: once a customer."),
+    )
+    exit_kind = forms.RegexField(
+        r"^[\w.:-]+( [\w.:-]+)*$",
+        label=gettext_lazy("It ends when this happens"),
+        required=False,
+        max_length=80,
+        help_text=gettext_lazy("Such as order_cancelled, for the same order."),
+    )
+    quiet_from = forms.TimeField(
+        label=gettext_lazy("Quiet from"), required=False, widget=forms.TimeInput(format="%H:%M", attrs={"type": "time"})
+    )
+    quiet_until = forms.TimeField(
+        label=gettext_lazy("until"),
+        required=False,
+        help_text=gettext_lazy("On their own clock."),
+        widget=forms.TimeInput(format="%H:%M", attrs={"type": "time"}),
+    )
+    cap = forms.IntegerField(
+        label=gettext_lazy("At most so many messages"),
+        required=False,
+        min_value=1,
+        max_value=100,
+        help_text=gettext_lazy("From all campaigns together. Empty: no limit."),
+    )
     cap_days = forms.IntegerField(label=gettext_lazy("in so many days"), min_value=1, max_value=90)
 
     def __init__(self, *args: Any, kinds: list[str], **kwargs: Any) -> None:
@@ -91,14 +120,27 @@ class MessageForm(forms.Form):
     wait = forms.IntegerField(label=gettext_lazy("Wait"), min_value=0, max_value=9999)
     unit = forms.ChoiceField(label=gettext_lazy("Unit"), choices=UNIT_CHOICES)
     subject = forms.CharField(label=gettext_lazy("Subject"), max_length=300)
-    body = forms.CharField(label=gettext_lazy("Text"), max_length=20_000, strip=True, widget=forms.Textarea(attrs={"rows": 10}),
-                           help_text=gettext_lazy("Markdown. {{ customer.first_name }}, {{ company.name }} and "
-                                                  "{{ event.order_id }} are filled in."))
-    fallbacks = forms.CharField(label=gettext_lazy("When something is not known"), required=False, max_length=4000,
-                                widget=forms.Textarea(attrs={"rows": 3}),
-                                help_text=gettext_lazy("One a line: customer.first_name: there"))
-    too_late = forms.IntegerField(label=gettext_lazy("Too late after, in hours"), required=False, min_value=1, max_value=9999,
-                                  help_text=gettext_lazy("Held longer than this, it is not sent. Empty: never too late."))
+    body = forms.CharField(
+        label=gettext_lazy("Text"),
+        max_length=20_000,
+        strip=True,
+        widget=forms.Textarea(attrs={"rows": 10}),
+        help_text=gettext_lazy("Markdown. {{ customer.first_name }}, {{ company.name }} and {{ event.order_id }} are filled in."),
+    )
+    fallbacks = forms.CharField(
+        label=gettext_lazy("When something is not known"),
+        required=False,
+        max_length=4000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=gettext_lazy("One a line: customer.first_name: there"),
+    )
+    too_late = forms.IntegerField(
+        label=gettext_lazy("Too late after, in hours"),
+        required=False,
+        min_value=1,
+        max_value=9999,
+        help_text=gettext_lazy("Held longer than this, it is not sent. Empty: never too late."),
+    )
 
     def clean_fallbacks(self) -> dict[str, str]:
         found = {}
@@ -122,8 +164,13 @@ class MessageForm(forms.Form):
         data = self.cleaned_data
         seconds = data["wait"] * UNITS[data["unit"]]
         late = data["too_late"]
-        send = {"do": "send", "subject": data["subject"], "body": data["body"], "fallbacks": data["fallbacks"],
-                "too_late": late * 3600 if late else None}
+        send = {
+            "do": "send",
+            "subject": data["subject"],
+            "body": data["body"],
+            "fallbacks": data["fallbacks"],
+            "too_late": late * 3600 if late else None,
+        }
         return [{"do": "wait", "seconds": seconds}, send] if seconds else [send]
 
 
@@ -140,8 +187,16 @@ def initial_messages(version: Version) -> list[dict[str, Any]]:
         unit = next((name for name, length in reversed(UNITS.items()) if seconds and seconds % length == 0), "days")
         lines = [f"{path}: {text}" for path, text in step.get("fallbacks", {}).items()]
         late = step.get("too_late")
-        found.append({"wait": seconds // UNITS[unit], "unit": unit, "subject": step["subject"], "body": step["body"],
-                      "fallbacks": "\n".join(lines), "too_late": late // 3600 if late else None})
+        found.append(
+            {
+                "wait": seconds // UNITS[unit],
+                "unit": unit,
+                "subject": step["subject"],
+                "body": step["body"],
+                "fallbacks": "\n".join(lines),
+                "too_late": late // 3600 if late else None,
+            }
+        )
         seconds = 0
     return found or [{"wait": 1, "unit": "days"}]
 
@@ -191,8 +246,9 @@ class SegmentForm:
         return self.segment.rows if full else [*self.segment.rows, rows.Row()]
 
 
-def save(campaign_form: CampaignForm, version_form: VersionForm, steps: BaseFormSet, segment: SegmentForm,
-         version: Version) -> None:
+def save(
+    campaign_form: CampaignForm, version_form: VersionForm, steps: BaseFormSet, segment: SegmentForm, version: Version
+) -> None:
     """Write all four down; the caller has validated them and holds the transaction."""
     version.campaign = campaign_form.save()
     for name, value in version_form.cleaned_data.items():

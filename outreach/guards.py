@@ -84,8 +84,10 @@ def too_many(row: Outgoing, facts: Facts) -> Verdict | None:
         return None
     had = ngettext("they had a message from us", "they had %(n)d messages from us", version.cap) % {"n": version.cap}
     within = ngettext("within a day", "within %(d)d days", version.cap_days) % {"d": version.cap_days}
-    return Hold(_("Held until %(when)s: %(had)s %(within)s") % {"when": in_words(free_at, facts.zone(row)), "had": had,
-                                                              "within": within}, until=free_at)
+    return Hold(
+        _("Held until %(when)s: %(had)s %(within)s") % {"when": in_words(free_at, facts.zone(row)), "had": had, "within": within},
+        until=free_at,
+    )
 
 
 def asleep(row: Outgoing, facts: Facts) -> Verdict | None:
@@ -105,18 +107,37 @@ GUARDS = (
     Guard("switch", gettext_lazy("Sending is switched off"), gettext_lazy("Waits until it is switched on"), OURS, None),
     Guard("late", gettext_lazy("It is too late to be of use"), gettext_lazy("Never"), OURS, None),
     Guard("nobody", gettext_lazy("We have no address"), gettext_lazy("Never"), OURS, nobody),
-    Guard("suppressed", gettext_lazy("The address asked for no more mail, or complained"), gettext_lazy("Never"), OURS,
-          suppressed),
+    Guard(
+        "suppressed", gettext_lazy("The address asked for no more mail, or complained"), gettext_lazy("Never"), OURS, suppressed
+    ),
     Guard("unwanted", gettext_lazy("Has not said yes to this subscription"), gettext_lazy("Never"), UNASKED, unwanted),
     Guard("unreachable", gettext_lazy("The address does not work"), gettext_lazy("Never"), OURS, unreachable),
-    Guard("stopped", gettext_lazy("The campaign is paused or cancelled"),
-          gettext_lazy("Waits until it goes on; never once cancelled"), OURS, stopped),
-    Guard("ticket", gettext_lazy("A ticket of theirs is open"), gettext_lazy("Waits until it is solved, 14 days at most"),
-          UNASKED, open_ticket, soft=True),
-    Guard("cap", gettext_lazy("Too many messages from us lately"), gettext_lazy("Waits until the oldest is long enough ago"),
-          UNASKED, too_many, soft=True),
-    Guard("night", gettext_lazy("It is night where they are"), gettext_lazy("Waits for their morning"), UNASKED, asleep,
-          soft=True),
+    Guard(
+        "stopped",
+        gettext_lazy("The campaign is paused or cancelled"),
+        gettext_lazy("Waits until it goes on; never once cancelled"),
+        OURS,
+        stopped,
+    ),
+    Guard(
+        "ticket",
+        gettext_lazy("A ticket of theirs is open"),
+        gettext_lazy("Waits until it is solved, 14 days at most"),
+        UNASKED,
+        open_ticket,
+        soft=True,
+    ),
+    Guard(
+        "cap",
+        gettext_lazy("Too many messages from us lately"),
+        gettext_lazy("Waits until the oldest is long enough ago"),
+        UNASKED,
+        too_many,
+        soft=True,
+    ),
+    Guard(
+        "night", gettext_lazy("It is night where they are"), gettext_lazy("Waits for their morning"), UNASKED, asleep, soft=True
+    ),
 )
 
 

@@ -73,22 +73,48 @@ def enrol(version: Version, entries: dict[tuple[int, str], Event]) -> list[Enrol
     if not entries:
         return []
     with connection.cursor() as cursor:
-        cursor.execute(INSERT_ONCE, [version.campaign_id, version.pk, now(), [c for c, _key in entries],
-                                     [key for _c, key in entries], [event.pk for event in entries.values()],
-                                     [json.dumps(event.payload) for event in entries.values()]])
+        cursor.execute(
+            INSERT_ONCE,
+            [
+                version.campaign_id,
+                version.pk,
+                now(),
+                [c for c, _key in entries],
+                [key for _c, key in entries],
+                [event.pk for event in entries.values()],
+                [json.dumps(event.payload) for event in entries.values()],
+            ],
+        )
         new = dict(cursor.fetchall())
     by_event = {event.pk: (key, event) for key, event in entries.items()}
     made, moves = [], []
     for pk, event_id in new.items():
         (customer, key), event = by_event[event_id]
-        enrolment = Enrolment(pk=pk, campaign=version.campaign, version=version, customer_id=customer, entry_key=key,
-                              event_id=event_id, properties=event.payload, created_at=now())
+        enrolment = Enrolment(
+            pk=pk,
+            campaign=version.campaign,
+            version=version,
+            customer_id=customer,
+            entry_key=key,
+            event_id=event_id,
+            properties=event.payload,
+            created_at=now(),
+        )
         made.append(enrolment)
         moves.append((enrolment, min(event.occurred_at, now())))
     record_all(
-        Fact("campaign.enrolled", e.customer_id,
-             payload={"campaign": e.campaign_id, "name": version.campaign.name, "version": version.pk, "enrolment": e.pk,
-                      "entry_key": e.entry_key, "because": version.trigger_kind})
+        Fact(
+            "campaign.enrolled",
+            e.customer_id,
+            payload={
+                "campaign": e.campaign_id,
+                "name": version.campaign.name,
+                "version": version.pk,
+                "enrolment": e.pk,
+                "entry_key": e.entry_key,
+                "because": version.trigger_kind,
+            },
+        )
         for e in made
     )
     move_on(moves, start=0)
@@ -124,11 +150,24 @@ def message_for(enrolment: Enrolment, planned: Planned, address: Address | None)
     if len(sends) > 1:
         title = _("%(name)s, %(n)d of %(all)d") % {"name": title, "n": sends.index(planned.step) + 1, "all": len(sends)}
     return Outgoing(
-        key=f"enrol:{enrolment.pk}:{planned.step}", kind=KIND, klass=campaign.klass, lane=Lane.CAMPAIGNS,
-        customer_id=enrolment.customer_id, address=address, to=address.shown if address else "", mailbox_id=campaign.mailbox_id,
-        subscription_id=campaign.subscription_id, title=title[:200], topic_id=campaign.topic_id, campaign_id=campaign.pk,
-        version_id=version.pk, enrolment_id=enrolment.pk, step=str(planned.step), variables={"event": enrolment.properties},
-        due_at=planned.due_at, too_late_at=planned.too_late_at,
+        key=f"enrol:{enrolment.pk}:{planned.step}",
+        kind=KIND,
+        klass=campaign.klass,
+        lane=Lane.CAMPAIGNS,
+        customer_id=enrolment.customer_id,
+        address=address,
+        to=address.shown if address else "",
+        mailbox_id=campaign.mailbox_id,
+        subscription_id=campaign.subscription_id,
+        title=title[:200],
+        topic_id=campaign.topic_id,
+        campaign_id=campaign.pk,
+        version_id=version.pk,
+        enrolment_id=enrolment.pk,
+        step=str(planned.step),
+        variables={"event": enrolment.properties},
+        due_at=planned.due_at,
+        too_late_at=planned.too_late_at,
     )
 
 
@@ -148,15 +187,28 @@ def _end(enrolments: Iterable[Enrolment], state: str, reason: str) -> None:
 
 
 def finished_fact(enrolment: Enrolment) -> Fact:
-    return Fact("campaign.finished", enrolment.customer_id,
-                payload={"campaign": enrolment.campaign_id, "name": enrolment.campaign.name, "enrolment": enrolment.pk,
-                         "entry_key": enrolment.entry_key, "state": enrolment.state, "reason": enrolment.reason})
+    return Fact(
+        "campaign.finished",
+        enrolment.customer_id,
+        payload={
+            "campaign": enrolment.campaign_id,
+            "name": enrolment.campaign.name,
+            "enrolment": enrolment.pk,
+            "entry_key": enrolment.entry_key,
+            "state": enrolment.state,
+            "reason": enrolment.reason,
+        },
+    )
 
 
 def settled(messages: dict[int, tuple[str, datetime]]) -> int:
     """Messages that left, or never will, by enrolment: (step, when). Whoever stands at that step moves on."""
-    standing = (Enrolment.objects.active().filter(pk__in=messages).select_related("version__campaign", "campaign")
-                .select_for_update(of=("self",)))
+    standing = (
+        Enrolment.objects.active()
+        .filter(pk__in=messages)
+        .select_related("version__campaign", "campaign")
+        .select_for_update(of=("self",))
+    )
     moves = [(e, messages[e.pk][1]) for e in standing if str(e.step) == messages[e.pk][0]]
     move_on(moves)
     return len(moves)
@@ -166,12 +218,12 @@ def settled(messages: dict[int, tuple[str, datetime]]) -> int:
 def sweep() -> int:
     """Move on whose message is settled although no event said so, a batch at a time; returns how many were looked at."""
     moment = now()
-    due = list(Enrolment.objects.active().filter(next_at__lte=moment).order_by("next_at", "id").values_list(
-        "pk", "customer_id")[:BATCH])
+    due = list(
+        Enrolment.objects.active().filter(next_at__lte=moment).order_by("next_at", "id").values_list("pk", "customer_id")[:BATCH]
+    )
     lock(customer for _pk, customer in due)
     ids = [pk for pk, _customer in due]
-    waiting = Outgoing.objects.filter(enrolment_id=OuterRef("pk"), step=Cast(OuterRef("step"), CharField()),
-                                      state__in=UNSETTLED)
+    waiting = Outgoing.objects.filter(enrolment_id=OuterRef("pk"), step=Cast(OuterRef("step"), CharField()), state__in=UNSETTLED)
     Enrolment.objects.active().filter(Exists(waiting), pk__in=ids).update(next_at=moment + LOOK_AGAIN)
     stuck = set(Enrolment.objects.active().filter(pk__in=ids, next_at__lte=moment).values_list("pk", flat=True))
     by_enrolment: dict[int, list[Outgoing]] = defaultdict(list)

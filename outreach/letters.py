@@ -97,6 +97,7 @@ class Marks:
 
     def tidy(self, content: str) -> str:
         """Without the paragraphs that hold tags only."""
+
         def unwrapped(found: re.Match[str]) -> str:
             inner = self._numbers(found[1])
             return found[1] if inner and all(self.kept[n].startswith("{%") for n in inner) else found[0]

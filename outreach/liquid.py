@@ -126,8 +126,17 @@ def part(value: object) -> str:
     return quote(str(value), safe="")
 
 
-FILTERS = {"default": default, "upcase": upcase, "downcase": downcase, "capitalize": capitalize, "strip": strip,
-           "truncate": truncate, "truncatewords": truncatewords, "date": date, "number": number}
+FILTERS = {
+    "default": default,
+    "upcase": upcase,
+    "downcase": downcase,
+    "capitalize": capitalize,
+    "strip": strip,
+    "truncate": truncate,
+    "truncatewords": truncatewords,
+    "date": date,
+    "number": number,
+}
 INTERNAL_FILTERS = {"link_address": link, "link_part": part}
 
 
@@ -187,8 +196,10 @@ def _check_expression(expression: Expression, known: frozenset[str]) -> None:
         if not all(isinstance(segment, str | int) for segment in expression.path):
             raise BadTemplate(_("“%s”: a name in brackets must be plain text.") % expression)
         if str(expression.path[0]) not in {*ROOTS, *known}:
-            raise BadTemplate(_("A message knows nothing called “%(name)s”; it knows %(roots)s.")
-                              % {"name": expression.path[0], "roots": ", ".join(ROOTS)})
+            raise BadTemplate(
+                _("A message knows nothing called “%(name)s”; it knows %(roots)s.")
+                % {"name": expression.path[0], "roots": ", ".join(ROOTS)}
+            )
     if isinstance(expression, FilteredExpression):
         for item in expression.filters or []:
             if item.name not in FILTERS:
@@ -208,8 +219,9 @@ def _use(expression: Expression, known: frozenset[str]) -> Iterator[Use]:
     filters = list(getattr(expression, "filters", None) or [])
     fallback = next((item for item in filters if item.name == "default"), None)
     if fallback and filters[0] is not fallback:
-        raise BadTemplate(_("“%s”: write default as the first filter, so that the others have something to work on.")
-                          % expression)
+        raise BadTemplate(
+            _("“%s”: write default as the first filter, so that the others have something to work on.") % expression
+        )
     value = [argument.value for argument in fallback.children()[:1]] if fallback else []
     if path not in ALWAYS_THERE and str(left.path[0]) != "forloop":
         yield Use(path, bool(value and str(value[0]).strip()))

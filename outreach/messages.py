@@ -64,8 +64,12 @@ def as_reader(values: Values) -> Iterator[str]:
 def compose(version: Version, step: Mapping[str, Any], language: str) -> Letter:
     """The compiled letter of one step. Its frame is the campaign's, with the address as it stood at the launch."""
     subscription = version.campaign.subscription
-    frame = Frame(settings.WORKSPACE_NAME, version.postal_address or settings.POSTAL_ADDRESS,
-                  subscription.name if subscription else "", language)
+    frame = Frame(
+        settings.WORKSPACE_NAME,
+        version.postal_address or settings.POSTAL_ADDRESS,
+        subscription.name if subscription else "",
+        language,
+    )
     return letter(step["subject"], step["body"], frame)
 
 
@@ -89,15 +93,24 @@ def facts_of(customers: Iterable[int]) -> dict[int, Values]:
     """What messages may say about these customers; their own attributes lie beside the built-in ones."""
     ids = set(customers)
     emails = {}
-    for owner, shown in (Address.objects.filter(customer__in=ids, channel="email").order_by("is_primary", "-pk")
-                            .values_list("customer_id", "shown")):
+    for owner, shown in (
+        Address.objects.filter(customer__in=ids, channel="email")
+        .order_by("is_primary", "-pk")
+        .values_list("customer_id", "shown")
+    ):
         emails[owner] = shown
     found = {}
     for customer in Customer.objects.select_related("company").filter(pk__in=ids):
         company = customer.company
         found[customer.pk] = {
-            "customer": {**customer.attributes, "name": customer.name, "first_name": first_name(customer.name),
-                         "email": emails.get(customer.pk, ""), "language": customer.language, "stage": customer.stage},
+            "customer": {
+                **customer.attributes,
+                "name": customer.name,
+                "first_name": first_name(customer.name),
+                "email": emails.get(customer.pk, ""),
+                "language": customer.language,
+                "stage": customer.stage,
+            },
             "company": {**company.attributes, "name": company.name} if company else {},
             "zone": customer.zone or (company.zone if company else ""),
         }

@@ -49,8 +49,9 @@ class Campaign(models.Model):
 
     name = models.CharField(_("name"), max_length=120)
     klass = models.CharField(_("kind of message"), max_length=14, choices=Klass.choices, default=Klass.LIFECYCLE)
-    subscription = models.ForeignKey(Subscription, null=True, blank=True, on_delete=models.PROTECT,
-                                     verbose_name=_("subscription"))
+    subscription = models.ForeignKey(
+        Subscription, null=True, blank=True, on_delete=models.PROTECT, verbose_name=_("subscription")
+    )
     topic = models.ForeignKey(Topic, null=True, blank=True, on_delete=models.SET_NULL, verbose_name=_("topic"))
     mailbox = models.ForeignKey(Mailbox, null=True, blank=True, on_delete=models.PROTECT, verbose_name=_("sent from"))
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT)
@@ -63,9 +64,12 @@ class Campaign(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["-id"], name="campaign_newest")]
-        constraints = [models.CheckConstraint(name="campaign_subscription",
-                                              condition=Q(klass="transactional") | Q(subscription__isnull=False)
-                                              | Q(status="draft"))]
+        constraints = [
+            models.CheckConstraint(
+                name="campaign_subscription",
+                condition=Q(klass="transactional") | Q(subscription__isnull=False) | Q(status="draft"),
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

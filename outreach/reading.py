@@ -29,8 +29,12 @@ def who(version: Version) -> dict[str, Any]:
     try:
         everybody = not version.conditions.get("all", True) if "all" in version.conditions else not version.conditions
         words = _("every customer") if everybody else conditions.words(version.conditions, "customer")
-        return {"words": words, "everybody": everybody, "size": audience.size(version.conditions),
-                "faces": audience.faces(version.conditions)}
+        return {
+            "words": words,
+            "everybody": everybody,
+            "size": audience.size(version.conditions),
+            "faces": audience.faces(version.conditions),
+        }
     except conditions.ConditionError as error:
         return {"error": str(error), "words": _("nobody yet")}
 
@@ -57,15 +61,27 @@ class Node:
 
 def picture(version: Version) -> dict[str, Any]:
     """The journey from top to bottom, 80 pixels a box."""
-    nodes = [Node(4, "start", version.trigger_kind or _("Nothing yet"), _("once for each %s") % version.entry_key
-                  if version.entry_key else _("once a customer"))]
+    nodes = [
+        Node(
+            4,
+            "start",
+            version.trigger_kind or _("Nothing yet"),
+            _("once for each %s") % version.entry_key if version.entry_key else _("once a customer"),
+        )
+    ]
     passed = 0
     for index, step in enumerate(version.steps):
         y = 4 + 80 * len(nodes)
         if step["do"] == "wait":
             passed += step["seconds"]
-            nodes.append(Node(y, "wait", _("Wait %s") % span(timedelta(seconds=step["seconds"])),
-                              _("ends early with %s") % version.exit_kind if version.exit_kind else ""))
+            nodes.append(
+                Node(
+                    y,
+                    "wait",
+                    _("Wait %s") % span(timedelta(seconds=step["seconds"])),
+                    _("ends early with %s") % version.exit_kind if version.exit_kind else "",
+                )
+            )
         else:
             late = step.get("too_late")
             detail = _("not sent more than %s late") % span(timedelta(seconds=late)) if late else _("never too late")
@@ -94,43 +110,84 @@ def whether(version: Version) -> dict[str, Any]:
     for address in Address.objects.filter(customer__in=people, channel="email").order_by("is_primary", "-pk"):
         addresses[address.customer_id] = address
     rows = [
-        Outgoing(pk=n, key=f"rehearsal:{n}", kind=KIND, klass=campaign.klass, customer=person, campaign_id=campaign.pk,
-                 version_id=version.pk, subscription=campaign.subscription, address=addresses.get(person.pk),
-                 to=addresses[person.pk].shown if person.pk in addresses else "", due_at=now(), state=State.PENDING)
+        Outgoing(
+            pk=n,
+            key=f"rehearsal:{n}",
+            kind=KIND,
+            klass=campaign.klass,
+            customer=person,
+            campaign_id=campaign.pk,
+            version_id=version.pk,
+            subscription=campaign.subscription,
+            address=addresses.get(person.pk),
+            to=addresses[person.pk].shown if person.pk in addresses else "",
+            due_at=now(),
+            state=State.PENDING,
+        )
         for n, person in enumerate(people, 1)
     ]
     found: Counter[str] = guards.tally(rows, now()) if rows else Counter()
     found.pop("stopped", None)
-    return {"asked": len(rows), "stopped": sum(found.values()), "limit": REHEARSED,
-            "guards": [{"guard": guard, "count": found.get(guard.name, 0)}
-                       for guard in guards.GUARDS if guard.check and guard.name != "stopped" and campaign.klass in guard.classes]}
+    return {
+        "asked": len(rows),
+        "stopped": sum(found.values()),
+        "limit": REHEARSED,
+        "guards": [
+            {"guard": guard, "count": found.get(guard.name, 0)}
+            for guard in guards.GUARDS
+            if guard.check and guard.name != "stopped" and campaign.klass in guard.classes
+        ],
+    }
 
 
 def helped(campaign: Campaign) -> dict[str, Any]:
     """What became of its messages, in two queries; what it prevented is not known without a comparison."""
     sent_out: QuerySet[Outgoing] = Outgoing.objects.filter(campaign_id=campaign.pk)
     states = Counter(dict(sent_out.values_list("state").annotate(n=Count("pk"))))
-    reasons = list(sent_out.filter(state__in=(State.WITHHELD, State.CANCELLED)).values("reason").annotate(n=Count("pk"))
-                   .order_by("-n", "reason")[:8])
+    reasons = list(
+        sent_out.filter(state__in=(State.WITHHELD, State.CANCELLED))
+        .values("reason")
+        .annotate(n=Count("pk"))
+        .order_by("-n", "reason")[:8]
+    )
     people = Enrolment.objects.filter(campaign=campaign).aggregate(
-        entered=Count("pk"), active=Count("pk", filter=Q(state=Enrolment.State.ACTIVE)), replied=Count("replied_at"),
-        unsubscribed=Count("unsubscribed_at"))
+        entered=Count("pk"),
+        active=Count("pk", filter=Q(state=Enrolment.State.ACTIVE)),
+        replied=Count("replied_at"),
+        unsubscribed=Count("unsubscribed_at"),
+    )
     return {
         **people,
         "reasons": reasons,
         "planned": states[State.PENDING] + states[State.QUEUED] + states[State.CLAIMED] + states[State.RETRY_WAIT],
-        "held": states[State.HELD], "sent": sum(states[state] for state in GONE if state != State.UNKNOWN),
-        "unknown": states[State.UNKNOWN], "bounced": states[State.BOUNCED], "failed": states[State.FAILED],
-        "complained": states[State.COMPLAINED], "skipped": states[State.WITHHELD] + states[State.CANCELLED],
+        "held": states[State.HELD],
+        "sent": sum(states[state] for state in GONE if state != State.UNKNOWN),
+        "unknown": states[State.UNKNOWN],
+        "bounced": states[State.BOUNCED],
+        "failed": states[State.FAILED],
+        "complained": states[State.COMPLAINED],
+        "skipped": states[State.WITHHELD] + states[State.CANCELLED],
     }
 
 
 def counts(helped: dict[str, Any]) -> list[tuple[str, int]]:
     """The figures with their words, those that are always of interest and those that are not nothing."""
-    always = [(_("came in"), "entered"), (_("on the way"), "active"), (_("planned"), "planned"), (_("held"), "held"),
-              (_("left out"), "skipped"), (_("sent"), "sent"), (_("answered"), "replied"), (_("said no"), "unsubscribed")]
-    rare = [(_("came back"), "bounced"), (_("refused"), "failed"), (_("nobody knows"), "unknown"),
-            (_("complained"), "complained")]
+    always = [
+        (_("came in"), "entered"),
+        (_("on the way"), "active"),
+        (_("planned"), "planned"),
+        (_("held"), "held"),
+        (_("left out"), "skipped"),
+        (_("sent"), "sent"),
+        (_("answered"), "replied"),
+        (_("said no"), "unsubscribed"),
+    ]
+    rare = [
+        (_("came back"), "bounced"),
+        (_("refused"), "failed"),
+        (_("nobody knows"), "unknown"),
+        (_("complained"), "complained"),
+    ]
     return [(word, helped[key]) for word, key in always] + [(word, helped[key]) for word, key in rare if helped[key]]
 
 
@@ -143,8 +200,13 @@ def coming(campaign: Campaign) -> list[Outgoing]:
 def figures(campaigns: list[Campaign]) -> dict[int, dict[str, int]]:
     """Sent, waiting and answered of these campaigns, for the list: two queries for all of them."""
     ids = [campaign.pk for campaign in campaigns]
-    rows = Outgoing.objects.filter(campaign_id__in=ids).values("campaign_id").annotate(
-        sent=Count("pk", filter=Q(state__in=GONE)), waiting=Count("pk", filter=Q(state__in=(State.PENDING, State.HELD))))
+    rows = (
+        Outgoing.objects.filter(campaign_id__in=ids)
+        .values("campaign_id")
+        .annotate(
+            sent=Count("pk", filter=Q(state__in=GONE)), waiting=Count("pk", filter=Q(state__in=(State.PENDING, State.HELD)))
+        )
+    )
     answers = Enrolment.objects.filter(campaign__in=ids).values("campaign_id").annotate(replied=Count("replied_at"))
     found: dict[int, dict[str, int]] = {pk: {"sent": 0, "waiting": 0, "replied": 0} for pk in ids}
     for row in rows:

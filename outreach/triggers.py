@@ -42,8 +42,9 @@ def on_events(events: list[Event]) -> None:
 def taking_in(kinds: set[str]) -> QuerySet[Version]:
     """The newest launched version of each running campaign, if one of these kinds starts it."""
     newer = Version.objects.filter(campaign=OuterRef("campaign"), launched_at__isnull=False, number__gt=OuterRef("number"))
-    return Version.objects.filter(~Exists(newer), launched_at__isnull=False, trigger_kind__in=kinds,
-                                  campaign__status=Campaign.Status.RUNNING).select_related("campaign")
+    return Version.objects.filter(
+        ~Exists(newer), launched_at__isnull=False, trigger_kind__in=kinds, campaign__status=Campaign.Status.RUNNING
+    ).select_related("campaign")
 
 
 def entries(version: Version, events: list[Event]) -> dict[Key, Event]:
@@ -95,8 +96,9 @@ def _gone_already(version: Version, found: dict[Key, Event]) -> set[Key]:
         known = exits.get((event.customer_id or 0, key))
         if known is None or known.occurred_at < event.occurred_at:
             exits[event.customer_id or 0, key] = event
-    return {key for key, entry in found.items()
-            if key in exits and (version.entry_key or exits[key].occurred_at >= entry.occurred_at)}
+    return {
+        key for key, entry in found.items() if key in exits and (version.entry_key or exits[key].occurred_at >= entry.occurred_at)
+    }
 
 
 def _take_out(version: Version, events: list[Event]) -> None:
@@ -108,8 +110,9 @@ def _take_out(version: Version, events: list[Event]) -> None:
             named[event.customer_id or 0, key] = event
     there = Enrolment.objects.active().filter(version=version, customer__in={customer for customer, _key in named})
     ids = [e.pk for e in there if (e.customer_id, e.entry_key) in named]
-    journeys.leave(Enrolment.objects.filter(pk__in=ids), state=Enrolment.State.LEFT,
-                   reason=_("“%s” happened") % version.exit_kind)
+    journeys.leave(
+        Enrolment.objects.filter(pk__in=ids), state=Enrolment.State.LEFT, reason=_("“%s” happened") % version.exit_kind
+    )
 
 
 def on_sent(events: list[Event]) -> None:
@@ -119,18 +122,30 @@ def on_sent(events: list[Event]) -> None:
     journeys.lock(row.customer_id for row in by_enrolment.values() if row.customer_id)
     taken_back = [pk for pk, row in by_enrolment.items() if row.state == State.CANCELLED]
     journeys.leave(Enrolment.objects.filter(pk__in=taken_back), state=Enrolment.State.CANCELLED, reason=_("Taken back"))
-    journeys.settled({pk: (row.step, row.sent_at or row.finished_at or now()) for pk, row in by_enrolment.items()
-                      if row.state not in journeys.UNSETTLED})
+    journeys.settled(
+        {
+            pk: (row.step, row.sent_at or row.finished_at or now())
+            for pk, row in by_enrolment.items()
+            if row.state not in journeys.UNSETTLED
+        }
+    )
 
 
 def on_bounced(events: list[Event]) -> None:
     """Who cannot be reached any more leaves what bounced; a passing trouble changes nothing."""
-    rows = Outgoing.objects.filter(pk__in=_named(events, "outgoing"), kind=journeys.KIND, enrolment_id__isnull=False,
-                                   address__reachability=Address.Reachability.UNREACHABLE)
+    rows = Outgoing.objects.filter(
+        pk__in=_named(events, "outgoing"),
+        kind=journeys.KIND,
+        enrolment_id__isnull=False,
+        address__reachability=Address.Reachability.UNREACHABLE,
+    )
     enrolments = list(rows.values_list("enrolment_id", "customer_id"))
     journeys.lock(customer for _pk, customer in enrolments if customer)
-    journeys.leave(Enrolment.objects.filter(pk__in=[pk for pk, _customer in enrolments]), state=Enrolment.State.LEFT,
-                   reason=_("The address does not work"))
+    journeys.leave(
+        Enrolment.objects.filter(pk__in=[pk for pk, _customer in enrolments]),
+        state=Enrolment.State.LEFT,
+        reason=_("The address does not work"),
+    )
 
 
 def on_consent_withdrawn(events: list[Event]) -> None:
@@ -147,8 +162,11 @@ def withdraw(subscription: int, customers: set[int]) -> None:
     """End what of this subscription is under way for these customers, and take back what waits."""
     journeys.lock(customers)
     reason = _("They said no to these messages")
-    journeys.leave(Enrolment.objects.filter(campaign__subscription=subscription, customer__in=customers),
-                   state=Enrolment.State.LEFT, reason=reason)
+    journeys.leave(
+        Enrolment.objects.filter(campaign__subscription=subscription, customer__in=customers),
+        state=Enrolment.State.LEFT,
+        reason=reason,
+    )
     outbox.cancel(Outgoing.objects.filter(subscription=subscription, customer__in=customers), reason=reason, by="")
 
 
@@ -163,10 +181,18 @@ def on_replied(events: list[Event]) -> None:
         enrolment.replied_at = by_enrolment[enrolment.pk].occurred_at
     Enrolment.objects.bulk_update(first, ["replied_at"], batch_size=journeys.BATCH)
     record_all(
-        Fact("campaign.replied", enrolment.customer_id, enrolment.replied_at,
-             payload={"campaign": enrolment.campaign_id, "name": enrolment.campaign.name, "enrolment": enrolment.pk,
-                      "ticket": by_enrolment[enrolment.pk].payload.get("ticket"),
-                      "number": by_enrolment[enrolment.pk].payload.get("number")})
+        Fact(
+            "campaign.replied",
+            enrolment.customer_id,
+            enrolment.replied_at,
+            payload={
+                "campaign": enrolment.campaign_id,
+                "name": enrolment.campaign.name,
+                "enrolment": enrolment.pk,
+                "ticket": by_enrolment[enrolment.pk].payload.get("ticket"),
+                "number": by_enrolment[enrolment.pk].payload.get("number"),
+            },
+        )
         for enrolment in first
     )
 

@@ -27,8 +27,13 @@ def leave(message: Outgoing, *, source: str) -> None:
     if message.customer_id and message.subscription_id:
         triggers.withdraw(message.subscription_id, {message.customer_id})
         Enrolment.objects.filter(pk=message.enrolment_id or 0, unsubscribed_at=None).update(unsubscribed_at=now())
-        consent.withdraw(message.customer_id, message.subscription_id, source=source, proof={"outgoing": message.pk},
-                         actor=f"customer:{message.customer_id}")
+        consent.withdraw(
+            message.customer_id,
+            message.subscription_id,
+            source=source,
+            proof={"outgoing": message.pk},
+            actor=f"customer:{message.customer_id}",
+        )
 
 
 @transaction.atomic
@@ -39,12 +44,24 @@ def choose(message: Outgoing, wanted: Iterable[int], *, wording: str) -> None:
     chosen = set(wanted)
     for subscription, getting in choices(message):
         if subscription.pk in chosen and not getting:
-            consent.give(message.customer_id, subscription, source="preferences", wording=wording,
-                         proof={"outgoing": message.pk}, actor=f"customer:{message.customer_id}")
+            consent.give(
+                message.customer_id,
+                subscription,
+                source="preferences",
+                wording=wording,
+                proof={"outgoing": message.pk},
+                actor=f"customer:{message.customer_id}",
+            )
         if subscription.pk not in chosen and getting:
             triggers.withdraw(subscription.pk, {message.customer_id})
-            consent.withdraw(message.customer_id, subscription, source="preferences", wording=wording,
-                             proof={"outgoing": message.pk}, actor=f"customer:{message.customer_id}")
+            consent.withdraw(
+                message.customer_id,
+                subscription,
+                source="preferences",
+                wording=wording,
+                proof={"outgoing": message.pk},
+                actor=f"customer:{message.customer_id}",
+            )
 
 
 def choices(message: Outgoing) -> list[tuple[Subscription, bool]]:

@@ -13,8 +13,10 @@ urlpatterns = [
     path("outreach/campaigns/<int:pk>/who/", pages.campaign_who, name="campaign-who"),
     path("outreach/campaigns/<int:pk>/launch/", pages.campaign_launch, name="campaign-launch"),
     path("outreach/campaigns/<int:pk>/test/", pages.campaign_test, name="campaign-test"),
-    *(path(f"outreach/campaigns/<int:pk>/{turn}/", pages.campaign_turn, {"turn": turn}, name=f"campaign-{turn}")
-      for turn in pages.TURNS),
+    *(
+        path(f"outreach/campaigns/<int:pk>/{turn}/", pages.campaign_turn, {"turn": turn}, name=f"campaign-{turn}")
+        for turn in pages.TURNS
+    ),
     path("u/<str:token>", public.unsubscribe, name="unsubscribe"),
     path("u/<str:token>/undo", public.undo, name="unsubscribe-undo"),
     path("u/<str:token>/choices", public.choices, name="subscriptions"),

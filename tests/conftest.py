@@ -68,7 +68,7 @@ class Sink(list[Letter]):
         super().__init__()
         self.answer: Callable[[str], str] = lambda _recipient: "250 OK"
 
-    async def handle_DATA(self, server: object, session: object, envelope: object) -> str:  # noqa: N802 - aiosmtpd's name
+    async def handle_DATA(self, server: object, session: object, envelope: object) -> str:
         reply = self.answer(envelope.rcpt_tos[0])  # type: ignore[attr-defined]
         if reply.startswith("250"):
             self.append(Letter(envelope.mail_from, envelope.rcpt_tos, envelope.original_content))  # type: ignore[attr-defined]
@@ -122,7 +122,8 @@ def drain(db: None, sink: Sink) -> Callable[[], None]:
 
 def _picture() -> tuple[object, ...]:
     return (
-        Event.objects.count(), EventDelivery.objects.count(),
+        Event.objects.count(),
+        EventDelivery.objects.count(),
         Counter(IncomingMail.objects.values_list("state", flat=True)),
         Counter(Outgoing.objects.values_list("state", flat=True)),
     )
@@ -131,7 +132,9 @@ def _picture() -> tuple[object, ...]:
 @pytest.fixture
 def support(db: None) -> Mailbox:
     team = Team.objects.get_or_create(slug="support", defaults={"name": "Support"})[0]
-    return Mailbox.objects.create(slug="support", name="Nordwind help", address="support@nordwind.example", team=team, is_default=True)
+    return Mailbox.objects.create(
+        slug="support", name="Nordwind help", address="support@nordwind.example", team=team, is_default=True
+    )
 
 
 def _person(name: str, role: str) -> User:

@@ -3,16 +3,18 @@
 from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db.models import F, Window
 from django.db.models.functions import RowNumber
 from django.template.loader import render_to_string
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from helpdesk.customers.consent import suppression_of
 from helpdesk.customers.models import Address, Suppression
-from helpdesk.lib.dates import now
+from helpdesk.lib.dates import now, zone
 from helpdesk.mail import outbox
 from helpdesk.mail.models import GONE, WAITING, Class, Lane, Outgoing, State
 from helpdesk.mail.verdicts import GO, Content, Missing, Never, Verdict
@@ -48,7 +50,7 @@ def render(rows: list[Outgoing]) -> dict[int, Content | Missing]:
     """Our words, then theirs; threaded to all that was said before. Four queries, whatever the number of rows."""
     messages = (
         Message.objects.filter(pk__in=[row.message_id for row in rows])
-        .select_related("ticket__requester", "user")
+        .select_related("ticket__requester__company", "user")
         .prefetch_related("attachments")
         .in_bulk()
     )
@@ -97,7 +99,7 @@ def _content(row: Outgoing, message: Message, before: list[dict[str, Any]]) -> C
         "signature": row.mailbox.signature if row.mailbox else "",
         "answered": answered and {**answered, "text": answered["text"][:MAX_QUOTE]},
     }
-    with translation.override(language_of(ticket)):
+    with translation.override(language_of(ticket)), timezone.override(zone_of(ticket)):
         text, html = (render_to_string(f"tickets/mail/reply.{kind}", context) for kind in ("txt", "html"))
     return Content(
         subject=f"Re: {ticket.subject}",
@@ -181,6 +183,12 @@ def render_confirmation(rows: list[Outgoing]) -> dict[int, Content | Missing]:
             ]
         out[row.pk] = Content(subject=parts[0], text=parts[1], html=parts[2], automatic="auto-replied")
     return out
+
+
+def zone_of(ticket: Ticket) -> ZoneInfo:
+    """The zone the requester reads times in: theirs, else their company's, else the workspace's."""
+    company = ticket.requester.company
+    return zone(ticket.requester.zone, company.zone if company else None, settings.TIME_ZONE)
 
 
 def language_of(ticket: Ticket) -> str:

@@ -18,6 +18,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--broker-away", type=float, default=0, help="seconds; a minute unless the play is short")
+    parser.add_argument("--kill-every", type=float, default=0.06, help="seconds, on average")
     parser.add_argument("--prepare", default="", help="dotted name of a function called in every process before it works: "
                         "how the tests break the product, to see this go red")
     parser.add_argument("--folder", default="", help="where to play; kept afterwards when it is given")
@@ -50,7 +51,7 @@ def play(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     from bench.chaos import faults, load, sink, verdict, workers
 
     long = options.seconds >= 120
-    pace = faults.Pace(stop=float(os.environ.get("STOP","8")), broker_away=options.broker_away or (60 if long else 2))
+    pace = faults.Pace(kill=options.kill_every, broker_away=options.broker_away or (60 if long else 2))
     if long:
         pace.flush, pace.broker, pace.database, pace.stop = 15, 180, 30, 20
     play = faults.Play(scene, pace, import_string(options.prepare) if options.prepare else None)

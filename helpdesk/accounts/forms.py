@@ -15,14 +15,26 @@ class PersonForm(forms.ModelForm):
     class Meta:
         model = User
         fields = ["name", "email", "role", "reach", "teams", "language", "zone"]
-        labels = {"name": _("Name"), "email": _("Email address"), "role": _("Role"), "reach": _("May read"), "teams": _("Teams"),
-                  "language": _("Language"), "zone": _("Time zone")}
-        help_texts = {"role": _("Light agents read and write notes. Managers also approve outreach. Admins also let people in."),
-                      "zone": _("For example Europe/Berlin. Empty: that of the workspace."), "teams": "", "email": ""}
+        labels = {
+            "name": _("Name"),
+            "email": _("Email address"),
+            "role": _("Role"),
+            "reach": _("May read"),
+            "teams": _("Teams"),
+            "language": _("Language"),
+            "zone": _("Time zone"),
+        }
+        help_texts = {
+            "role": _("Light agents read and write notes. Managers also approve outreach. Admins also let people in."),
+            "zone": _("For example Europe/Berlin. Empty: that of the workspace."),
+            "teams": "",
+            "email": "",
+        }
         widgets = {"teams": forms.CheckboxSelectMultiple}
 
-    language = forms.ChoiceField(label=_("Language"), required=False,
-                                 choices=[("", _("That of the browser")), *settings.LANGUAGES])
+    language = forms.ChoiceField(
+        label=_("Language"), required=False, choices=[("", _("That of the browser")), *settings.LANGUAGES]
+    )
 
     def clean_email(self) -> str:
         email = str(self.cleaned_data["email"]).lower()
@@ -42,8 +54,9 @@ class PersonForm(forms.ModelForm):
 
 
 class TeamForm(forms.ModelForm):
-    members = forms.ModelMultipleChoiceField(User.objects.active(), label=_("Members"), required=False,
-                                             widget=forms.CheckboxSelectMultiple)
+    members = forms.ModelMultipleChoiceField(
+        User.objects.active(), label=_("Members"), required=False, widget=forms.CheckboxSelectMultiple
+    )
 
     class Meta:
         model = Team
@@ -59,10 +72,15 @@ class TeamForm(forms.ModelForm):
 class TokenForm(forms.Form):
     name = forms.CharField(label=_("What it is for"), max_length=80, help_text=_("For example Billing sync"))
     scopes = forms.MultipleChoiceField(label=_("It may"), choices=Scope.choices, widget=forms.CheckboxSelectMultiple)
-    team = forms.ModelChoiceField(Team.objects.all(), label=_("Only for the tickets of"), required=False,
-                                  empty_label=_("All teams"))
-    expires_on = forms.DateField(label=_("Until the end of"), required=False, widget=forms.DateInput(attrs={"type": "date"}),
-                                 help_text=_("Empty: until somebody revokes it."))
+    team = forms.ModelChoiceField(
+        Team.objects.all(), label=_("Only for the tickets of"), required=False, empty_label=_("All teams")
+    )
+    expires_on = forms.DateField(
+        label=_("Until the end of"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text=_("Empty: until somebody revokes it."),
+    )
 
     def clean_expires_on(self) -> datetime | None:
         day = self.cleaned_data["expires_on"]

@@ -95,8 +95,14 @@ class ApiTokenManager(models.Manager["ApiToken"]):
     def issue(self, name: str, scopes: list[str], *, by: User | None = None, **fields: object) -> tuple["ApiToken", str]:
         """Make a token; its text is returned here and kept nowhere (only its SHA-256, it has 256 random bits)."""
         text = ApiToken.PREFIX + secrets.token_urlsafe(32)
-        token = self.create(name=name, scopes=scopes, created_by=by, digest=ApiToken.digest_of(text),
-                            hint=text[len(ApiToken.PREFIX) :][:4], **fields)
+        token = self.create(
+            name=name,
+            scopes=scopes,
+            created_by=by,
+            digest=ApiToken.digest_of(text),
+            hint=text[len(ApiToken.PREFIX) :][:4],
+            **fields,
+        )
         return token, text
 
     def find(self, text: str) -> "ApiToken | None":
@@ -168,9 +174,8 @@ class AuditEntry(models.Model):
         indexes = [models.Index(fields=["subject", "-id"], name="audit_by_subject")]
 
 
-def audit(action: str, *, actor: str, subject: str, before: object = None, after: object = None,
-          address: str | None = None) -> AuditEntry:
+def audit(
+    action: str, *, actor: str, subject: str, before: object = None, after: object = None, address: str | None = None
+) -> AuditEntry:
     """Record a change of configuration or access; call it in the change's own transaction."""
     return AuditEntry.objects.create(action=action, actor=actor, subject=subject, before=before, after=after, address=address)
-
-

@@ -27,8 +27,9 @@ def _facts(user: User) -> dict[str, Any]:
 
 
 @transaction.atomic
-def add_person(email: str, name: str, *, by: User | str, teams: Iterable[Team] = (), password: str | None = None,
-               **facts: str) -> User:
+def add_person(
+    email: str, name: str, *, by: User | str, teams: Iterable[Team] = (), password: str | None = None, **facts: str
+) -> User:
     """A new person. Without a password they set one through the link of an invitation."""
     user = User.objects.create_user(email, password, name=name, **facts)
     user.teams.set(teams)
@@ -115,15 +116,20 @@ def _free_slug(name: str) -> str:
 
 
 @transaction.atomic
-def issue_token(name: str, scopes: list[str], *, by: User, team: Team | None = None,
-                expires_at: datetime | None = None) -> tuple[ApiToken, str]:
+def issue_token(
+    name: str, scopes: list[str], *, by: User, team: Team | None = None, expires_at: datetime | None = None
+) -> tuple[ApiToken, str]:
     """A token and its text, which is kept nowhere. Raises NameTaken: a name tells living tokens apart, and clicks."""
     one_at_a_time(f"token:{name}")
     if ApiToken.objects.filter(name=name, revoked_at=None).exists():
         raise NameTaken
     token, text = ApiToken.objects.issue(name, scopes, by=by, team=team, expires_at=expires_at)
-    after = {"name": name, "scopes": scopes, "team": team.name if team else None,
-             "expires_at": expires_at.isoformat() if expires_at else None}
+    after = {
+        "name": name,
+        "scopes": scopes,
+        "team": team.name if team else None,
+        "expires_at": expires_at.isoformat() if expires_at else None,
+    }
     audit("token.issued", actor=by.ref, subject=token.ref, after=after)
     return token, text
 

@@ -143,8 +143,9 @@ def token_add(request: StaffRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         said = form.cleaned_data
         try:
-            token, text = people.issue_token(said["name"], said["scopes"], by=request.user, team=said["team"],
-                                             expires_at=said["expires_on"])
+            token, text = people.issue_token(
+                said["name"], said["scopes"], by=request.user, team=said["team"], expires_at=said["expires_on"]
+            )
         except people.NameTaken:
             form.add_error("name", _("A token of this name is in use. If you lost its text, revoke it and issue another."))
         else:
@@ -174,8 +175,12 @@ def audit_log(request: StaffRequest) -> HttpResponse:
     page = list(rows[: PAGE + 1])
     names = names_of([ref for entry in page for ref in (entry.actor, entry.subject)])
     lines = [
-        {"entry": entry, "who": names.get(entry.actor, entry.actor or _("the system")),
-         "what": names.get(entry.subject, entry.subject), "changes": _changes(entry)}
+        {
+            "entry": entry,
+            "who": names.get(entry.actor, entry.actor or _("the system")),
+            "what": names.get(entry.subject, entry.subject),
+            "changes": _changes(entry),
+        }
         for entry in page[:PAGE]
     ]
     query = request.GET.copy()

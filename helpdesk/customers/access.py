@@ -22,7 +22,9 @@ def found(text: str, before: int | None = None) -> list[int]:
     of_address = Q() if before is None else Q(customer_id__lt=before)
     by_address = (
         Address.objects.filter(of_address, canonical__contains=text.lower())
-        .order_by("-customer_id").values_list("customer_id", flat=True).distinct()[:FOUND]
+        .order_by("-customer_id")
+        .values_list("customer_id", flat=True)
+        .distinct()[:FOUND]
     )
     by_id = Customer.objects.filter(older, external_id=text).values_list("pk", flat=True)
     return sorted({*by_name, *by_address, *by_id}, reverse=True)[:FOUND]

@@ -58,9 +58,14 @@ class Customers(APIView):
     permission_classes = [needs(read="customers:read", write="customers:write")]
 
     @extend_schema(
-        operation_id="customers_list", responses=CustomerPage,
-        parameters=[OpenApiParameter("external_id", str), OpenApiParameter("email", str), OpenApiParameter("limit", int),
-                    OpenApiParameter("before", int, description="Only customers with a smaller id; see `next`.")],
+        operation_id="customers_list",
+        responses=CustomerPage,
+        parameters=[
+            OpenApiParameter("external_id", str),
+            OpenApiParameter("email", str),
+            OpenApiParameter("limit", int),
+            OpenApiParameter("before", int, description="Only customers with a smaller id; see `next`."),
+        ],
     )
     def get(self, request: Request) -> Response:
         """Customers, newest first; or the one of an external id or email."""
@@ -90,16 +95,24 @@ class Customers(APIView):
         said = CustomerIn(data=request.data)
         said.is_valid(raise_exception=True)
         try:
-            result = identity.upsert(said.profile(), external_id=said.validated_data.get("external_id"),
-                                     emails=said.validated_data.get("emails", ()), actor=request.auth)
+            result = identity.upsert(
+                said.profile(),
+                external_id=said.validated_data.get("external_id"),
+                emails=said.validated_data.get("emails", ()),
+                actor=request.auth,
+            )
         except identity.AddressTaken as error:
             raise Conflict(str(error)) from error
         except BadAddress as error:
             raise exceptions.ValidationError({"emails": [str(error)]}) from error
         except BadPayload as error:
             raise exceptions.ValidationError({"attributes": [str(error)]}) from error
-        body = {"customer": CustomerOut(customers().get(pk=result.customer.pk)).data, "created": result.created,
-                "changed": sorted(result.changed), "warnings": result.warnings}
+        body = {
+            "customer": CustomerOut(customers().get(pk=result.customer.pk)).data,
+            "created": result.created,
+            "changed": sorted(result.changed),
+            "warnings": result.warnings,
+        }
         return Response(body, status=201 if result.created else 200)
 
     @extend_schema(operation_id="customers_put", request=CustomerIn, responses=UPSERTED, parameters=[KEY])

@@ -24,16 +24,40 @@ class NeverLifted(PermissionError):
     """Staff tried to lift what a customer said; permanent."""
 
 
-def give(customer_id: int, subscription: Subscription | int | str, *, source: str, wording: str = "",
-         proof: dict[str, Any] | None = None, basis: str = Consent.Basis.CONSENT, expires_at: datetime | None = None,
-         actor: Any = "") -> Consent | None:
+def give(
+    customer_id: int,
+    subscription: Subscription | int | str,
+    *,
+    source: str,
+    wording: str = "",
+    proof: dict[str, Any] | None = None,
+    basis: str = Consent.Basis.CONSENT,
+    expires_at: datetime | None = None,
+    actor: Any = "",
+) -> Consent | None:
     """Record that a customer allows a subscription; nothing, and None, when that is the state already."""
-    return _change(customer_id, subscription, True, source=source, wording=wording, proof=proof or {}, basis=basis,
-                   expires_at=expires_at, actor=actor)
+    return _change(
+        customer_id,
+        subscription,
+        True,
+        source=source,
+        wording=wording,
+        proof=proof or {},
+        basis=basis,
+        expires_at=expires_at,
+        actor=actor,
+    )
 
 
-def withdraw(customer_id: int, subscription: Subscription | int | str, *, source: str, wording: str = "",
-             proof: dict[str, Any] | None = None, actor: Any = "") -> Consent | None:
+def withdraw(
+    customer_id: int,
+    subscription: Subscription | int | str,
+    *,
+    source: str,
+    wording: str = "",
+    proof: dict[str, Any] | None = None,
+    actor: Any = "",
+) -> Consent | None:
     """Record that a customer wants no more of a subscription; nothing, and None, when that is the state already."""
     return _change(customer_id, subscription, False, source=source, wording=wording, proof=proof or {}, actor=actor)
 
@@ -47,8 +71,17 @@ def _change(customer_id: int, subscription: Subscription | int | str, given: boo
     if newest and newest.given == given and newest.expires_at == facts.get("expires_at"):
         return None
     row = Consent.objects.create(customer=customer, subscription=wanted, given=given, at=now(), **facts)
-    timeline.record("consent.given" if given else "consent.withdrawn", customer=customer_id, actor=actor, at=row.at,
-                    subscription=wanted.slug, subscription_id=wanted.pk, name=wanted.name, source=row.source, consent=row.pk)
+    timeline.record(
+        "consent.given" if given else "consent.withdrawn",
+        customer=customer_id,
+        actor=actor,
+        at=row.at,
+        subscription=wanted.slug,
+        subscription_id=wanted.pk,
+        name=wanted.name,
+        source=row.source,
+        consent=row.pk,
+    )
     return row
 
 

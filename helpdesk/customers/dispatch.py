@@ -68,8 +68,13 @@ def _put_back(delivery: EventDelivery, error: Exception) -> None:
     delivery.next_at = None if delivery.attempts >= GIVE_UP_AFTER else now() + wait
     delivery.last_error = f"{type(error).__name__}: {error}"[:2000]
     delivery.save(update_fields=["attempts", "next_at", "last_error"])
-    log.error("event_delivery_failed", subscriber=delivery.subscriber, event_id=delivery.event_id,
-              attempts=delivery.attempts, exc_info=error)
+    log.error(
+        "event_delivery_failed",
+        subscriber=delivery.subscriber,
+        event_id=delivery.event_id,
+        attempts=delivery.attempts,
+        exc_info=error,
+    )
 
 
 def failing() -> QuerySet[EventDelivery]:

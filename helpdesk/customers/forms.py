@@ -22,14 +22,20 @@ class CustomerForm(forms.Form):
 
     name = forms.CharField(label=_("Name"), max_length=200, required=False)
     emails = forms.CharField(
-        label=_("Email addresses"), required=False, widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
+        label=_("Email addresses"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
         help_text=_("One a line. We write to the first; earlier ones stay known."),
     )
     company = forms.CharField(label=_("Company"), max_length=200, required=False)
     stage = forms.CharField(label=_("Stage"), max_length=40, required=False, help_text=_("For example trial or customer"))
     language = forms.ChoiceField(label=_("Language"), required=False)
-    zone = forms.CharField(label=_("Time zone"), max_length=64, required=False,
-                           help_text=_("For example Europe/Berlin. Empty: that of the company, else ours."))
+    zone = forms.CharField(
+        label=_("Time zone"),
+        max_length=64,
+        required=False,
+        help_text=_("For example Europe/Berlin. Empty: that of the company, else ours."),
+    )
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, customer: Customer | None = None, **kwargs: Any) -> None:
@@ -86,8 +92,14 @@ class CustomerForm(forms.Form):
         attributes = {each.key: _kept(said[f"attribute_{each.key}"]) for each in self.definitions}
         attributes = {key: value for key, value in attributes.items() if value is not None or key in known}
         company = said["company"] if said["company"] != self.initial.get("company", "") else None  # names are not unique
-        return Profile(name=said["name"], stage=said["stage"], language=said["language"], zone=said["zone"], company=company,
-                       attributes=attributes)
+        return Profile(
+            name=said["name"],
+            stage=said["stage"],
+            language=said["language"],
+            zone=said["zone"],
+            company=company,
+            attributes=attributes,
+        )
 
 
 def _field(definition: FieldDefinition) -> forms.Field:
@@ -126,8 +138,9 @@ class ConsentForm(forms.Form):
 
     subscription = forms.ModelChoiceField(Subscription.objects.all())
     given = forms.TypedChoiceField(choices=[("yes", _("Yes")), ("no", _("No"))], coerce=lambda word: word == "yes")
-    wording = forms.CharField(label=_("In which words, and where?"), max_length=2000, required=False,
-                              widget=forms.Textarea(attrs={"rows": 2}))
+    wording = forms.CharField(
+        label=_("In which words, and where?"), max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 2})
+    )
 
     def clean(self) -> dict[str, Any]:
         if self.cleaned_data.get("given") and not self.cleaned_data.get("wording"):
@@ -139,8 +152,11 @@ class SegmentForm(forms.Form):
     """A segment as JSON in the condition language (helpdesk.lib.conditions)."""
 
     name = forms.CharField(label=_("Name"), max_length=120)
-    conditions = forms.CharField(label=_("Conditions"), max_length=20_000,
-                                 widget=forms.Textarea(attrs={"rows": 10, "spellcheck": "false", "autocomplete": "off"}))
+    conditions = forms.CharField(
+        label=_("Conditions"),
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"rows": 10, "spellcheck": "false", "autocomplete": "off"}),
+    )
 
     def clean_conditions(self) -> Any:
         try:

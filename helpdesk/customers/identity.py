@@ -12,8 +12,7 @@ from helpdesk.customers.models import Address, Customer
 from helpdesk.customers.profile import Profile, one_line
 from helpdesk.lib.dates import now
 
-__all__ = ["AddressTaken", "BadAddress", "by_address", "by_external_id", "canonical", "change", "customer_for_address",
-           "upsert"]
+__all__ = ["AddressTaken", "BadAddress", "by_address", "by_external_id", "canonical", "change", "customer_for_address", "upsert"]
 
 
 class AddressTaken(ValueError):

@@ -202,8 +202,9 @@ class Event(models.Model):
     objects = EventQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["source", "external_id"], name="event_once",
-                                               condition=Q(external_id__isnull=False))]
+        constraints = [
+            models.UniqueConstraint(fields=["source", "external_id"], name="event_once", condition=Q(external_id__isnull=False))
+        ]
         indexes = [
             models.Index(fields=["customer", "-occurred_at", "-id"], name="event_timeline"),
             models.Index(fields=["customer", "kind", "occurred_at"], name="event_did"),

@@ -12,5 +12,13 @@ from helpdesk.accounts.access import EVERYONE
 def places(request: HttpRequest) -> list[dict[str, Any]]:
     if not (request.user.is_authenticated and request.user.has_role(*EVERYONE)):
         return []
-    return [{"key": "customers", "icon": "people", "word": _("Customers"), "url": reverse("customers"), "go": "c",
-             "here": request.path.startswith("/segments/")}]
+    return [
+        {
+            "key": "customers",
+            "icon": "people",
+            "word": _("Customers"),
+            "url": reverse("customers"),
+            "go": "c",
+            "here": request.path.startswith("/segments/"),
+        }
+    ]

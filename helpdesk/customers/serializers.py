@@ -62,12 +62,17 @@ class CustomerIn(StrictSerializer):
     """A customer, known by ``external_id`` or else by the first of ``emails``. What is left out stays as it is."""
 
     external_id = serializers.CharField(max_length=200, required=False)
-    emails = serializers.ListField(child=serializers.CharField(max_length=320), required=False, max_length=MAX_EMAILS,
-                                   help_text="The first is the one we write to. Addresses that are not named stay.")
+    emails = serializers.ListField(
+        child=serializers.CharField(max_length=320),
+        required=False,
+        max_length=MAX_EMAILS,
+        help_text="The first is the one we write to. Addresses that are not named stay.",
+    )
     name = serializers.CharField(max_length=200, required=False, allow_blank=True)
     language = serializers.CharField(max_length=10, required=False, allow_blank=True)
-    zone = serializers.CharField(max_length=64, required=False, allow_blank=True,
-                                 help_text="IANA name. An unknown one is left out, with a warning.")
+    zone = serializers.CharField(
+        max_length=64, required=False, allow_blank=True, help_text="IANA name. An unknown one is left out, with a warning."
+    )
     stage = serializers.CharField(max_length=40, required=False, allow_blank=True)
     company = CompanyIn(required=False, allow_null=True)
     attributes = AttributesField(required=False)
@@ -106,8 +111,19 @@ class CustomerOut(serializers.ModelSerializer[Customer]):
 
     class Meta:
         model = Customer
-        fields = ["id", "external_id", "name", "addresses", "company", "language", "zone", "stage", "attributes", "created_at",
-                  "updated_at"]
+        fields = [
+            "id",
+            "external_id",
+            "name",
+            "addresses",
+            "company",
+            "language",
+            "zone",
+            "stage",
+            "attributes",
+            "created_at",
+            "updated_at",
+        ]
 
 
 class CustomerPage(serializers.Serializer[Any]):

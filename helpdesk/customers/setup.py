@@ -32,8 +32,13 @@ class SetupForm(forms.ModelForm):
         if after == self.before:
             return self.instance
         self.instance.save()
-        audit(f"{self.noun}.changed" if self.before else f"{self.noun}.added", actor=by.ref,
-              subject=f"{self.noun}:{self.instance.pk}", before=self.before, after=after)
+        audit(
+            f"{self.noun}.changed" if self.before else f"{self.noun}.added",
+            actor=by.ref,
+            subject=f"{self.noun}:{self.instance.pk}",
+            before=self.before,
+            after=after,
+        )
         return self.instance
 
 
@@ -44,10 +49,17 @@ class SubscriptionForm(SetupForm):
     class Meta:
         model = Subscription
         fields = ["name", "slug", "description", "opt_in"]
-        labels = {"name": _("Name"), "slug": _("Short name"), "description": _("What they get, and how often"),
-                  "opt_in": _("Only for those who said yes")}
-        help_texts = {"name": _("Customers read it when they choose."), "slug": _("For the API. It cannot be changed later."),
-                      "opt_in": _("Without this, everybody gets it until they say no.")}
+        labels = {
+            "name": _("Name"),
+            "slug": _("Short name"),
+            "description": _("What they get, and how often"),
+            "opt_in": _("Only for those who said yes"),
+        }
+        help_texts = {
+            "name": _("Customers read it when they choose."),
+            "slug": _("For the API. It cannot be changed later."),
+            "opt_in": _("Without this, everybody gets it until they say no."),
+        }
         widgets = {"description": forms.Textarea(attrs={"rows": 2})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -67,8 +79,12 @@ class SubscriptionForm(SetupForm):
 class FieldForm(SetupForm):
     noun = "field"
     told = ("subject", "label", "key", "type", "choices")
-    options = forms.CharField(label=_("Choices"), required=False, widget=forms.Textarea(attrs={"rows": 4}),
-                              help_text=_("One a line; only for a field of the type choice."))
+    options = forms.CharField(
+        label=_("Choices"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text=_("One a line; only for a field of the type choice."),
+    )
 
     class Meta:
         model = FieldDefinition

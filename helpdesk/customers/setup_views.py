@@ -41,8 +41,9 @@ def field(request: StaffRequest, pk: int | None = None) -> HttpResponse:
     return _page(request, FieldDefinition, FieldForm, pk, "fields", _("Add a field"))
 
 
-def _page(request: StaffRequest, model: type[models.Model], form_class: type[SetupForm], pk: int | None, home: str,
-          title: str) -> HttpResponse:
+def _page(
+    request: StaffRequest, model: type[models.Model], form_class: type[SetupForm], pk: int | None, home: str, title: str
+) -> HttpResponse:
     """One form for a new or known row; where it is kept, back to the list."""
     found: Any = get_object_or_404(model, pk=pk) if pk else model()
     title = str(found) if pk else title

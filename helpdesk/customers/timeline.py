@@ -56,8 +56,16 @@ def record_all(facts: Iterable[Fact]) -> list[Event]:
     """
     moment = now()
     rows = [
-        Event(kind=f.kind, customer_id=f.customer, source=f.source, external_id=f.external_id, occurred_at=f.at or moment,
-              received_at=moment, actor=f.actor, payload=f.payload)
+        Event(
+            kind=f.kind,
+            customer_id=f.customer,
+            source=f.source,
+            external_id=f.external_id,
+            occurred_at=f.at or moment,
+            received_at=moment,
+            actor=f.actor,
+            payload=f.payload,
+        )
         for f in facts
     ]
     for row in rows:
@@ -89,8 +97,13 @@ def _insert_once(rows: list[Event]) -> list[Event]:
     """Insert rows that carry a foreign id; returns those that were new. The ORM cannot say which of them were."""
     if not rows:
         return []
-    columns = zip(*((r.kind, r.customer_id, r.source, r.external_id, r.occurred_at, r.received_at, r.actor,
-                     json.dumps(r.payload)) for r in rows), strict=True)
+    columns = zip(
+        *(
+            (r.kind, r.customer_id, r.source, r.external_id, r.occurred_at, r.received_at, r.actor, json.dumps(r.payload))
+            for r in rows
+        ),
+        strict=True,
+    )
     with connection.cursor() as cursor:
         cursor.execute(INSERT_ONCE, [list(column) for column in columns])
         ids = {(source, external_id): pk for pk, source, external_id in cursor.fetchall()}

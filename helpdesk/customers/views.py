@@ -108,8 +108,14 @@ def say(request: StaffRequest, pk: int) -> HttpResponse:
         messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
         return redirect(f"{reverse('customer', args=[pk])}#consent")
     change = consent.give if form.cleaned_data["given"] else consent.withdraw
-    change(person.pk, form.cleaned_data["subscription"], source="page", wording=form.cleaned_data["wording"],
-           proof={"written_down_by": request.user.ref}, actor=request.user)
+    change(
+        person.pk,
+        form.cleaned_data["subscription"],
+        source="page",
+        wording=form.cleaned_data["wording"],
+        proof={"written_down_by": request.user.ref},
+        actor=request.user,
+    )
     return redirect(f"{reverse('customer', args=[pk])}#consent")
 
 

@@ -29,28 +29,80 @@ class Somebody:
 
 
 CUSTOMERS = [
-    Somebody("ben", "Ben Carter", "ben@carter.example", "Europe/London", company="Carter & Daughters Bakery",
-             facts={"plan": "Team", "seats": 4, "card_expires": "2027-03-31"}),
-    Somebody("anneliese", "Dr. Anneliese Hohenlohe-Schillingsfürst", "a.hohenlohe@hohenlohe-partner.example", "Europe/Berlin",
-             "de", "Rechtsanwaltskanzlei Hohenlohe-Schillingsfürst & Partner mbB", "renewal",
-             {"plan": "Kanzlei", "seats": 25, "card_expires": "2026-12-07"}),
+    Somebody(
+        "ben",
+        "Ben Carter",
+        "ben@carter.example",
+        "Europe/London",
+        company="Carter & Daughters Bakery",
+        facts={"plan": "Team", "seats": 4, "card_expires": "2027-03-31"},
+    ),
+    Somebody(
+        "anneliese",
+        "Dr. Anneliese Hohenlohe-Schillingsfürst",
+        "a.hohenlohe@hohenlohe-partner.example",
+        "Europe/Berlin",
+        "de",
+        "Rechtsanwaltskanzlei Hohenlohe-Schillingsfürst & Partner mbB",
+        "renewal",
+        {"plan": "Kanzlei", "seats": 25, "card_expires": "2026-12-07"},
+    ),
     Somebody("cleo", "Cleo Marchetti", "cleo@marchetti.example", "Europe/Rome", facts={"plan": "Solo", "seats": 1}),
-    Somebody("wehr", "Freiwillige Feuerwehr Garmisch", "kasse@feuerwehr-garmisch.example", "Europe/Berlin", "de",
-             "Freiwillige Feuerwehr Garmisch", facts={"plan": "Verein", "seats": 6}),
-    Somebody("olu", "Oluwaseun Adébáyọ̀-Williams", "olu@adebayo-williams.example", "Africa/Lagos",
-             company="Adébáyọ̀-Williams Shipping", facts={"plan": "Team", "seats": 12}),
-    Somebody("minh", "Nguyễn Thị Minh Khai", "minhkhai@nguyen-tea.example", "Asia/Ho_Chi_Minh", company="Nguyễn Tea",
-             facts={"plan": "Team", "seats": 4}),
-    Somebody("stadt", "Stadtwerke Königsbrück-Laußnitz", "einkauf@stadtwerke-kl.example", "Europe/Berlin", "de",
-             "Stadtwerke Königsbrück-Laußnitz", facts={"plan": "Enterprise", "seats": 80}),
-    Somebody("maria", "María-José Etxeberria Goikoetxea", "mj@etxeberria.example", "Europe/Madrid", company="Etxeberria e Hijas",
-             facts={"plan": "Team", "seats": 9}),
+    Somebody(
+        "wehr",
+        "Freiwillige Feuerwehr Garmisch",
+        "kasse@feuerwehr-garmisch.example",
+        "Europe/Berlin",
+        "de",
+        "Freiwillige Feuerwehr Garmisch",
+        facts={"plan": "Verein", "seats": 6},
+    ),
+    Somebody(
+        "olu",
+        "Oluwaseun Adébáyọ̀-Williams",
+        "olu@adebayo-williams.example",
+        "Africa/Lagos",
+        company="Adébáyọ̀-Williams Shipping",
+        facts={"plan": "Team", "seats": 12},
+    ),
+    Somebody(
+        "minh",
+        "Nguyễn Thị Minh Khai",
+        "minhkhai@nguyen-tea.example",
+        "Asia/Ho_Chi_Minh",
+        company="Nguyễn Tea",
+        facts={"plan": "Team", "seats": 4},
+    ),
+    Somebody(
+        "stadt",
+        "Stadtwerke Königsbrück-Laußnitz",
+        "einkauf@stadtwerke-kl.example",
+        "Europe/Berlin",
+        "de",
+        "Stadtwerke Königsbrück-Laußnitz",
+        facts={"plan": "Enterprise", "seats": 80},
+    ),
+    Somebody(
+        "maria",
+        "María-José Etxeberria Goikoetxea",
+        "mj@etxeberria.example",
+        "Europe/Madrid",
+        company="Etxeberria e Hijas",
+        facts={"plan": "Team", "seats": 9},
+    ),
     Somebody("asa", "Åsa Lindqvist", "asa@lindqvist.example", "Europe/Stockholm", facts={"plan": "Solo", "seats": 1}),
     Somebody("kenji", "佐藤 健司", "kenji@sato.example", "Asia/Tokyo", stage="trial", facts={"plan": "Trial", "seats": 3}),
-    Somebody("tomasz", "Tomasz Różycki", "tomasz@rozycki.example", "Europe/Warsaw", stage="trial",
-             facts={"plan": "Trial", "seats": 2}),
-    Somebody("priya", "Priya Raman", "priya@raman-textiles.example", "Asia/Kolkata", company="Raman Textiles",
-             facts={"plan": "Team", "seats": 15}),
+    Somebody(
+        "tomasz", "Tomasz Różycki", "tomasz@rozycki.example", "Europe/Warsaw", stage="trial", facts={"plan": "Trial", "seats": 2}
+    ),
+    Somebody(
+        "priya",
+        "Priya Raman",
+        "priya@raman-textiles.example",
+        "Asia/Kolkata",
+        company="Raman Textiles",
+        facts={"plan": "Team", "seats": 15},
+    ),
 ]
 
 
@@ -67,15 +119,21 @@ def staff() -> dict[str, User]:
 def customers() -> dict[str, Customer]:
     """The customers by key, with the custom fields that their facts need."""
     choices = sorted({each.facts["plan"] for each in CUSTOMERS if "plan" in each.facts})
-    FieldDefinition.objects.bulk_create([
-        FieldDefinition(subject="customer", key="plan", label="Plan", type="choice", choices=choices),
-        FieldDefinition(subject="customer", key="seats", label="Seats", type="number"),
-        FieldDefinition(subject="customer", key="card_expires", label="Card expires", type="date"),
-    ])
+    FieldDefinition.objects.bulk_create(
+        [
+            FieldDefinition(subject="customer", key="plan", label="Plan", type="choice", choices=choices),
+            FieldDefinition(subject="customer", key="seats", label="Seats", type="number"),
+            FieldDefinition(subject="customer", key="card_expires", label="Card expires", type="date"),
+        ]
+    )
     return {
         each.key: identity.upsert(
-            Profile(each.name, each.language, each.zone, each.stage, CompanyFacts(each.company) if each.company else None, each.facts),
-            external_id=f"cus_{each.key}", emails=[each.email], actor="demo",
+            Profile(
+                each.name, each.language, each.zone, each.stage, CompanyFacts(each.company) if each.company else None, each.facts
+            ),
+            external_id=f"cus_{each.key}",
+            emails=[each.email],
+            actor="demo",
         ).customer
         for each in CUSTOMERS
     }

@@ -21,10 +21,18 @@ from tickets.intake.opening import hear
 from tickets.models import Ticket
 
 ANSWERS = [
-    ("Where the VAT number is", "billing", "You find it under **Settings, Company, “Tax details”**. It appears on every invoice "
-     "from then on; for one that was already sent, open it and choose *Correct*."),
-    ("New phone, no codes", "sign-in", "Use one of the ten recovery codes you printed. Without them we check who you are "
-     "and switch the second factor off; that takes a day."),
+    (
+        "Where the VAT number is",
+        "billing",
+        "You find it under **Settings, Company, “Tax details”**. It appears on every invoice "
+        "from then on; for one that was already sent, open it and choose *Correct*.",
+    ),
+    (
+        "New phone, no codes",
+        "sign-in",
+        "Use one of the ten recovery codes you printed. Without them we check who you are "
+        "and switch the second factor off; that takes a day.",
+    ),
     ("Export above 10,000 lines", "export", "Choose *Export, by month*: each file stays below the limit and nothing is cut."),
 ]
 CARD = """\
@@ -60,49 +68,99 @@ class Story:
         self.work()
 
     def furnish(self) -> None:
-        Mailbox.objects.create(slug="support", name=f"{settings.WORKSPACE_NAME} help", address=f"support@{settings.MAIL_DOMAIN}",
-                               team=Team.objects.get(slug="support"), is_default=True)
-        Mailbox.objects.create(slug="billing", name=f"{settings.WORKSPACE_NAME} billing",
-                               address=f"billing@{settings.MAIL_DOMAIN}", team=Team.objects.get(slug="billing"))
+        Mailbox.objects.create(
+            slug="support",
+            name=f"{settings.WORKSPACE_NAME} help",
+            address=f"support@{settings.MAIL_DOMAIN}",
+            team=Team.objects.get(slug="support"),
+            is_default=True,
+        )
+        Mailbox.objects.create(
+            slug="billing",
+            name=f"{settings.WORKSPACE_NAME} billing",
+            address=f"billing@{settings.MAIL_DOMAIN}",
+            team=Team.objects.get(slug="billing"),
+        )
         billing = Topic.objects.create(slug="billing", name="An invoice or a payment")
         Topic.objects.create(slug="vat", name="VAT number", parent=billing, is_public=False)
         for slug, name in [("sign-in", "Signing in"), ("bank", "Bank data"), ("export", "Export"), ("other", "Something else")]:
             Topic.objects.create(slug=slug, name=name)
         for title, topic, body in ANSWERS:
-            Answer.objects.create(title=title, topic=Topic.objects.get(slug=topic), body=body, language="en",
-                                  updated_by=self.staff["omar"])
-        Subscription.objects.create(slug="account", name="About your account", opt_in=False,
-                                    description="Cards, renewals and limits: what you need to keep working.")
+            Answer.objects.create(
+                title=title, topic=Topic.objects.get(slug=topic), body=body, language="en", updated_by=self.staff["omar"]
+            )
+        Subscription.objects.create(
+            slug="account",
+            name="About your account",
+            opt_in=False,
+            description="Cards, renewals and limits: what you need to keep working.",
+        )
         Subscription.objects.create(slug="tips", name="Tips", opt_in=False, description="How others save time, twice a month.")
-        Segment.objects.create(name="On trial", created_by=self.staff["mia"],
-                               conditions={"field": "stage", "op": "is", "value": "trial"})
+        Segment.objects.create(
+            name="On trial", created_by=self.staff["mia"], conditions={"field": "stage", "op": "is", "value": "trial"}
+        )
         consent.withdraw(self.customers["cleo"].pk, "tips", source="asked by mail", actor=self.staff["ana"])
 
     def campaigns(self) -> None:
-        self.campaign("Card expires soon", "account", "card_expiring", "card", [
-            {"do": "send", "subject": "Your card ends soon", "body": CARD, "fallbacks": {}, "too_late": None}])
-        self.campaign("First steps", "tips", "signup", "", [
-            {"do": "wait", "seconds": 24 * 3600},
-            {"do": "send", "subject": "Three things for the first week", "body": WELCOME, "fallbacks": {}, "too_late": None}])
+        self.campaign(
+            "Card expires soon",
+            "account",
+            "card_expiring",
+            "card",
+            [{"do": "send", "subject": "Your card ends soon", "body": CARD, "fallbacks": {}, "too_late": None}],
+        )
+        self.campaign(
+            "First steps",
+            "tips",
+            "signup",
+            "",
+            [
+                {"do": "wait", "seconds": 24 * 3600},
+                {"do": "send", "subject": "Three things for the first week", "body": WELCOME, "fallbacks": {}, "too_late": None},
+            ],
+        )
 
     def campaign(self, name: str, subscription: str, kind: str, key: str, steps: list[dict[str, object]]) -> None:
         mia = self.staff["mia"]
-        made = Campaign.objects.create(name=name, subscription=Subscription.objects.get(slug=subscription), created_by=mia,
-                                       topic=Topic.objects.get(slug="billing") if key else None)
+        made = Campaign.objects.create(
+            name=name,
+            subscription=Subscription.objects.get(slug=subscription),
+            created_by=mia,
+            topic=Topic.objects.get(slug="billing") if key else None,
+        )
         version = campaigns.draft_of(made, by=mia)
         version.trigger_kind, version.entry_key, version.steps = kind, key, steps
         version.save()
         if not campaigns.problems(version):  # without a postal address it stays a draft, and its page says why
             campaigns.launch(version, by=mia)
 
-    def ticket(self, who: str, subject: str, text: str, *, at: datetime, channel: str = "mail", topic: str = "", tags: tuple[str, ...] = (),
-               priority: str = "normal", answers: Outgoing | None = None) -> Ticket:
+    def ticket(
+        self,
+        who: str,
+        subject: str,
+        text: str,
+        *,
+        at: datetime,
+        channel: str = "mail",
+        topic: str = "",
+        tags: tuple[str, ...] = (),
+        priority: str = "normal",
+        answers: Outgoing | None = None,
+    ) -> Ticket:
         customer = self.customers[who]
         with dates.moved(to=at):
             address = customer.addresses.get()
-            made = open_ticket(customer, subject, Words(text, name=customer.name, address=address.shown), channel=channel,
-                               address=address, topic=Topic.objects.filter(slug=topic).first(), tags=tags, priority=priority,
-                               answers=answers)
+            made = open_ticket(
+                customer,
+                subject,
+                Words(text, name=customer.name, address=address.shown),
+                channel=channel,
+                address=address,
+                topic=Topic.objects.filter(slug=topic).first(),
+                tags=tags,
+                priority=priority,
+                answers=answers,
+            )
         self.work(at)
         return made
 
@@ -128,53 +186,137 @@ class Story:
                 continue
 
     def last_weeks(self) -> None:
-        seat = self.ticket("asa", "Second seat for our accountant", "Hello, may our accountant have a seat of her own without "
-                           "paying twice this month?", at=self.before(days=12), channel="form", topic="billing", tags=("billing",))
+        seat = self.ticket(
+            "asa",
+            "Second seat for our accountant",
+            "Hello, may our accountant have a seat of her own without paying twice this month?",
+            at=self.before(days=12),
+            channel="form",
+            topic="billing",
+            tags=("billing",),
+        )
         with dates.moved(to=self.before(days=12)):
             seat.assign(self.staff["ana"], by=self.staff["ana"])
-        self.reply(seat, "ana", "Hello Åsa,\n\nyes: accountants have a free seat. I have added it; she got an invitation.\n\nAna",
-                   at=self.before(days=11.9), status="solved")
-        tips = self.ticket("cleo", "Please, no more tips by mail", "I only want invoices. Everything else can stop.",
-                           at=self.before(days=9), tags=("consent",))
+        self.reply(
+            seat,
+            "ana",
+            "Hello Åsa,\n\nyes: accountants have a free seat. I have added it; she got an invitation.\n\nAna",
+            at=self.before(days=11.9),
+            status="solved",
+        )
+        tips = self.ticket(
+            "cleo",
+            "Please, no more tips by mail",
+            "I only want invoices. Everything else can stop.",
+            at=self.before(days=9),
+            tags=("consent",),
+        )
         self.reply(tips, "ana", "Done, Cleo. Invoices only from now on.\n\nAna", at=self.before(days=8.9), status="solved")
-        export = self.ticket("maria", "Export stops at 10,000 lines", "Tried three times, each time the file ends at the same "
-                             "line. We need the whole year for the auditor.", at=self.before(days=2), topic="export",
-                             tags=("export",))
+        export = self.ticket(
+            "maria",
+            "Export stops at 10,000 lines",
+            "Tried three times, each time the file ends at the same line. We need the whole year for the auditor.",
+            at=self.before(days=2),
+            topic="export",
+            tags=("export",),
+        )
         with dates.moved(to=self.before(days=1.8)):
             export.assign(self.staff["ana"], by=self.staff["ana"])
-            replies.note(export, "Known limit. A fix is planned for Thursday; until then *Export, by month* works.",
-                         by=self.staff["omar"])
-        self.reply(export, "ana", "Hello María-José,\n\nthe single file is cut at 10,000 lines; *Export, by month* is not. I "
-                   "write again when the limit is gone.\n\nAna", at=self.before(days=1.7), status="hold")
-        contract = self.ticket("stadt", "Auftragsdatenverarbeitungsvereinbarung, neue Fassung", "Anbei die von unserer "
-                               "Datenschutzbeauftragten überarbeitete Fassung. Bitte bis Monatsende zeichnen.",
-                               at=self.before(days=1.5), tags=("contract",))
-        self.reply(contract, "omar", "Guten Tag,\n\nvielen Dank. Wir prüfen die Fassung und melden uns bis Freitag.\n\nOmar Haddad",
-                   at=self.before(days=1.2), status="pending")
+            replies.note(
+                export, "Known limit. A fix is planned for Thursday; until then *Export, by month* works.", by=self.staff["omar"]
+            )
+        self.reply(
+            export,
+            "ana",
+            "Hello María-José,\n\nthe single file is cut at 10,000 lines; *Export, by month* is not. I "
+            "write again when the limit is gone.\n\nAna",
+            at=self.before(days=1.7),
+            status="hold",
+        )
+        contract = self.ticket(
+            "stadt",
+            "Auftragsdatenverarbeitungsvereinbarung, neue Fassung",
+            "Anbei die von unserer Datenschutzbeauftragten überarbeitete Fassung. Bitte bis Monatsende zeichnen.",
+            at=self.before(days=1.5),
+            tags=("contract",),
+        )
+        self.reply(
+            contract,
+            "omar",
+            "Guten Tag,\n\nvielen Dank. Wir prüfen die Fassung und melden uns bis Freitag.\n\nOmar Haddad",
+            at=self.before(days=1.2),
+            status="pending",
+        )
         self.happened("anneliese", "card_expiring", "demo-card-1", at=self.before(days=1.1), card="4242", expires="7 December")
         self.happened("kenji", "signup", "demo-signup-1", at=self.before(hours=20))
 
     def this_morning(self) -> None:
         sent = Outgoing.objects.filter(customer=self.customers["anneliese"], campaign_id__isnull=False).first()
-        vat = self.ticket("anneliese", "Re: Your card ends soon", "Thank you for the reminder. The new card is in. But since I saved "
-                          "it, our USt-IdNr. is missing on the invoice preview, and I cannot find the field any more.",
-                          at=self.before(hours=4), topic="vat", tags=("billing", "vat"), answers=sent, priority="high")
+        vat = self.ticket(
+            "anneliese",
+            "Re: Your card ends soon",
+            "Thank you for the reminder. The new card is in. But since I saved "
+            "it, our USt-IdNr. is missing on the invoice preview, and I cannot find the field any more.",
+            at=self.before(hours=4),
+            topic="vat",
+            tags=("billing", "vat"),
+            answers=sent,
+            priority="high",
+        )
         with dates.moved(to=self.before(hours=3.7)):
             vat.assign(self.staff["ana"], by=self.staff["omar"])
-            replies.note(vat, "Saving a card in German drops the number. The fix goes out Thursday. Until then: *Settings, "
-                         "Company, “Steuerangaben”*.", by=self.staff["omar"])
-        self.hear(vat, "Here it is. Our Rechtsschutzversicherungsgesellschaft will not pay without the number, and the month "
-                  "closes on Friday.", at=self.before(hours=3))
-        bank = self.ticket("ben", "Sparkasse account shows nothing since Monday", "Is this the delay you wrote about? I would rather "
-                           "know before I call the bank.", at=self.before(hours=26), channel="form", topic="bank", tags=("bank sync",))
-        self.reply(bank, "ana", "Hello Ben,\n\nthe bank answers late since Monday; nothing is lost. Can you see last week's "
-                   "bookings?\n\nAna", at=self.before(hours=25))
+            replies.note(
+                vat,
+                "Saving a card in German drops the number. The fix goes out Thursday. Until then: *Settings, "
+                "Company, “Steuerangaben”*.",
+                by=self.staff["omar"],
+            )
+        self.hear(
+            vat,
+            "Here it is. Our Rechtsschutzversicherungsgesellschaft will not pay without the number, and the month "
+            "closes on Friday.",
+            at=self.before(hours=3),
+        )
+        bank = self.ticket(
+            "ben",
+            "Sparkasse account shows nothing since Monday",
+            "Is this the delay you wrote about? I would rather know before I call the bank.",
+            at=self.before(hours=26),
+            channel="form",
+            topic="bank",
+            tags=("bank sync",),
+        )
+        self.reply(
+            bank,
+            "ana",
+            "Hello Ben,\n\nthe bank answers late since Monday; nothing is lost. Can you see last week's bookings?\n\nAna",
+            at=self.before(hours=25),
+        )
         self.hear(bank, "Last week is there, this week is not.", at=self.before(hours=2.4))
         self.happened("ben", "card_expiring", "demo-card-2", at=self.before(hours=2), card="1881", expires="31 March")
-        self.ticket("wehr", "Zahlungserinnerung trotz bezahlter Rechnung", "Wir haben am 12. überwiesen und heute wieder eine "
-                    "Mahnung bekommen. Bitte klären Sie das, der Kassenprüfer wartet.", at=self.before(hours=1.5),
-                    topic="billing", tags=("billing", "complaint"), priority="urgent")
-        self.ticket("minh", "Can two people approve one payment?", "We are four now and I would like that nobody pays alone.",
-                    at=self.before(minutes=50), channel="form", tags=("how-to",))
-        self.ticket("olu", "Locked out after changing my phone", "The code never arrives. I have a client waiting and cannot open "
-                    "a single invoice.", at=self.before(minutes=16), channel="form", topic="sign-in", tags=("sign-in",))
+        self.ticket(
+            "wehr",
+            "Zahlungserinnerung trotz bezahlter Rechnung",
+            "Wir haben am 12. überwiesen und heute wieder eine Mahnung bekommen. Bitte klären Sie das, der Kassenprüfer wartet.",
+            at=self.before(hours=1.5),
+            topic="billing",
+            tags=("billing", "complaint"),
+            priority="urgent",
+        )
+        self.ticket(
+            "minh",
+            "Can two people approve one payment?",
+            "We are four now and I would like that nobody pays alone.",
+            at=self.before(minutes=50),
+            channel="form",
+            tags=("how-to",),
+        )
+        self.ticket(
+            "olu",
+            "Locked out after changing my phone",
+            "The code never arrives. I have a client waiting and cannot open a single invoice.",
+            at=self.before(minutes=16),
+            channel="form",
+            topic="sign-in",
+            tags=("sign-in",),
+        )

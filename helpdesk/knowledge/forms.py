@@ -30,8 +30,10 @@ class AnswerForm(forms.ModelForm):
         model = Answer
         fields = ["title", "topic", "language", "body"]
         labels = {"title": _("Title"), "topic": _("Topic"), "body": _("Text")}
-        help_texts = {"title": _("How you would look for it: “Card declined, what now”"),
-                      "body": _("Markdown. It is inserted into a reply, where it can still be changed.")}
+        help_texts = {
+            "title": _("How you would look for it: “Card declined, what now”"),
+            "body": _("Markdown. It is inserted into a reply, where it can still be changed."),
+        }
         widgets = {"body": forms.Textarea(attrs={"rows": 10})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -66,8 +68,13 @@ class AnswerForm(forms.ModelForm):
                 return same
         answer.updated_by, answer.updated_at = by, now()
         answer.save()
-        audit("answer.changed" if self.before else "answer.added", actor=by.ref, subject=answer.ref, before=self.before,
-              after=answer.facts())
+        audit(
+            "answer.changed" if self.before else "answer.added",
+            actor=by.ref,
+            subject=answer.ref,
+            before=self.before,
+            after=answer.facts(),
+        )
         return answer
 
 
@@ -113,6 +120,11 @@ class TopicForm(forms.ModelForm):
             taken = set(Topic.objects.filter(slug__startswith=base).values_list("slug", flat=True))
             topic.slug = next(slug for n in range(1, len(taken) + 2) if (slug := base if n == 1 else f"{base}-{n}") not in taken)
         topic.save()
-        audit("topic.changed" if self.before else "topic.added", actor=by.ref, subject=topic.ref, before=self.before,
-              after=self._facts())
+        audit(
+            "topic.changed" if self.before else "topic.added",
+            actor=by.ref,
+            subject=topic.ref,
+            before=self.before,
+            after=self._facts(),
+        )
         return topic

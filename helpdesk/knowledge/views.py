@@ -30,8 +30,14 @@ def knowledge(request: StaffRequest) -> HttpResponse:
     if text := request.GET.get("q", "").replace("\0", "").strip()[:200]:
         answers = answers.saying(text)
     page = list(answers.select_related("topic", "updated_by")[: PAGE + 1])
-    context = {"topics": topics, "topic": topic, "answers": page[:PAGE], "too_many": len(page) > PAGE, "text": text,
-               "archived": archived}
+    context = {
+        "topics": topics,
+        "topic": topic,
+        "answers": page[:PAGE],
+        "too_many": len(page) > PAGE,
+        "text": text,
+        "archived": archived,
+    }
     return render(request, "knowledge/knowledge.html", context)
 
 

@@ -16,8 +16,16 @@ class OutboxBackend(BaseEmailBackend):
     def send_messages(self, messages: list[EmailMessage]) -> int:  # type: ignore[override]
         """Plan each message, once a recipient; returns how many messages were taken."""
         rows = [
-            Outgoing(key=f"account:{secrets.token_hex(16)}", kind="account.mail", klass=Class.TRANSACTIONAL, lane=Lane.REPLIES,
-                     to=recipient, title=message.subject[:200], due_at=now(), variables=_frozen(message))
+            Outgoing(
+                key=f"account:{secrets.token_hex(16)}",
+                kind="account.mail",
+                klass=Class.TRANSACTIONAL,
+                lane=Lane.REPLIES,
+                to=recipient,
+                title=message.subject[:200],
+                due_at=now(),
+                variables=_frozen(message),
+            )
             for message in messages
             for recipient in message.recipients()
         ]

@@ -149,9 +149,7 @@ def claim(owner: str) -> int | None:
     due = IncomingMail.objects.filter(free, state=State.ACCEPTED, next_at__lte=now()).order_by("next_at", "id")
     pk = due.select_for_update(skip_locked=True).values_list("pk", flat=True).first()
     if pk is not None:
-        IncomingMail.objects.filter(pk=pk).update(
-            owner=owner, lease_until=ClockTimestamp() + LEASE, attempts=F("attempts") + 1
-        )
+        IncomingMail.objects.filter(pk=pk).update(owner=owner, lease_until=ClockTimestamp() + LEASE, attempts=F("attempts") + 1)
     return pk
 
 

@@ -16,23 +16,50 @@ from helpdesk.mail.models import Mailbox
 
 class MailboxForm(SetupForm):
     noun = "mailbox"
-    told = ("name", "address", "team_id", "is_default", "signature", "imap_host", "imap_port", "imap_tls", "imap_user", "imap_folder")
-    is_default = forms.BooleanField(label=_("The usual sender"), required=False,
-                                    help_text=_("For everything that names no other mailbox."))
+    told = (
+        "name",
+        "address",
+        "team_id",
+        "is_default",
+        "signature",
+        "imap_host",
+        "imap_port",
+        "imap_tls",
+        "imap_user",
+        "imap_folder",
+    )
+    is_default = forms.BooleanField(
+        label=_("The usual sender"), required=False, help_text=_("For everything that names no other mailbox.")
+    )
     imap_port = forms.IntegerField(label=_("Port"), min_value=1, max_value=65535, initial=993)
-    password = forms.CharField(label=_("Password"), required=False, max_length=500, strip=False,
-                               widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-                               help_text=_("Kept sealed. Empty leaves the one there is."))
+    password = forms.CharField(
+        label=_("Password"),
+        required=False,
+        max_length=500,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=_("Kept sealed. Empty leaves the one there is."),
+    )
 
     class Meta:
         model = Mailbox
         fields = ["name", "address", "team", "signature", "imap_host", "imap_tls", "imap_user", "imap_folder"]
-        labels = {"name": _("Name"), "address": _("Address"), "team": _("Team"),
-                  "signature": _("Signature"), "imap_host": _("IMAP server"), "imap_tls": _("Encrypted (TLS)"),
-                  "imap_user": _("User"), "imap_folder": _("Folder")}
-        help_texts = {"name": _("Customers read it as the sender."), "team": _("Tickets that arrive here go to this team."),
-                      "signature": _("Below every reply."),
-                      "imap_host": _("Empty if mail reaches us by SMTP or pipe.")}
+        labels = {
+            "name": _("Name"),
+            "address": _("Address"),
+            "team": _("Team"),
+            "signature": _("Signature"),
+            "imap_host": _("IMAP server"),
+            "imap_tls": _("Encrypted (TLS)"),
+            "imap_user": _("User"),
+            "imap_folder": _("Folder"),
+        }
+        help_texts = {
+            "name": _("Customers read it as the sender."),
+            "team": _("Tickets that arrive here go to this team."),
+            "signature": _("Below every reply."),
+            "imap_host": _("Empty if mail reaches us by SMTP or pipe."),
+        }
         widgets = {"signature": forms.Textarea(attrs={"rows": 3})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -19,8 +19,21 @@ from helpdesk.mail.models import Outgoing
 from helpdesk.mail.verdicts import Content
 
 CRLF = "\r\n"
-SIGNED_HEADERS = ("from", "to", "cc", "subject", "date", "message-id", "in-reply-to", "references", "reply-to", "mime-version",
-                  "content-type", "list-unsubscribe", "list-unsubscribe-post")
+SIGNED_HEADERS = (
+    "from",
+    "to",
+    "cc",
+    "subject",
+    "date",
+    "message-id",
+    "in-reply-to",
+    "references",
+    "reply-to",
+    "mime-version",
+    "content-type",
+    "list-unsubscribe",
+    "list-unsubscribe-post",
+)
 
 
 class HeaderInjection(ValueError):
@@ -110,8 +123,11 @@ def build(outgoing: Outgoing, content: Content) -> bytes:
         *(header(key, value) for key, value in content.headers.items()),
     ]
     if content.automatic:
-        lines += [header("Auto-Submitted", content.automatic), header("X-Auto-Response-Suppress", "All"),
-                  header("X-Twofold-Automatic", "yes")]
+        lines += [
+            header("Auto-Submitted", content.automatic),
+            header("X-Auto-Response-Suppress", "All"),
+            header("X-Twofold-Automatic", "yes"),
+        ]
     if outgoing.campaign_id:
         lines.append(header("Feedback-ID", f"{outgoing.campaign_id}:{outgoing.klass}:twofold"))
     lines.append(f"MIME-Version: 1.0{CRLF}")
@@ -142,11 +158,13 @@ def _attachment(item: Attachment) -> bytes:
 def _multipart(kind: str, parts: list[bytes]) -> bytes:
     boundary = secrets.token_hex(16)
     between = f"--{boundary}{CRLF}".encode()
-    return b"".join([
-        f'Content-Type: multipart/{kind}; boundary="{boundary}"{CRLF}{CRLF}'.encode(),
-        *(between + part + b"\r\n" for part in parts),
-        f"--{boundary}--{CRLF}".encode(),
-    ])
+    return b"".join(
+        [
+            f'Content-Type: multipart/{kind}; boundary="{boundary}"{CRLF}{CRLF}'.encode(),
+            *(between + part + b"\r\n" for part in parts),
+            f"--{boundary}--{CRLF}".encode(),
+        ]
+    )
 
 
 def _body(content: Content) -> bytes:
@@ -165,7 +183,10 @@ def _signed(raw: bytes) -> bytes:
         return raw
     present = {line.split(b":", 1)[0].strip().lower() for line in raw.split(b"\r\n\r\n", 1)[0].split(b"\r\n") if b":" in line}
     signature = dkim.sign(
-        raw, settings.DKIM_SELECTOR.encode(), settings.DKIM_DOMAIN.encode(), Path(settings.DKIM_KEY_FILE).read_bytes(),
+        raw,
+        settings.DKIM_SELECTOR.encode(),
+        settings.DKIM_DOMAIN.encode(),
+        Path(settings.DKIM_KEY_FILE).read_bytes(),
         include_headers=[name.encode() for name in SIGNED_HEADERS if name.encode() in present],
     )
     return signature + raw

@@ -73,8 +73,9 @@ class IncomingMail(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["mailbox", "digest"], name="incoming_once"),
-            models.UniqueConstraint(fields=["mailbox", "uidvalidity", "uid"], name="incoming_uid_once",
-                                    condition=Q(uid__isnull=False)),
+            models.UniqueConstraint(
+                fields=["mailbox", "uidvalidity", "uid"], name="incoming_uid_once", condition=Q(uid__isnull=False)
+            ),
         ]
         indexes = [
             models.Index(fields=["next_at", "id"], name="incoming_due", condition=Q(state="accepted")),

@@ -41,10 +41,7 @@ def sums() -> list[Sum]:
     counts: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for mailbox, state, number in IncomingMail.objects.values_list("mailbox", "state").annotate(number=Count("pk")).order_by():
         counts[mailbox][state] = number
-    return [
-        Sum(box, sum(counts[box.pk].values()), *(counts[box.pk][state] for state in ENDS))
-        for box in Mailbox.objects.all()
-    ]
+    return [Sum(box, sum(counts[box.pk].values()), *(counts[box.pk][state] for state in ENDS)) for box in Mailbox.objects.all()]
 
 
 def quarantined() -> QuerySet[IncomingMail]:

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, Func, Q, QuerySet
 from django.db.models import DateTimeField as When
+from django.db.models import F, Func, Q, QuerySet
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
@@ -156,9 +156,17 @@ def save_verdicts(rows: list[Outgoing], at: datetime) -> None:
 def fact(kind: str, row: Outgoing, *, actor: str = "", at: datetime | None = None) -> Fact:
     """The event of a message: what it was, what it belongs to, and the reason in words."""
     payload = {
-        "outgoing": row.pk, "kind": row.kind, "title": row.title, "reason": row.reason, "ticket": row.ticket_id,
-        "message": row.message_id, "campaign": row.campaign_id, "version": row.version_id, "enrolment": row.enrolment_id,
-        "step": row.step, "address": row.address_id,
+        "outgoing": row.pk,
+        "kind": row.kind,
+        "title": row.title,
+        "reason": row.reason,
+        "ticket": row.ticket_id,
+        "message": row.message_id,
+        "campaign": row.campaign_id,
+        "version": row.version_id,
+        "enrolment": row.enrolment_id,
+        "step": row.step,
+        "address": row.address_id,
     }
     return Fact(kind, row.customer_id, at, actor, {name: value for name, value in payload.items() if value not in (None, "")})
 
@@ -190,15 +198,34 @@ def never(rows: QuerySet[Outgoing], *, reason: str, by: object) -> int:
 
 def hold(rows: QuerySet[Outgoing], *, reason: str, by: object, until: datetime | None = None) -> int:
     """A person holds these, until a time or until a person releases them."""
-    return _move(rows, (State.PENDING, State.QUEUED), "mail.held", by=by, state=State.HELD, reason=reason[:300],
-                 hold_until=until, hold_for="person", hold_limit=now() + LONGEST_HOLD, released_by="")
+    return _move(
+        rows,
+        (State.PENDING, State.QUEUED),
+        "mail.held",
+        by=by,
+        state=State.HELD,
+        reason=reason[:300],
+        hold_until=until,
+        hold_for="person",
+        hold_limit=now() + LONGEST_HOLD,
+        released_by="",
+    )
 
 
 def release(rows: QuerySet[Outgoing], *, by: object) -> int:
     """A person lets held messages go on; guards that only ask for patience give way, consent and suppression do not."""
     actor = by if isinstance(by, str) else getattr(by, "ref", "")
-    count = _move(rows, (State.HELD,), "mail.released", by=by, state=State.PENDING, reason="", hold_until=None, hold_for="",
-                  released_by=actor)
+    count = _move(
+        rows,
+        (State.HELD,),
+        "mail.released",
+        by=by,
+        state=State.PENDING,
+        reason="",
+        hold_until=None,
+        hold_for="",
+        released_by=actor,
+    )
     if count:
         _ring_all()
     return count
@@ -218,8 +245,16 @@ def retry_unknown(outgoing: Outgoing, *, by: object) -> int:
     """Send a reply again of which nobody knows whether it arrived: a person's recorded choice. Never for outreach."""
     if outgoing.klass != Class.REPLY:
         return 0
-    count = _move(Outgoing.objects.filter(pk=outgoing.pk), (State.UNKNOWN, State.FAILED, State.BOUNCED), "mail.resent", by=by,
-                  state=State.PENDING, reason="", due_at=now(), finished_at=None)
+    count = _move(
+        Outgoing.objects.filter(pk=outgoing.pk),
+        (State.UNKNOWN, State.FAILED, State.BOUNCED),
+        "mail.resent",
+        by=by,
+        state=State.PENDING,
+        reason="",
+        due_at=now(),
+        finished_at=None,
+    )
     if count:
         _ring_all()
     return count
@@ -228,8 +263,15 @@ def retry_unknown(outgoing: Outgoing, *, by: object) -> int:
 def leave_unknown(outgoing: Outgoing, *, by: object, arrived: bool) -> int:
     """A person found out what became of an unknown message."""
     state, kind = (State.DELIVERED, "mail.sent") if arrived else (State.FAILED, "mail.failed")
-    return _move(Outgoing.objects.filter(pk=outgoing.pk), (State.UNKNOWN,), kind, by=by, state=state, finished_at=now(),
-                 reason=_("Settled by a person"))
+    return _move(
+        Outgoing.objects.filter(pk=outgoing.pk),
+        (State.UNKNOWN,),
+        kind,
+        by=by,
+        state=state,
+        finished_at=now(),
+        reason=_("Settled by a person"),
+    )
 
 
 def switch_off(name: str, *, reason: str, by: object) -> None:
@@ -252,13 +294,27 @@ def _ring_all() -> None:
 
 def bounced(outgoing: int, *, reason: str, at: datetime | None = None) -> int:
     """A report says that it did not arrive; also evidence about an unknown one."""
-    return _move(Outgoing.objects.filter(pk=outgoing), (*GONE, State.FAILED, State.RETRY_WAIT), "mail.bounced", by="",
-                 state=State.BOUNCED, reason=reason[:300], finished_at=at or now())
+    return _move(
+        Outgoing.objects.filter(pk=outgoing),
+        (*GONE, State.FAILED, State.RETRY_WAIT),
+        "mail.bounced",
+        by="",
+        state=State.BOUNCED,
+        reason=reason[:300],
+        finished_at=at or now(),
+    )
 
 
 def complained(outgoing: int, *, reason: str, at: datetime | None = None) -> int:
-    return _move(Outgoing.objects.filter(pk=outgoing), GONE, "mail.complained", by="", state=State.COMPLAINED,
-                 reason=reason[:300], finished_at=at or now())
+    return _move(
+        Outgoing.objects.filter(pk=outgoing),
+        GONE,
+        "mail.complained",
+        by="",
+        state=State.COMPLAINED,
+        reason=reason[:300],
+        finished_at=at or now(),
+    )
 
 
 def answered(outgoing: int) -> int:

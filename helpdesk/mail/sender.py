@@ -73,8 +73,10 @@ def claim(lane: str, owner: str) -> list[int]:
     """Take what is queued; whoever dies now loses only the lease."""
     size = 10 if lane == Lane.REPLIES else CLAIMED_AT_ONCE
     ids = list(
-        Outgoing.objects.select_for_update(skip_locked=True).filter(lane=lane, state=State.QUEUED)
-        .order_by("due_at", "id").values_list("pk", flat=True)[:size]
+        Outgoing.objects.select_for_update(skip_locked=True)
+        .filter(lane=lane, state=State.QUEUED)
+        .order_by("due_at", "id")
+        .values_list("pk", flat=True)[:size]
     )
     Outgoing.objects.filter(pk__in=ids).update(state=State.CLAIMED, owner=owner, lease_until=ClockTimestamp() + CLAIM)
     return ids

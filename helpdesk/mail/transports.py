@@ -37,8 +37,14 @@ class FileTransport:
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def send(self, envelope_from: str, recipients: list[str], raw: bytes) -> Handover:
-        name = next((line.split(b"<", 1)[1].split(b".", 1)[0].decode() for line in raw.split(b"\r\n")
-                     if line.lower().startswith(b"message-id: <")), "message")
+        name = next(
+            (
+                line.split(b"<", 1)[1].split(b".", 1)[0].decode()
+                for line in raw.split(b"\r\n")
+                if line.lower().startswith(b"message-id: <")
+            ),
+            "message",
+        )
         draft = self.folder / f".{name}.{os.getpid()}"
         try:
             draft.write_bytes(raw)

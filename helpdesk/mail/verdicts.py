@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Union
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Never:
     reason: str
 
 
-Verdict = Union[Go, Hold, Never]
+Verdict = Go | Hold | Never
 GO = Go()
 
 

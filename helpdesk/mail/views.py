@@ -110,8 +110,12 @@ def stuck(request: StaffRequest) -> HttpResponse:
     """All that does not move, with its reason and a button; and the sum that shows no mail is lost."""
     unknown, waiting, mails, failing = ledger.unsettled(), ledger.stuck(), operations.quarantined(), dispatch.failing()
     sums = operations.sums()
-    counts = {"events_count": failing.count(), "mails_count": mails.count(), "unknown_count": unknown.count(),
-              "waiting_count": waiting.count()}
+    counts = {
+        "events_count": failing.count(),
+        "mails_count": mails.count(),
+        "unknown_count": unknown.count(),
+        "waiting_count": waiting.count(),
+    }
     context = {
         **counts,
         "stuck_count": sum(counts.values()),

@@ -43,17 +43,24 @@ def campaign_edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
         _redrawn(segment, data.get("action", ""))
         for each in (form, version_form, *steps):
             each.errors.clear()
-    context = {"campaign": campaign, "form": form, "version_form": version_form, "steps": steps, "segment": segment,
-               "all_forms": [form, version_form, *steps], "failed": bool(data and data.get("action") == "save")}
+    context = {
+        "campaign": campaign,
+        "form": form,
+        "version_form": version_form,
+        "steps": steps,
+        "segment": segment,
+        "all_forms": [form, version_form, *steps],
+        "failed": bool(data and data.get("action") == "save"),
+    }
     template = "outreach/campaign_form.html"
     if request.headers.get("HX-Target") == "segment":
         template += "#segment"
-    return render(request, template, context | _audience(segment),
-                  status=422 if context["failed"] else 200)
+    return render(request, template, context | _audience(segment), status=422 if context["failed"] else 200)
 
 
-def _saved(request: HttpRequest, form: CampaignForm, version_form: VersionForm, steps: Any, segment: SegmentForm, *,
-           new: bool) -> HttpResponse:
+def _saved(
+    request: HttpRequest, form: CampaignForm, version_form: VersionForm, steps: Any, segment: SegmentForm, *, new: bool
+) -> HttpResponse:
     with transaction.atomic():
         if new:
             form.instance.save()

@@ -30,9 +30,17 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
         rows = rows.filter(pk__lt=int(before))
     shown = list(rows[: PAGE + 1])
     older = f"?before={shown[PAGE - 1].pk}" if len(shown) > PAGE else ""
-    return render(request, "outreach/campaign_list.html",
-                  {"campaigns": shown[:PAGE], "older": older, "older_than": before, "may_write": _may_write(request),
-                   "figures": reading.figures(shown[:PAGE])})
+    return render(
+        request,
+        "outreach/campaign_list.html",
+        {
+            "campaigns": shown[:PAGE],
+            "older": older,
+            "older_than": before,
+            "may_write": _may_write(request),
+            "figures": reading.figures(shown[:PAGE]),
+        },
+    )
 
 
 @staff(*AGENTS)
@@ -41,17 +49,28 @@ def campaign_detail(request: HttpRequest, pk: int) -> HttpResponse:
     campaign, version = campaign_of(pk), None
     draft, live = campaign.draft, campaign.live
     version = draft if draft and (request.GET.get("version") == "draft" or live is None) else live
-    context: dict[str, Any] = {"campaign": campaign, "version": version, "draft": draft, "live": live,
-                               "helped": reading.helped(campaign), "coming": reading.coming(campaign),
-                               "may_write": _may_write(request)}
+    context: dict[str, Any] = {
+        "campaign": campaign,
+        "version": version,
+        "draft": draft,
+        "live": live,
+        "helped": reading.helped(campaign),
+        "coming": reading.coming(campaign),
+        "may_write": _may_write(request),
+    }
     context["counts"] = reading.counts(context["helped"])
     if version:
         version.campaign = campaign
-        context |= {"who": reading.who(version), "when": reading.when(version), "picture": reading.picture(version),
-                    "what": reading.what_words(version), "whether": reading.whether(version),
-                    "once": get_random_string(20),
-                    "preview": _preview(version, request.GET.get("as", "")),
-                    "problems": campaigns.problems(version) if not version.launched_at else []}
+        context |= {
+            "who": reading.who(version),
+            "when": reading.when(version),
+            "picture": reading.picture(version),
+            "what": reading.what_words(version),
+            "whether": reading.whether(version),
+            "once": get_random_string(20),
+            "preview": _preview(version, request.GET.get("as", "")),
+            "problems": campaigns.problems(version) if not version.launched_at else [],
+        }
     context["history"] = AuditEntry.objects.filter(subject=campaign.subject)[:10]
     return render(request, "outreach/campaign_detail.html", context)
 
@@ -86,10 +105,12 @@ def campaign_launch(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("campaign", pk)
 
 
-TURNS = {"pause": (campaigns.pause, gettext_lazy("Paused. Nothing more leaves until you go on.")),
-         "resume": (campaigns.resume, gettext_lazy("It goes on.")),
-         "finish": (campaigns.finish, gettext_lazy("Nobody new comes in. Those on the way still get what follows.")),
-         "cancel": (campaigns.cancel, gettext_lazy("Cancelled. Nothing more of it leaves."))}
+TURNS = {
+    "pause": (campaigns.pause, gettext_lazy("Paused. Nothing more leaves until you go on.")),
+    "resume": (campaigns.resume, gettext_lazy("It goes on.")),
+    "finish": (campaigns.finish, gettext_lazy("Nobody new comes in. Those on the way still get what follows.")),
+    "cancel": (campaigns.cancel, gettext_lazy("Cancelled. Nothing more of it leaves.")),
+}
 
 
 @staff(*MANAGERS)

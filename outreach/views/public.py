@@ -48,8 +48,7 @@ def choices(request: HttpRequest, token: str) -> HttpResponse:
     if request.method == "POST":
         wanted = [int(pk) for pk in request.POST.getlist("subscription") if pk.isascii() and pk.isdigit() and len(pk) < 19]
         verbs.choose(message, wanted, wording=_("Choose what you get"))
-    return _page(request, "outreach/choices.html", message, token, choices=verbs.choices(message),
-                 saved=request.method == "POST")
+    return _page(request, "outreach/choices.html", message, token, choices=verbs.choices(message), saved=request.method == "POST")
 
 
 def _message(token: str) -> Outgoing:

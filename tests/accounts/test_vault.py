@@ -8,7 +8,9 @@ from helpdesk.accounts import vault
 def test_a_secret_comes_back_and_its_sealed_form_does_not_show_it(settings):
     settings.TOKEN_KEYS = ["first", "second"]
     sealed = vault.seal("hunter2 \N{SNOWMAN}")
-    assert vault.unseal(sealed) == "hunter2 \N{SNOWMAN}" and b"hunter2" not in sealed and vault.seal("hunter2 \N{SNOWMAN}") != sealed
+    assert (
+        vault.unseal(sealed) == "hunter2 \N{SNOWMAN}" and b"hunter2" not in sealed and vault.seal("hunter2 \N{SNOWMAN}") != sealed
+    )
     assert vault.unseal(vault.seal("")) == ""
 
 

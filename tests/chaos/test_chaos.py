@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def chaos(seconds, sabotage=""):
-    prepare = ["--prepare", f"tests.chaos.sabotage.{sabotage}"] if sabotage else []
+    prepare = ["--prepare", f"tests.chaos.sabotage.{sabotage}", "--kill-every", "0.25"] if sabotage else []
     done = subprocess.run(
         [sys.executable, "-m", "bench.chaos", "--json", "--seconds", str(seconds), *prepare], cwd=ROOT, capture_output=True, text=True
     )
@@ -35,7 +35,7 @@ def test_nothing_accepted_is_lost_and_nothing_is_sent_twice():
 
 
 def test_a_hand_over_before_its_stamp_is_seen():
-    said = chaos(8, "hand_over_before_the_stamp_is_committed")
+    said = chaos(10, "hand_over_before_the_stamp_is_committed")
     assert said["figures"]["extra copies"] > 0, said
 
 

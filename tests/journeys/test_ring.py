@@ -74,10 +74,20 @@ def test_once_round(browsers, post, drain, sink, support, tips, ana, mia, settin
     desk.wait_for_timeout(500)
     ticket.refresh_from_db()
     assert ticket.status == "solved"
-    post(answer_address(reply), reply.message["Subject"], "By month fails as well.\n\nOn Monday you wrote:\n> Please use",
-         In_Reply_To=reply.message["Message-ID"], Message_ID="<1@carter.example>")
-    post(answer_address(reply), reply.message["Subject"], "By month fails as well.\n\nOn Monday you wrote:\n> Please use",
-         In_Reply_To=reply.message["Message-ID"], Message_ID="<1@carter.example>")
+    post(
+        answer_address(reply),
+        reply.message["Subject"],
+        "By month fails as well.\n\nOn Monday you wrote:\n> Please use",
+        In_Reply_To=reply.message["Message-ID"],
+        Message_ID="<1@carter.example>",
+    )
+    post(
+        answer_address(reply),
+        reply.message["Subject"],
+        "By month fails as well.\n\nOn Monday you wrote:\n> Please use",
+        In_Reply_To=reply.message["Message-ID"],
+        Message_ID="<1@carter.example>",
+    )
     drain()
     ticket.refresh_from_db()
     assert ticket.status == "open" and Ticket.objects.count() == 1, "threaded and reopened, and delivered twice it is one"
@@ -118,8 +128,13 @@ def test_once_round(browsers, post, drain, sink, support, tips, ana, mia, settin
         assert settings.POSTAL_ADDRESS in letter.text
 
         # Ben answers the campaign: a new ticket that knows it and shows what he received
-        post(answer_address(letter), "Re: Did it stay solved?", "Not quite: the header line is missing.",
-             In_Reply_To=letter.message["Message-ID"], Message_ID="<2@carter.example>")
+        post(
+            answer_address(letter),
+            "Re: Did it stay solved?",
+            "Not quite: the header line is missing.",
+            In_Reply_To=letter.message["Message-ID"],
+            Message_ID="<2@carter.example>",
+        )
         drain()
         joined = Ticket.objects.get(campaign_id=Campaign.objects.get().pk)
         assert joined.pk != ticket.pk and joined.outgoing_id == planned.pk

@@ -15,7 +15,8 @@ def test_every_event_kind_is_documented_and_nothing_else():
 
 def test_every_kind_has_a_line_for_the_timeline():
     missing = [
-        kind for kind in settings.EVENT_SUBSCRIBERS
+        kind
+        for kind in settings.EVENT_SUBSCRIBERS
         if kind != "*external*" and not (ROOT / "templates/timeline" / (kind.replace(".", "/") + ".html")).exists()
     ]
     assert missing == []

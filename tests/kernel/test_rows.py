@@ -26,14 +26,19 @@ def test_each_row_gets_its_own_values_and_others_are_left():
     for n, row in enumerate(changed):
         row.state, row.attempts = State.SENDING, n
         row.sent_at = dates.now() + timedelta(hours=n) if n % 2 else None
-        row.rendered = {"text": f"a \"quoted\" {n}, 50 %s, null and \\ and ü"} if n % 3 else None
+        row.rendered = {"text": f'a "quoted" {n}, 50 %s, null and \\ and ü'} if n % 3 else None
     untouched.state = State.FAILED
     with CaptureQueriesContext(connection) as seen:
         assert update(changed, ["state", "attempts", "sent_at", "rendered"]) == 29
     assert len(seen) == 1
     for row in changed:
         there = Outgoing.objects.get(pk=row.pk)
-        assert (there.state, there.attempts, there.sent_at, there.rendered) == (row.state, row.attempts, row.sent_at, row.rendered)
+        assert (there.state, there.attempts, there.sent_at, there.rendered) == (
+            row.state,
+            row.attempts,
+            row.sent_at,
+            row.rendered,
+        )
     assert Outgoing.objects.get(pk=untouched.pk).state == State.PENDING
 
 

@@ -89,7 +89,9 @@ def storable(mail: Mail) -> None:
     """PostgreSQL takes it, and no header of ours can be broken by it."""
     people = [*mail.to, *mail.cc, *mail.reply_to, *([mail.from_] if mail.from_ else [])]
     lines = [mail.subject, mail.message_id, mail.in_reply_to or "", *mail.references, *mail.delivered_to, mail.return_path or ""]
-    lines += [text for one in people for text in (one.name, one.address)] + [text for one in mail.attachments for text in (one.name, one.content_type)]
+    lines += [text for one in people for text in (one.name, one.address)] + [
+        text for one in mail.attachments for text in (one.name, one.content_type)
+    ]
     for text in lines:
         assert not set(text) & set("\r\n\0\u2028\u2029\u202e"), text
     for text in [*lines, mail.text, mail.html, mail.reply, mail.reply_html]:
@@ -105,6 +107,7 @@ def storable(mail: Mail) -> None:
 @pytest.fixture
 def spoiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     """Replace the reader's program with one that misbehaves; afterwards the next message gets a good one."""
+
     def spoil(code: str) -> None:
         guard._reader.stop()
         real = guard.subprocess.Popen

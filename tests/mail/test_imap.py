@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - mail is as wide as it is
 """Mail from a real IMAP server: each mail once, whatever happens in between."""
 
 from collections.abc import Iterator
@@ -139,8 +138,16 @@ def test_too_large_is_set_aside_and_the_next_goes_on(box: Mailbox, imap: Imap, s
 
 
 def test_a_mailbox_that_fails_says_why_and_holds_up_no_other(box: Mailbox, imap: Imap) -> None:
-    wrong = Mailbox.objects.create(slug="wrong", name="Wrong", address="wrong@nordwind.example", imap_host="127.0.0.1", imap_port=imap.port,
-                                   imap_tls=False, imap_user=imap.user, imap_secret=vault.seal("not it"))
+    wrong = Mailbox.objects.create(
+        slug="wrong",
+        name="Wrong",
+        address="wrong@nordwind.example",
+        imap_host="127.0.0.1",
+        imap_port=imap.port,
+        imap_tls=False,
+        imap_user=imap.user,
+        imap_secret=vault.seal("not it"),
+    )
     away = Mailbox.objects.create(slug="away", name="Away", address="away@nordwind.example", imap_host="127.0.0.1", imap_port=1)
     imap.put(mail(1))
     client.fetch_all()

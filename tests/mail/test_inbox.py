@@ -66,7 +66,9 @@ def test_a_mail_opens_a_ticket_and_its_answer_goes_on_with_it(support: Mailbox) 
     assert ticket.subject == "Router" and ticket.requester.email == "ben@carter.example"
     assert Message.objects.get(pk=row.ticket_message_id).text == "My router blinks red."
 
-    more = letter("It still does.", message_id="<two@carter.example>", subject="Re: Router", more="In-Reply-To: <one@carter.example>\n")
+    more = letter(
+        "It still does.", message_id="<two@carter.example>", subject="Re: Router", more="In-Reply-To: <one@carter.example>\n"
+    )
     assert came(more, support).ticket_id == ticket.pk
     assert Ticket.objects.count() == 1 and ticket.messages.count() == 2
 
@@ -121,8 +123,17 @@ def test_what_it_answers_is_known_by_our_signature(support: Mailbox, sent: Outgo
 
 
 def test_the_newest_reference_counts(support: Mailbox, sent: Outgoing, ben: Customer) -> None:
-    older = Outgoing.objects.create(key="older", kind="ticket.reply", klass="reply", lane="replies", customer=ben, to=sent.to,
-                                    mailbox=support, due_at=dates.now(), state="accepted")
+    older = Outgoing.objects.create(
+        key="older",
+        kind="ticket.reply",
+        klass="reply",
+        lane="replies",
+        customer=ben,
+        to=sent.to,
+        mailbox=support,
+        due_at=dates.now(),
+        state="accepted",
+    )
     raw = letter(more=f"References: <{older.token}.1@nordwind.example> <{sent.token}.1@nordwind.example>\n")
     assert came(raw, support).outgoing_id == sent.pk
 
@@ -161,7 +172,9 @@ def test_a_forged_bounce_changes_nothing(support: Mailbox, sent: Outgoing, kind:
     """Else anyone could make anyone unreachable."""
     report = dsn(failed("5.1.1"), returned="Message-ID: <1.1@nordwind.example>\nTo: ben@carter.example")
     if kind == "complaint":
-        report = report.replace(b"message/delivery-status", b"message/feedback-report\n\nFeedback-Type: abuse\nOriginal-Rcpt-To: <ben@carter.example>")
+        report = report.replace(
+            b"message/delivery-status", b"message/feedback-report\n\nFeedback-Type: abuse\nOriginal-Rcpt-To: <ben@carter.example>"
+        )
     row = came(b"Delivered-To: bounce+" + b"a" * 39 + b"@nordwind.example\n" + report, support)
     sent.refresh_from_db()
     assert row.state == State.IGNORED and "no message of ours" in row.reason
@@ -173,8 +186,18 @@ def test_three_full_mailboxes_in_five_make_it_unreachable_and_a_mail_heals_it(su
     address = ben.addresses.get()
     for number in range(3):
         assert address.reachability != "unreachable"
-        mail = Outgoing.objects.create(key=f"k{number}", kind="ticket.reply", klass="reply", lane="replies", customer=ben, address=address,
-                                       to="ben@carter.example", mailbox=support, due_at=dates.now(), state="accepted")
+        mail = Outgoing.objects.create(
+            key=f"k{number}",
+            kind="ticket.reply",
+            klass="reply",
+            lane="replies",
+            customer=ben,
+            address=address,
+            to="ben@carter.example",
+            mailbox=support,
+            due_at=dates.now(),
+            state="accepted",
+        )
         with dates.moved(by=timedelta(hours=number)):
             came(bounce_to(mail, dsn(failed("5.2.2", f"552 5.2.2 mailbox full {number}"))), support)
         address.refresh_from_db()
@@ -229,7 +252,9 @@ def test_the_null_sender_of_smtp_is_automatic(support: Mailbox, sent: Outgoing) 
 # --- trouble ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_mail_that_breaks_the_reader_is_quarantined_and_the_next_goes_on(support: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mail_that_breaks_the_reader_is_quarantined_and_the_next_goes_on(
+    support: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def read(raw: bytes) -> Any:
         if b"bomb" in raw:
             raise guard.TooHard("Reading this message needed too much memory.")
@@ -298,7 +323,9 @@ def test_five_workers_that_vanish_end_in_quarantine(support: Mailbox) -> None:
 
 def _let_lapse(row: IncomingMail) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE mail_incomingmail SET lease_until = clock_timestamp() - interval '1 second' WHERE id = %s", [row.pk])
+        cursor.execute(
+            "UPDATE mail_incomingmail SET lease_until = clock_timestamp() - interval '1 second' WHERE id = %s", [row.pk]
+        )
 
 
 def test_without_a_sender_it_is_quarantined(support: Mailbox) -> None:
@@ -326,8 +353,14 @@ def test_every_real_message_has_one_end_with_its_reason(support: Mailbox) -> Non
 
 def pipe(raw: bytes, *arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
 
-    return subprocess.run([sys.executable, "manage.py", "receive_mail", *arguments], input=raw, cwd=ROOT, capture_output=True,
-                          env={**os.environ, "DATABASE_URL": database_url(), **environment}, check=False)
+    return subprocess.run(
+        [sys.executable, "manage.py", "receive_mail", *arguments],
+        input=raw,
+        cwd=ROOT,
+        capture_output=True,
+        env={**os.environ, "DATABASE_URL": database_url(), **environment},
+        check=False,
+    )
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - mail is as wide as it is
 """Mail over SMTP, to the listener as it runs: 250 means committed."""
 
 import signal
@@ -49,21 +48,45 @@ def test_what_it_accepts_is_there_after_kill_9_and_is_one_ticket(support: Mailbo
 
 def test_who_gets_mail_here(support: Mailbox, ben: Customer, listen: Callable[..., Listener], settings: object) -> None:
     billing = Mailbox.objects.create(slug="billing", name="Billing", address="billing@nordwind.example")
-    sent = Outgoing.objects.create(key="k", kind="ticket.reply", klass="reply", lane="replies", customer=ben, to="ben@carter.example",
-                                   mailbox=billing, due_at=dates.now(), state="accepted")
+    sent = Outgoing.objects.create(
+        key="k",
+        kind="ticket.reply",
+        klass="reply",
+        lane="replies",
+        customer=ben,
+        to="ben@carter.example",
+        mailbox=billing,
+        due_at=dates.now(),
+        state="accepted",
+    )
     port = listen(BOUNCE_ADDRESS="bounce@nordwind.example", SECRET_KEY=settings.SECRET_KEY).port  # type: ignore[attr-defined]
-    for address in ("ana@nordwind.example", "support@elsewhere.example", "bounce@elsewhere.example", "support", "x+support@nordwind.example"):
+    for address in (
+        "ana@nordwind.example",
+        "support@elsewhere.example",
+        "bounce@elsewhere.example",
+        "support",
+        "x+support@nordwind.example",
+    ):
         assert code(port, letter(), address) == 550, address
     assert IncomingMail.objects.count() == 0
 
     deliver(port, letter("one"), "SUPPORT@Nordwind.Example")
     deliver(port, letter("two"), f"support+{sent.token}@nordwind.example")
     deliver(port, letter("three"), f"bounce+{sent.token}@nordwind.example", sender="")
-    deliver(port, letter("four"), "support@nordwind.example", "billing@nordwind.example", f"support+{sent.token}@nordwind.example")
-    rows = [(row.mailbox.slug, row.envelope_to.partition("+")[0].partition("@")[0], "+" in row.envelope_to)
-            for row in IncomingMail.objects.order_by("id").select_related("mailbox")]
-    assert rows == [("support", "SUPPORT", False), ("support", "support", True), ("billing", "bounce", True), ("support", "support", True),
-                    ("billing", "billing", False)]
+    deliver(
+        port, letter("four"), "support@nordwind.example", "billing@nordwind.example", f"support+{sent.token}@nordwind.example"
+    )
+    rows = [
+        (row.mailbox.slug, row.envelope_to.partition("+")[0].partition("@")[0], "+" in row.envelope_to)
+        for row in IncomingMail.objects.order_by("id").select_related("mailbox")
+    ]
+    assert rows == [
+        ("support", "SUPPORT", False),
+        ("support", "support", True),
+        ("billing", "bounce", True),
+        ("support", "support", True),
+        ("billing", "billing", False),
+    ]
 
 
 def test_too_large_is_refused_for_good(support: Mailbox, listen: Callable[..., Listener]) -> None:

@@ -8,8 +8,17 @@ from helpdesk.accounts.models import AuditEntry
 from helpdesk.mail.models import Mailbox
 
 pytestmark = pytest.mark.django_db
-FORM = {"name": "Billing help", "address": "Billing@Nordwind.example", "imap_host": "imap.nordwind.example", "imap_port": "993",
-        "imap_tls": "on", "imap_user": "billing", "password": "s3cret of the mailbox", "imap_folder": "INBOX", "signature": ""}
+FORM = {
+    "name": "Billing help",
+    "address": "Billing@Nordwind.example",
+    "imap_host": "imap.nordwind.example",
+    "imap_port": "993",
+    "imap_tls": "on",
+    "imap_user": "billing",
+    "password": "s3cret of the mailbox",
+    "imap_folder": "INBOX",
+    "signature": "",
+}
 
 
 def test_a_mailbox_is_added_once_and_its_password_is_sealed(browser, omar):
@@ -36,7 +45,9 @@ def test_a_save_without_a_password_keeps_it_and_one_with_it_is_told(browser, oma
     assert (box.name, box.last_uid, vault.unseal(box.imap_secret)) == ("Billing", 42, FORM["password"])
     page.post(f"/mailboxes/{box.pk}/", {**FORM, "imap_host": "other.example", "password": "new"})
     box.refresh_from_db()
-    assert (box.last_uid, box.uidvalidity, vault.unseal(box.imap_secret)) == (0, None, "new"), "another server's numbers begin anew"
+    assert (box.last_uid, box.uidvalidity, vault.unseal(box.imap_secret)) == (0, None, "new"), (
+        "another server's numbers begin anew"
+    )
     assert AuditEntry.objects.filter(action="mailbox.changed").latest("id").after["has_new_password"] is True
 
 
@@ -46,7 +57,9 @@ def test_a_new_password_alone_is_kept_and_told(browser, omar):
     box = Mailbox.objects.get()
     page.post(f"/mailboxes/{box.pk}/", {**FORM, "password": "only this changed"})
     box.refresh_from_db()
-    assert vault.unseal(box.imap_secret) == "only this changed" and AuditEntry.objects.filter(action="mailbox.changed").count() == 1
+    assert (
+        vault.unseal(box.imap_secret) == "only this changed" and AuditEntry.objects.filter(action="mailbox.changed").count() == 1
+    )
 
 
 def test_there_is_one_usual_sender(browser, omar, support):
@@ -54,8 +67,15 @@ def test_there_is_one_usual_sender(browser, omar, support):
     assert list(Mailbox.objects.filter(is_default=True).values_list("slug", flat=True)) == ["billing-help"]
 
 
-@pytest.mark.parametrize("wrong, words", [({"address": "nobody"}, "address"), ({"imap_user": ""}, "Say who signs in"),
-                                          ({"password": ""}, "Give the password"), ({"imap_port": "99999999"}, "port")])
+@pytest.mark.parametrize(
+    "wrong, words",
+    [
+        ({"address": "nobody"}, "address"),
+        ({"imap_user": ""}, "Say who signs in"),
+        ({"password": ""}, "Give the password"),
+        ({"imap_port": "99999999"}, "port"),
+    ],
+)
 def test_what_is_wrong_is_said_beside_it_and_nothing_is_lost(browser, omar, wrong, words):
     answer = browser(omar).post("/mailboxes/new/", {**FORM, **wrong})
     assert answer.status_code == 422 and words in answer.content.decode() and "Billing help" in answer.content.decode()

@@ -16,8 +16,15 @@ pytestmark = pytest.mark.django_db
 
 
 def letter(key="a", **fields):
-    values = {"kind": "account.mail", "klass": Class.TRANSACTIONAL, "lane": Lane.REPLIES, "to": "ben@carter.example",
-              "due_at": dates.now(), "variables": {"subject": "Hello", "text": "There", "html": ""}, **fields}
+    values = {
+        "kind": "account.mail",
+        "klass": Class.TRANSACTIONAL,
+        "lane": Lane.REPLIES,
+        "to": "ben@carter.example",
+        "due_at": dates.now(),
+        "variables": {"subject": "Hello", "text": "There", "html": ""},
+        **fields,
+    }
     return outbox.plan([Outgoing(key=key, **values)])[0]
 
 
@@ -57,8 +64,12 @@ def test_a_sign_in_mail_leaves_by_the_ledger(sink, drain):
 
 def test_planning_the_same_thing_twice_makes_one(sink, drain):
     letter("once")
-    assert outbox.plan([Outgoing(key="once", kind="account.mail", klass="reply", lane="replies", to="x@y.example",
-                                 due_at=dates.now())]) == []
+    assert (
+        outbox.plan(
+            [Outgoing(key="once", kind="account.mail", klass="reply", lane="replies", to="x@y.example", due_at=dates.now())]
+        )
+        == []
+    )
     drain()
     drain()
     assert len(sink) == 1
@@ -99,7 +110,9 @@ def test_a_refusal_for_now_is_tried_again_later_and_one_for_good_is_not(sink, dr
     sink.answer = lambda _to: "550 5.1.1 No such person"
     lost = letter("lost")
     drain()
-    assert state(lost) == State.FAILED and "No such person" in lost.reason and Event.objects.filter(kind="mail.failed").count() == 1
+    assert (
+        state(lost) == State.FAILED and "No such person" in lost.reason and Event.objects.filter(kind="mail.failed").count() == 1
+    )
 
 
 def test_silence_after_the_text_is_unknown_and_is_not_sent_again(drain):

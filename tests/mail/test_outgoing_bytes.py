@@ -23,8 +23,15 @@ TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc"), include_characters
 
 
 def row(**fields):
-    values = {"pk": 77, "kind": "ticket.reply", "klass": Class.REPLY, "lane": Lane.REPLIES, "to": "ben@carter.example",
-              "due_at": dates.now(), **fields}
+    values = {
+        "pk": 77,
+        "kind": "ticket.reply",
+        "klass": Class.REPLY,
+        "lane": Lane.REPLIES,
+        "to": "ben@carter.example",
+        "due_at": dates.now(),
+        **fields,
+    }
     made = Outgoing(**values)
     made.rfc_id = mime.message_id(made)
     return made
@@ -43,7 +50,9 @@ def test_any_words_come_back_as_they_were(subject, name, text, html):
     message = parsed(raw)
     assert message["Subject"].split() == subject.split()
     (sender,) = message["From"].addresses
-    assert sender.addr_spec == "support@nordwind.example" and "".join(sender.display_name.split()) == "".join(name.split())  # 3.11 reads a space between two encoded words
+    assert sender.addr_spec == "support@nordwind.example" and "".join(sender.display_name.split()) == "".join(
+        name.split()
+    )  # 3.11 reads a space between two encoded words
     assert len(message.get_all("From")) == len(message.get_all("To")) == len(message.get_all("Subject")) == 1
     plain = message.get_body(("plain",)).get_content()
     assert plain.replace("\r\n", "\n").rstrip("\n") == text.rstrip("\n")
@@ -56,10 +65,16 @@ def test_any_words_come_back_as_they_were(subject, name, text, html):
 @pytest.mark.parametrize("where", ["subject", "to", "cc", "header", "name"])
 def test_a_line_break_in_any_header_is_refused(break_, where):
     evil = f"Hello{break_}Bcc: eve@evil.example"
-    out = row(to=evil if where == "to" else "ben@carter.example",
-              mailbox=Mailbox(name=evil if where == "name" else "Help", address="support@nordwind.example"))
-    content = Content(evil if where == "subject" else "Hi", "x", cc=(evil,) if where == "cc" else (),
-                      headers={"X-Note": evil} if where == "header" else {})
+    out = row(
+        to=evil if where == "to" else "ben@carter.example",
+        mailbox=Mailbox(name=evil if where == "name" else "Help", address="support@nordwind.example"),
+    )
+    content = Content(
+        evil if where == "subject" else "Hi",
+        "x",
+        cc=(evil,) if where == "cc" else (),
+        headers={"X-Note": evil} if where == "header" else {},
+    )
     with pytest.raises(mime.HeaderInjection):
         mime.build(out, content)
 
@@ -71,8 +86,13 @@ def test_a_display_name_cannot_become_an_address():
 
 
 def test_threading_and_automatic_headers():
-    content = Content("Re: Hi", "x", in_reply_to="<a@b.example>", references=("<0@b.example>", "bad id>", "<a@b.example>"),
-                      automatic="auto-replied")
+    content = Content(
+        "Re: Hi",
+        "x",
+        in_reply_to="<a@b.example>",
+        references=("<0@b.example>", "bad id>", "<a@b.example>"),
+        automatic="auto-replied",
+    )
     out = row()
     message = parsed(mime.build(out, content))
     assert message["In-Reply-To"] == "<a@b.example>" and message["References"].split() == ["<0@b.example>", "<a@b.example>"]

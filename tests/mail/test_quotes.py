@@ -75,7 +75,9 @@ OUTLOOK = {
 
 
 @pytest.mark.parametrize("block", OUTLOOK.values(), ids=OUTLOOK)
-@pytest.mark.parametrize("rule", ["", "________________________________\n", "-----Original Message-----\n"], ids=["", "line", "original"])
+@pytest.mark.parametrize(
+    "rule", ["", "________________________________\n", "-----Original Message-----\n"], ids=["", "line", "original"]
+)
 def test_outlooks_block_in_text(block: str, rule: str) -> None:
     assert plain(f"{NEW}\n\n{rule}{block}\n\nHave you tried the new firmware?\n").reply == NEW
 
@@ -183,7 +185,12 @@ def test_answers_inside_gmails_box_below_a_greeting_survive() -> None:
         'class="gmail_quote">Have you tried?</blockquote><div>Yes.</div><blockquote class="gmail_quote">Did it help? Ana</blockquote></div>'
     )
     mail = html(body)
-    assert "Hello Ana" in mail.reply and "Yes." in mail.reply and "Have you tried?" in mail.reply and "Did it help?" not in mail.reply
+    assert (
+        "Hello Ana" in mail.reply
+        and "Yes." in mail.reply
+        and "Have you tried?" in mail.reply
+        and "Did it help?" not in mail.reply
+    )
 
 
 def test_an_answer_below_the_html_quote_keeps_the_quote() -> None:
@@ -197,8 +204,10 @@ def test_a_citation_that_a_person_set_stays() -> None:
 
 
 def test_a_forwarded_message_in_html_is_content() -> None:
-    mail = html('<p>FYI</p><div class="gmail_quote"><div class="gmail_attr">---------- Forwarded message ---------<br>From: Cleo</div>'
-                "It is broken.</div>")
+    mail = html(
+        '<p>FYI</p><div class="gmail_quote"><div class="gmail_attr">---------- Forwarded message ---------<br>From: Cleo</div>'
+        "It is broken.</div>"
+    )
     assert "It is broken." in mail.reply_html
 
 

@@ -37,7 +37,9 @@ def test_every_real_message_is_read_and_can_be_stored() -> None:
             assert "\0" not in text, path.name
             text.encode("utf-8")  # no lone surrogates
         assert mail.message_id.startswith("<"), path.name
-        assert mail.text or mail.html or mail.attachments or b"\r\n\r\n\r\n" in path.read_bytes() or not _says_anything(path), path.name
+        assert mail.text or mail.html or mail.attachments or b"\r\n\r\n\r\n" in path.read_bytes() or not _says_anything(path), (
+            path.name
+        )
 
 
 def _says_anything(path: Path) -> bool:
@@ -55,7 +57,11 @@ def _says_anything(path: Path) -> bool:
         ("multi_charset__japanese_iso_2022", "まみむめも", "すみません。"),
         ("multi_charset__japanese_shift_jis", "test", "このメールはテスト用のメールです。"),
         ("multi_charset__ks_c_5601-1987", "test", "스티해"),
-        ("error_emails__invalid_subject_characters", "Formação FrenetikPolis: Mega Campanha Final Verão | Cursos de Setembro", "TEST"),
+        (
+            "error_emails__invalid_subject_characters",
+            "Formação FrenetikPolis: Mega Campanha Final Verão | Cursos de Setembro",
+            "TEST",
+        ),
         ("error_emails__bad_encoded_subject", "TEST", "TEST"),
         ("error_emails__bad_subject", "MySurvey.com: You have a survey waiting! 91123105", "You have a survey waiting!"),
         ("error_emails__multiple_content_types", "Redacted", "foo"),
@@ -315,7 +321,11 @@ def test_transfer_encodings(coding: str, body: str) -> None:
 
 
 def test_ids() -> None:
-    mail = read(eml("From: a@b.example\nMessage-ID: <one@x>\nIn-Reply-To: <two@x> (Ben's message)\nReferences: <zero@x>\n <two@x> <two@x>"))
+    mail = read(
+        eml(
+            "From: a@b.example\nMessage-ID: <one@x>\nIn-Reply-To: <two@x> (Ben's message)\nReferences: <zero@x>\n <two@x> <two@x>"
+        )
+    )
     assert (mail.message_id, mail.in_reply_to, mail.references) == ("<one@x>", "<two@x>", ("<zero@x>", "<two@x>"))
 
 
@@ -363,12 +373,20 @@ def test_mail_by_a_mail_system_is_automatic() -> None:
 
 
 def test_delivered_to_and_return_path() -> None:
-    mail = read(eml("Return-Path: <bounce@x.example>\nDelivered-To: a+t@b.example\nX-Original-To: <c@d.example>\nFrom: e@f.example"))
+    mail = read(
+        eml("Return-Path: <bounce@x.example>\nDelivered-To: a+t@b.example\nX-Original-To: <c@d.example>\nFrom: e@f.example")
+    )
     assert mail.delivered_to == ("a+t@b.example", "c@d.example")
     assert mail.return_path == "bounce@x.example"
 
 
 def test_dates() -> None:
     assert read(eml("From: a@b.example\nDate: Mon, 6 May 2024 10:00:00 +0200")).date.isoformat() == "2024-05-06T08:00:00+00:00"  # type: ignore[union-attr]
-    for nonsense in ("never", "Mon, 99 Foo 2024", "Thu, 1 Jan 1970 00:00:00 +0000", "Mon, 6 May 99999 10:00:00 +0200", "1 Jan 2020 99:99:99 +9999999"):
+    for nonsense in (
+        "never",
+        "Mon, 99 Foo 2024",
+        "Thu, 1 Jan 1970 00:00:00 +0000",
+        "Mon, 6 May 99999 10:00:00 +0200",
+        "1 Jan 2020 99:99:99 +9999999",
+    ):
         assert read(eml(f"From: a@b.example\nDate: {nonsense}")).date is None

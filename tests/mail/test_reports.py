@@ -6,7 +6,9 @@ import pytest
 from helpdesk.mail.parsing import Bounce, read
 
 
-def dsn(*groups: str, words: str = "I'm sorry.", returned: str = "Message-ID: <sent@nordwind.example>\nTo: ben@carter.example") -> bytes:
+def dsn(
+    *groups: str, words: str = "I'm sorry.", returned: str = "Message-ID: <sent@nordwind.example>\nTo: ben@carter.example"
+) -> bytes:
     recipients = "\n\n".join(groups)
     return (
         "Return-Path: <>\nFrom: MAILER-DAEMON@mx.example\nSubject: Undelivered Mail Returned to Sender\n"
@@ -38,7 +40,13 @@ def words(body: str, sender: str = "MAILER-DAEMON@mx.example", subject: str = "f
         # Policy blames no address.
         ("5.7.1", "550 5.7.1 Message rejected due to DMARC policy", "failed", "policy", True),
         ("4.7.28", "421-4.7.28 unusual rate of unsolicited mail", "failed", "policy", False),
-        ("5.7.515", "550 5.7.515 Access denied, sending domain does not meet the required authentication level", "failed", "policy", True),
+        (
+            "5.7.515",
+            "550 5.7.515 Access denied, sending domain does not meet the required authentication level",
+            "failed",
+            "policy",
+            True,
+        ),
         ("5.0.0", "554 Service unavailable; blocked using zen.spamhaus.example", "failed", "policy", True),
         # This message, not this address.
         ("5.3.4", "552 5.3.4 Message size exceeds fixed limit", "failed", "message", True),
@@ -63,8 +71,13 @@ def test_a_generic_status_is_made_exact_by_the_diagnosis() -> None:
 
 
 def test_the_failed_ones_of_several_recipients() -> None:
-    bounce = read(dsn(failed("2.0.0", "250 ok", "relayed", "a@x.example"), failed("5.1.1", "550 no", "failed", "b@x.example"),
-                      failed("4.0.0", "", "delayed", "c@x.example"))).bounce
+    bounce = read(
+        dsn(
+            failed("2.0.0", "250 ok", "relayed", "a@x.example"),
+            failed("5.1.1", "550 no", "failed", "b@x.example"),
+            failed("4.0.0", "", "delayed", "c@x.example"),
+        )
+    ).bounce
     assert bounce and bounce.recipients == ("b@x.example",) and bounce.permanent
 
 

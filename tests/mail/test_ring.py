@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - mail is as wide as it is
 """Out and in again: what customers and their mail systems do with the very bytes that we sent."""
 
 from collections.abc import Callable
@@ -33,13 +32,17 @@ def sent(support: Mailbox, ana: User, sink: Sink, drain: Callable[[], None]) -> 
     return next(each for each in sink.to("ben@carter.example") if "firmware" in each.text)
 
 
-def answer(sent: Letter, *, to: str = "", sender: str = "Ben Carter <ben@carter.example>", thread: bool = True, more: str = "") -> bytes:
+def answer(
+    sent: Letter, *, to: str = "", sender: str = "Ben Carter <ben@carter.example>", thread: bool = True, more: str = ""
+) -> bytes:
     mail = EmailMessage()
     mail["From"], mail["To"] = sender, to or str(sent.message["Reply-To"])
     mail["Subject"], mail["Message-ID"] = "Re: Router", f"<{abs(hash((to, sender, thread, more)))}@carter.example>"
     if thread:
         mail["In-Reply-To"] = str(sent.message["Message-ID"])
-    mail.set_content(f"It works now.{more}\n\nOn Mon, 6 May 2024 at 10:12, Nordwind <support@nordwind.example> wrote:\n> new firmware?\n")
+    mail.set_content(
+        f"It works now.{more}\n\nOn Mon, 6 May 2024 at 10:12, Nordwind <support@nordwind.example> wrote:\n> new firmware?\n"
+    )
     return mail.as_bytes()
 
 
@@ -63,7 +66,9 @@ def test_a_relay_that_rewrites_the_ids(support: Mailbox, sent: Letter) -> None:
     assert came(answer(sent, thread=False), support).ticket_id == Ticket.objects.get().pk
 
 
-def test_a_stranger_is_heard_and_marked_and_gets_nothing(support: Mailbox, sent: Letter, sink: Sink, drain: Callable[[], None]) -> None:
+def test_a_stranger_is_heard_and_marked_and_gets_nothing(
+    support: Mailbox, sent: Letter, sink: Sink, drain: Callable[[], None]
+) -> None:
     """Gauntlet rows 1 and 7."""
     row = came(answer(sent, sender="Eve <eve@evil.example>"), support, **envelope(sent))
     ticket = Ticket.objects.get()
@@ -75,7 +80,12 @@ def test_a_stranger_is_heard_and_marked_and_gets_nothing(support: Mailbox, sent:
 
 def test_their_mail_system_says_that_it_did_not_arrive(support: Mailbox, sent: Letter) -> None:
     """The report goes to the envelope's sender, which names the message."""
-    row = came(dsn(failed("5.1.1", "550 5.1.1 User unknown"), returned="Subject: x"), support, source="smtp", envelope_to=sent.envelope_from)
+    row = came(
+        dsn(failed("5.1.1", "550 5.1.1 User unknown"), returned="Subject: x"),
+        support,
+        source="smtp",
+        envelope_to=sent.envelope_from,
+    )
     assert row.state == IncomingMail.State.IGNORED
     assert Outgoing.objects.get(pk=row.outgoing_id).state == "bounced"
     assert Address.objects.get(canonical="ben@carter.example").reachability == "unreachable"

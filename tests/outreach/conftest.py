@@ -21,14 +21,23 @@ DAY = 24 * 3600
 def campaign(mia: User, tips: Subscription, support: Mailbox) -> Callable[..., Version]:
     """``campaign(…)``: a launched campaign on ``order_shipped``: a day's wait, one message; fields override the version's."""
 
-    def make(name: str = "Parcel tips", launch: bool = True, klass: str = "lifecycle", wait: int = DAY,
-             **fields: Any) -> Version:
+    def make(name: str = "Parcel tips", launch: bool = True, klass: str = "lifecycle", wait: int = DAY, **fields: Any) -> Version:
         made = Campaign.objects.create(name=name, klass=klass, subscription=tips, mailbox=support, created_by=mia)
         version = campaigns.draft_of(made, by=mia)
-        send = {"do": "send", "subject": "Your parcel {{ event.order_id }}", "too_late": None, "fallbacks": {},
-                "body": "Hello {{ customer.first_name | default: \"there\" }},\n\nit is **on its way**."}
-        values = {"trigger_kind": "order_shipped", "entry_key": "order_id", "exit_kind": "order_cancelled",
-                  "steps": [{"do": "wait", "seconds": wait}, send], **fields}
+        send = {
+            "do": "send",
+            "subject": "Your parcel {{ event.order_id }}",
+            "too_late": None,
+            "fallbacks": {},
+            "body": 'Hello {{ customer.first_name | default: "there" }},\n\nit is **on its way**.',
+        }
+        values = {
+            "trigger_kind": "order_shipped",
+            "entry_key": "order_id",
+            "exit_kind": "order_cancelled",
+            "steps": [{"do": "wait", "seconds": wait}, send],
+            **fields,
+        }
         for field, value in values.items():
             setattr(version, field, value)
         version.save()

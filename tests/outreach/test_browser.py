@@ -58,8 +58,15 @@ def page(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 def world(mia: Any, support: Mailbox, tips: Subscription, drain: Any) -> dict[str, Any]:
     """A shop after a day: two campaigns, messages sent, held, left out and to come."""
     FieldDefinition.objects.create(subject="customer", key="plan", label="Plan", type="text")
-    names = ["Ben Carter", "Anneliese Hohenlohe-Schillingsfürst", "Minh Khai", "Åsa Lind", "Cleo Marchetti", "Tomás Ruiz",
-             "Rechtsschutzversicherungsgesellschaft Königsbrück-Laußnitz"]
+    names = [
+        "Ben Carter",
+        "Anneliese Hohenlohe-Schillingsfürst",
+        "Minh Khai",
+        "Åsa Lind",
+        "Cleo Marchetti",
+        "Tomás Ruiz",
+        "Rechtsschutzversicherungsgesellschaft Königsbrück-Laußnitz",
+    ]
     people = [identity.customer_for_address(f"p{n}@people.example", name=name) for n, name in enumerate(names)]
     Customer.objects.update(attributes={"plan": "pro"}, zone="UTC")
     consent.withdraw(people[4].pk, tips, source="portal")
@@ -73,8 +80,12 @@ def world(mia: Any, support: Mailbox, tips: Subscription, drain: Any) -> dict[st
     version.steps = [send, {"do": "wait", "seconds": 172800}, {**send, "subject": "Did {{ event.order_id }} arrive?"}]
     version.save()
     campaigns.launch(version, by=mia)
-    record_all([Fact("order_shipped", person.pk, now(), "", {"order_id": f"A-10{n}"}, source="shop", external_id=str(n))
-                for n, person in enumerate(people)])
+    record_all(
+        [
+            Fact("order_shipped", person.pk, now(), "", {"order_id": f"A-10{n}"}, source="shop", external_id=str(n))
+            for n, person in enumerate(people)
+        ]
+    )
     drain()
     return {"campaign": made, "people": people}
 
@@ -82,8 +93,9 @@ def world(mia: Any, support: Mailbox, tips: Subscription, drain: Any) -> dict[st
 def signed_in(page: Any, user: Any, url: str) -> None:
     client = Client()
     client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
-    page.context.add_cookies([{"name": configured.SESSION_COOKIE_NAME, "url": url,
-                               "value": client.cookies[configured.SESSION_COOKIE_NAME].value}])
+    page.context.add_cookies(
+        [{"name": configured.SESSION_COOKIE_NAME, "url": url, "value": client.cookies[configured.SESSION_COOKIE_NAME].value}]
+    )
 
 
 def looked_at(page: Any, name: str) -> None:
@@ -102,9 +114,14 @@ def looked_at(page: Any, name: str) -> None:
 def test_every_page_is_sound_in_both_themes_and_three_widths(page, live_server, mia, world):
     signed_in(page, mia, live_server.url)
     campaign = world["campaign"]
-    paths = {"list": "/outreach/", "guards": "/outreach/guards/", "new": "/outreach/campaigns/new/",
-             "campaign": f"/outreach/campaigns/{campaign.pk}/", "edit": f"/outreach/campaigns/{campaign.pk}/edit/",
-             "who": f"/outreach/campaigns/{campaign.pk}/who/?q=people"}
+    paths = {
+        "list": "/outreach/",
+        "guards": "/outreach/guards/",
+        "new": "/outreach/campaigns/new/",
+        "campaign": f"/outreach/campaigns/{campaign.pk}/",
+        "edit": f"/outreach/campaigns/{campaign.pk}/edit/",
+        "who": f"/outreach/campaigns/{campaign.pk}/who/?q=people",
+    }
     for name, path in paths.items():
         page.goto(path)
         looked_at(page, name)

@@ -65,8 +65,13 @@ def test_the_reason_names_the_ticket(campaign, happens, drain, ben, support):
 
 @pytest.mark.django_db
 def test_a_solved_ticket_starts_a_campaign_of_its_own_once(campaign, drain, sink, ben, support, ana):
-    campaign(trigger_kind="ticket.solved", entry_key="ticket", exit_kind="ticket.reopened", wait=3600,
-             steps=[{"do": "wait", "seconds": 3600}, {"do": "send", "subject": "How is it?", "body": "x", "fallbacks": {}}])
+    campaign(
+        trigger_kind="ticket.solved",
+        entry_key="ticket",
+        exit_kind="ticket.reopened",
+        wait=3600,
+        steps=[{"do": "wait", "seconds": 3600}, {"do": "send", "subject": "How is it?", "body": "x", "fallbacks": {}}],
+    )
     ticket = opened(ben, support)
     ticket.solve(by=ana)
     drain()
@@ -137,10 +142,26 @@ def test_two_workers_cannot_pass_the_same_cap(settings, sink):
     campaigns.launch(version, by=mia)
     ben = identity.customer_for_address("ben@carter.example")
     address = ben.addresses.get()
-    rows = outbox.plan([
-        Outgoing(key=f"race:{n}", kind="campaign.message", klass="lifecycle", lane="campaigns", customer=ben, address=address,
-                 to=address.shown, mailbox=box, subscription=tips, campaign_id=made.pk, version_id=version.pk, step="0",
-                 due_at=dates.now()) for n in range(2)])
+    rows = outbox.plan(
+        [
+            Outgoing(
+                key=f"race:{n}",
+                kind="campaign.message",
+                klass="lifecycle",
+                lane="campaigns",
+                customer=ben,
+                address=address,
+                to=address.shown,
+                mailbox=box,
+                subscription=tips,
+                campaign_id=made.pk,
+                version_id=version.pk,
+                step="0",
+                due_at=dates.now(),
+            )
+            for n in range(2)
+        ]
+    )
     first_asked, second_may_end, outcome = threading.Event(), threading.Event(), {}
 
     def worker(name, row, waits):

@@ -124,8 +124,12 @@ def test_a_cancellation_that_comes_first_is_honoured(campaign, happens, drain, b
 
 
 def test_without_a_key_only_a_later_exit_counts(campaign, happens, drain, ben):
-    campaign(entry_key="", trigger_kind="trial_started", exit_kind="trial_converted",
-             steps=[{"do": "send", "subject": "Hi", "body": "x", "fallbacks": {}}])
+    campaign(
+        entry_key="",
+        trigger_kind="trial_started",
+        exit_kind="trial_converted",
+        steps=[{"do": "send", "subject": "Hi", "body": "x", "fallbacks": {}}],
+    )
     happens("trial_converted", ben, ago=timedelta(hours=3))
     happens("trial_started", ben, ago=timedelta(hours=1))
     drain()
@@ -134,8 +138,15 @@ def test_without_a_key_only_a_later_exit_counts(campaign, happens, drain, ben):
 
 def test_steps_follow_one_another(campaign, happens, drain, sink, ben):
     send = {"do": "send", "body": "x", "fallbacks": {}}
-    campaign(steps=[{**send, "subject": "One"}, {"do": "wait", "seconds": 3600}, {"do": "wait", "seconds": 3600},
-                    {**send, "subject": "Two"}], cap=None)
+    campaign(
+        steps=[
+            {**send, "subject": "One"},
+            {"do": "wait", "seconds": 3600},
+            {"do": "wait", "seconds": 3600},
+            {**send, "subject": "Two"},
+        ],
+        cap=None,
+    )
     happens("order_shipped", ben, order_id="A-1")
     drain()
     assert [got.message["Subject"] for got in sink] == ["One"]
@@ -238,8 +249,12 @@ def test_a_transactional_message_meets_no_cap_and_no_night(campaign, happens, dr
 
 
 def test_too_late_is_never_sent(campaign, happens, drain, sink, ben):
-    campaign(steps=[{"do": "wait", "seconds": 3600}, {"do": "send", "subject": "Hi", "body": "x", "fallbacks": {},
-                                                     "too_late": 2 * 3600}])
+    campaign(
+        steps=[
+            {"do": "wait", "seconds": 3600},
+            {"do": "send", "subject": "Hi", "body": "x", "fallbacks": {}, "too_late": 2 * 3600},
+        ]
+    )
     happens("order_shipped", ben, order_id="A-1")
     drain()
     with dates.moved(by=timedelta(hours=4)):
@@ -299,8 +314,9 @@ def test_the_kill_switch_stops_campaigns(campaign, happens, drain, sink, ben):
 
 
 def test_a_missing_value_skips_the_message_and_says_which(campaign, happens, drain, sink, ben):
-    campaign(steps=[{"do": "send", "subject": "Hi", "body": "{{ event.gift | default: 'x' }} {{ event.order_id }}",
-                     "fallbacks": {}}])
+    campaign(
+        steps=[{"do": "send", "subject": "Hi", "body": "{{ event.gift | default: 'x' }} {{ event.order_id }}", "fallbacks": {}}]
+    )
     happens("order_shipped", ben, order_id="A-1")
     drain()
     assert len(sink) == 1
@@ -339,8 +355,9 @@ def test_an_answer_is_on_the_timeline_once(campaign, happens, drain, sink, ben):
     assert Event.objects.filter(kind="campaign.replied").count() == 1
 
 
-LOOP = [{"do": "send", "subject": "Hi", "fallbacks": {},
-         "body": "{% for item in event.rows %}{{ item | default: 0 }}{% endfor %}"}]
+LOOP = [
+    {"do": "send", "subject": "Hi", "fallbacks": {}, "body": "{% for item in event.rows %}{{ item | default: 0 }}{% endfor %}"}
+]
 
 
 def test_a_text_that_cannot_be_written_pauses_its_campaign_and_nothing_else(campaign, happens, drain, sink, ben, browser, mia):

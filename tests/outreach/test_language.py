@@ -12,9 +12,12 @@ from outreach.letters import Frame, letter
 from outreach.liquid import BadTemplate, MissingValue, check, without_empty
 
 FRAME = Frame("Nordwind", "1 Letter Lane", "Product tips")
-VALUES = {"customer": {"name": "Ben Carter", "first_name": "Ben", "email": "ben@carter.example", "pets": ["Rex", "Mia"]},
-          "event": {"order_id": "A-1", "url": "https://shop.example/a?b=1&c=2", "when": "2026-10-25T01:30:00Z", "total": 1234.5},
-          "workspace": {"name": "Nordwind"}, "unsubscribe_url": "https://x.example/u/abc"}
+VALUES = {
+    "customer": {"name": "Ben Carter", "first_name": "Ben", "email": "ben@carter.example", "pets": ["Rex", "Mia"]},
+    "event": {"order_id": "A-1", "url": "https://shop.example/a?b=1&c=2", "when": "2026-10-25T01:30:00Z", "total": 1234.5},
+    "workspace": {"name": "Nordwind"},
+    "unsubscribe_url": "https://x.example/u/abc",
+}
 
 
 def write(body, subject="Hello", **more):
@@ -71,11 +74,22 @@ def test_what_is_not_this_language_is_refused_when_saved(source):
     assert str(refusal.value)
 
 
-@pytest.mark.parametrize("source", [
-    "{{ customer.__class__ }}", "{{ customer.name.__class__ }}", "{{ customer['__init__'] }}", "{{ event.items }}",
-    "{{ customer }}", "{{ customer.pets }}", "{{ event }}", "{% for c in customer.name %}{{ c }}{% endfor %}",
-    "{% for pair in event %}{{ pair }}{% endfor %}", "{{ event.when | number }}", "{{ event.order_id | date }}",
-])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ customer.__class__ }}",
+        "{{ customer.name.__class__ }}",
+        "{{ customer['__init__'] }}",
+        "{{ event.items }}",
+        "{{ customer }}",
+        "{{ customer.pets }}",
+        "{{ event }}",
+        "{% for c in customer.name %}{{ c }}{% endfor %}",
+        "{% for pair in event %}{{ pair }}{% endfor %}",
+        "{{ event.when | number }}",
+        "{{ event.order_id | date }}",
+    ],
+)
 def test_what_would_reach_further_at_the_send_skips_the_message(source):
     with pytest.raises(MissingValue):
         write(source)
@@ -91,8 +105,10 @@ def test_loops_end_and_output_has_a_limit():
 
 
 def test_a_text_is_filled_in_and_both_parts_say_the_same():
-    subject, text, html = write("Hello **{{ customer.first_name }}**,\n\n[see it]({{ event.url }}) by {{ event.when | date }}",
-                                subject="Order {{ event.order_id }}")
+    subject, text, html = write(
+        "Hello **{{ customer.first_name }}**,\n\n[see it]({{ event.url }}) by {{ event.when | date }}",
+        subject="Order {{ event.order_id }}",
+    )
     assert subject == "Order A-1"
     assert "<strong" in html and "Ben" in html and 'href="https://shop.example/a?b=1&amp;c=2"' in html
     assert "Hello Ben" in text and "https://shop.example/a?b=1&c=2" in text
@@ -100,8 +116,17 @@ def test_a_text_is_filled_in_and_both_parts_say_the_same():
     assert "https://x.example/u/abc" in html and "https://x.example/u/abc" in text
 
 
-MARKUP = ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "[click](https://evil.example)", "{{ settings }}",
-          "{% include 'x' %}", '"><b>x', "**bold**", "</p></td></table>", "&lt;b&gt;"]
+MARKUP = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "[click](https://evil.example)",
+    "{{ settings }}",
+    "{% include 'x' %}",
+    '"><b>x',
+    "**bold**",
+    "</p></td></table>",
+    "&lt;b&gt;",
+]
 
 
 @pytest.mark.parametrize("name", MARKUP)
@@ -109,7 +134,7 @@ def test_what_a_customer_is_called_never_becomes_markup(name):
     _subject, text, html = write("Hello {{ customer.name }}!", customer={"name": name})
     assert name in text
     assert f"Hello {name}!" in unescape(html.replace("\n", " "))
-    for tag in ("<script", "<img", "<b>", "evil.example\">"):
+    for tag in ("<script", "<img", "<b>", 'evil.example">'):
         assert tag not in html
 
 
@@ -133,16 +158,21 @@ def test_a_block_around_paragraphs_leaves_no_empty_ones():
 
 
 def test_a_header_stays_one_line():
-    assert write("x", subject="Hi {{ customer.name }}", customer={"name": "Ben\r\nBcc: all@example.com"})[0] == \
-        "Hi Ben Bcc: all@example.com"
+    assert (
+        write("x", subject="Hi {{ customer.name }}", customer={"name": "Ben\r\nBcc: all@example.com"})[0]
+        == "Hi Ben Bcc: all@example.com"
+    )
 
 
 def test_publication_asks_for_a_fallback_for_every_value_that_can_be_missing():
-    step = {"subject": "Hi {{ customer.first_name }}", "fallbacks": {"customer.plan": "your plan", "event.gift": " "},
-            "body": "{{ customer.email }} {{ customer.plan }} {{ event.order_id }} {{ event.gift }} "
-                    "{{ workspace.name }}{{ company.name | default: 'you' }}{% for pet in customer.pets %}{{ pet.name }}"
-                    "{{ forloop.index }}{% endfor %}"
-                    "{% if customer.vip %}x{% endif %}"}
+    step = {
+        "subject": "Hi {{ customer.first_name }}",
+        "fallbacks": {"customer.plan": "your plan", "event.gift": " "},
+        "body": "{{ customer.email }} {{ customer.plan }} {{ event.order_id }} {{ event.gift }} "
+        "{{ workspace.name }}{{ company.name | default: 'you' }}{% for pet in customer.pets %}{{ pet.name }}"
+        "{{ forloop.index }}{% endfor %}"
+        "{% if customer.vip %}x{% endif %}",
+    }
     assert messages.gaps(step, "order_id") == ["customer.first_name", "event.gift", "pet.name"]
     assert "event.order_id" in messages.gaps(step)
 
@@ -178,8 +208,13 @@ def test_any_text_at_all_is_a_letter_or_a_clear_refusal(body):
     assert "<script" not in html.lower() and text
 
 
-@given(st.recursive(st.none() | st.text(max_size=3) | st.integers(), lambda inner: st.lists(inner, max_size=3)
-                    | st.dictionaries(st.text(max_size=3), inner, max_size=3), max_leaves=20))
+@given(
+    st.recursive(
+        st.none() | st.text(max_size=3) | st.integers(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+        max_leaves=20,
+    )
+)
 def test_nothing_empty_is_left(value):
     def empty(found):
         if isinstance(found, dict):

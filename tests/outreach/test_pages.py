@@ -26,13 +26,32 @@ def mias(browser, mia):
 def filled(tips, support, plan):
     """What a manager types."""
     return {
-        "name": "Parcel tips", "klass": "lifecycle", "subscription": tips.pk, "topic": "", "mailbox": support.pk, "waits": "on",
-        "trigger_kind": "order_shipped", "entry_key": "order_id", "exit_kind": "order_cancelled",
-        "quiet_from": "22:00", "quiet_until": "08:00", "cap": "2", "cap_days": "7", "join": "all", "c-total": "1",
-        "c0-field": "attribute.plan", "c0-op": "is", "c0-value": "pro",
-        "m-TOTAL_FORMS": "1", "m-INITIAL_FORMS": "0", "m-0-wait": "1", "m-0-unit": "days",
+        "name": "Parcel tips",
+        "klass": "lifecycle",
+        "subscription": tips.pk,
+        "topic": "",
+        "mailbox": support.pk,
+        "waits": "on",
+        "trigger_kind": "order_shipped",
+        "entry_key": "order_id",
+        "exit_kind": "order_cancelled",
+        "quiet_from": "22:00",
+        "quiet_until": "08:00",
+        "cap": "2",
+        "cap_days": "7",
+        "join": "all",
+        "c-total": "1",
+        "c0-field": "attribute.plan",
+        "c0-op": "is",
+        "c0-value": "pro",
+        "m-TOTAL_FORMS": "1",
+        "m-INITIAL_FORMS": "0",
+        "m-0-wait": "1",
+        "m-0-unit": "days",
         "m-0-subject": "Your {{ event.order_id }}",
-        "m-0-body": "Hello {{ customer.first_name }}", "m-0-fallbacks": "customer.first_name: there", "m-0-too_late": "48",
+        "m-0-body": "Hello {{ customer.first_name }}",
+        "m-0-fallbacks": "customer.first_name: there",
+        "m-0-too_late": "48",
         "action": "save",
     }
 
@@ -57,8 +76,14 @@ def test_written_read_launched_once(mias, filled, ben, mia):
     version = campaign.draft
     assert version.steps == [
         {"do": "wait", "seconds": 86400},
-        {"do": "send", "subject": "Your {{ event.order_id }}", "body": "Hello {{ customer.first_name }}",
-         "fallbacks": {"customer.first_name": "there"}, "too_late": 172800}]
+        {
+            "do": "send",
+            "subject": "Your {{ event.order_id }}",
+            "body": "Hello {{ customer.first_name }}",
+            "fallbacks": {"customer.first_name": "there"},
+            "too_late": 172800,
+        },
+    ]
     assert version.conditions == {"all": [{"field": "attribute.plan", "op": "is", "value": "pro"}]}
     page = mias.get(saved["Location"]).content.decode()
     assert "Start with the next “order_shipped”" in page and "Ben Carter" in page and "Hello Ben" in page
@@ -139,8 +164,17 @@ def test_turns_are_posts_and_done_once(mias, campaign):
 
 
 READERS = ["campaigns", "guards"]
-OF_ONE = {"campaign": "get", "campaign-who": "get", "campaign-edit": "get", "campaign-launch": "post", "campaign-test": "post",
-          "campaign-pause": "post", "campaign-resume": "post", "campaign-finish": "post", "campaign-cancel": "post"}
+OF_ONE = {
+    "campaign": "get",
+    "campaign-who": "get",
+    "campaign-edit": "get",
+    "campaign-launch": "post",
+    "campaign-test": "post",
+    "campaign-pause": "post",
+    "campaign-resume": "post",
+    "campaign-finish": "post",
+    "campaign-cancel": "post",
+}
 
 
 def test_who_may_do_what(browser, ana, campaign, client):
@@ -196,8 +230,16 @@ def test_htmx_gets_the_segment_alone(mias, filled, ben):
 
 
 def test_a_deep_tree_survives_the_form(mias, filled, ben):
-    deep = {"any": [{"all": [{"field": "attribute.plan", "op": "is", "value": "pro"},
-                             {"not": {"field": "ticket", "op": "has", "where": {"field": "open", "op": "is", "value": True}}}]}]}
+    deep = {
+        "any": [
+            {
+                "all": [
+                    {"field": "attribute.plan", "op": "is", "value": "pro"},
+                    {"not": {"field": "ticket", "op": "has", "where": {"field": "open", "op": "is", "value": True}}},
+                ]
+            }
+        ]
+    }
     write(mias, filled, source=json.dumps(deep))
     campaign = Campaign.objects.get()
     assert campaign.draft.conditions == deep

@@ -12,17 +12,28 @@ from outreach.quiet import SPREAD, opening, spread
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NIGHT = (time(22), time(8))
-ZONES = ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Apia", "Africa/Casablanca",
-         "America/Santiago", "UTC"]
+ZONES = [
+    "Europe/Berlin",
+    "America/New_York",
+    "Asia/Kolkata",
+    "Australia/Lord_Howe",
+    "Pacific/Apia",
+    "Africa/Casablanca",
+    "America/Santiago",
+    "UTC",
+]
 
 
-@pytest.mark.parametrize(("wall", "opens"), [
-    ("2026-11-03 21:59", None),
-    ("2026-11-03 22:00", "2026-11-04 08:00"),
-    ("2026-11-04 00:30", "2026-11-04 08:00"),
-    ("2026-11-04 07:59", "2026-11-04 08:00"),
-    ("2026-11-04 08:00", None),
-])
+@pytest.mark.parametrize(
+    ("wall", "opens"),
+    [
+        ("2026-11-03 21:59", None),
+        ("2026-11-03 22:00", "2026-11-04 08:00"),
+        ("2026-11-04 00:30", "2026-11-04 08:00"),
+        ("2026-11-04 07:59", "2026-11-04 08:00"),
+        ("2026-11-04 08:00", None),
+    ],
+)
 def test_the_night_in_berlin(wall, opens):
     def instant(text):
         day, clock = text.split()

@@ -20,9 +20,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def version() -> Version:
     mia = User.objects.create_user("mia@nordwind.example", "x", name="Mia", role="manager")
-    made = Campaign.objects.create(name="Parcels", created_by=mia, mailbox=Mailbox.objects.create(
-        slug="s", name="S", address="s@nordwind.example", is_default=True),
-        subscription=Subscription.objects.create(slug="tips", name="Tips", opt_in=False))
+    made = Campaign.objects.create(
+        name="Parcels",
+        created_by=mia,
+        mailbox=Mailbox.objects.create(slug="s", name="S", address="s@nordwind.example", is_default=True),
+        subscription=Subscription.objects.create(slug="tips", name="Tips", opt_in=False),
+    )
     draft = campaigns.draft_of(made, by=mia)
     draft.trigger_kind, draft.exit_kind, draft.entry_key = "shipped", "cancelled", "order"
     draft.steps = [{"do": "wait", "seconds": 3600}, {"do": "send", "subject": "Hi", "body": "x", "fallbacks": {}}]

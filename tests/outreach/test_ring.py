@@ -33,10 +33,17 @@ def shop(mia):
 def test_from_an_api_event_to_a_letter_its_answer_and_the_ticket(shop, campaign, drain, sink, support):
     with dates.moved(to=NOON):
         campaign()
-        assert shop("customers", {"external_id": "ben", "emails": ["ben@carter.example"], "name": "Ben Carter",
-                                  "zone": "Europe/Berlin"}).status_code in (200, 201)
-        event = {"kind": "order_shipped", "source": "shop", "id": "e-1", "customer": {"external_id": "ben"},
-                 "occurred_at": NOON.isoformat(), "payload": {"order_id": "A-1"}}
+        assert shop(
+            "customers", {"external_id": "ben", "emails": ["ben@carter.example"], "name": "Ben Carter", "zone": "Europe/Berlin"}
+        ).status_code in (200, 201)
+        event = {
+            "kind": "order_shipped",
+            "source": "shop",
+            "id": "e-1",
+            "customer": {"external_id": "ben"},
+            "occurred_at": NOON.isoformat(),
+            "payload": {"order_id": "A-1"},
+        }
         for _twice in range(2):
             answer = shop("events/batch", {"events": [event, {**event, "id": "e-2"}]})
             assert answer.status_code in (200, 201, 202), answer.content

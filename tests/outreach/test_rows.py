@@ -13,37 +13,54 @@ from outreach import rows
 pytestmark = pytest.mark.django_db
 text = st.text("abc ,.;äß\"'<>%to12", min_size=1, max_size=12).filter(lambda words: words.strip())
 LEAVES = st.one_of(
-    st.builds(lambda op, value: {"field": "name", "op": op, "value": value},
-              st.sampled_from(["is", "contains", "starts_with"]), text),
+    st.builds(
+        lambda op, value: {"field": "name", "op": op, "value": value}, st.sampled_from(["is", "contains", "starts_with"]), text
+    ),
     st.builds(lambda values: {"field": "stage", "op": "any_of", "value": values}, st.lists(text, min_size=1, max_size=3)),
     st.builds(lambda op: {"field": "email", "op": op}, st.sampled_from(["is_set", "is_not_set"])),
-    st.builds(lambda value: {"field": "bucket", "op": "between", "value": value},
-              st.lists(st.integers(-5, 99) | st.integers(-5000, 99000).map(lambda n: n / 1000),
-                       min_size=2, max_size=2).map(sorted)),
+    st.builds(
+        lambda value: {"field": "bucket", "op": "between", "value": value},
+        st.lists(st.integers(-5, 99) | st.integers(-5000, 99000).map(lambda n: n / 1000), min_size=2, max_size=2).map(sorted),
+    ),
     st.builds(lambda days: {"field": "created", "op": "within_last", "value": {"days": days}}, st.integers(1, 900)),
-    st.builds(lambda day: {"field": "created", "op": "before", "value": day.isoformat()},
-              st.dates(date(1950, 1, 1), date(2100, 1, 1))),
+    st.builds(
+        lambda day: {"field": "created", "op": "before", "value": day.isoformat()}, st.dates(date(1950, 1, 1), date(2100, 1, 1))
+    ),
     st.builds(lambda op, n: {"field": "ticket", "op": op, "at_least": n}, st.sampled_from(["has", "has_not"]), st.integers(1, 9)),
-    st.builds(lambda n, h: {"field": "event", "op": "did", "value": "order_shipped", "at_least": n, "within": {"hours": h}},
-              st.integers(1, 9), st.integers(1, 99)),
+    st.builds(
+        lambda n, h: {"field": "event", "op": "did", "value": "order_shipped", "at_least": n, "within": {"hours": h}},
+        st.integers(1, 9),
+        st.integers(1, 99),
+    ),
     st.just({"field": "ticket", "op": "has", "where": {"field": "open", "op": "is", "value": True}}),
 )
-TREES = st.recursive(LEAVES, lambda inner: st.one_of(
-    st.builds(lambda word, parts: {word: parts}, st.sampled_from(["all", "any"]), st.lists(inner, min_size=1, max_size=3)),
-    st.builds(lambda part: {"not": part}, inner)), max_leaves=6)
+TREES = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.builds(lambda word, parts: {word: parts}, st.sampled_from(["all", "any"]), st.lists(inner, min_size=1, max_size=3)),
+        st.builds(lambda part: {"not": part}, inner),
+    ),
+    max_leaves=6,
+)
 
 
 def as_posted(segment):
     """What a browser would send back of what the editor shows."""
     data = {"join": segment.join, "c-total": str(len(segment.rows))}
     for n, row in enumerate(segment.rows):
-        data |= {f"c{n}-field": row.field, f"c{n}-op": row.op, f"c{n}-value": row.value, f"c{n}-count": row.count,
-                 f"c{n}-within": row.within}
+        data |= {
+            f"c{n}-field": row.field,
+            f"c{n}-op": row.op,
+            f"c{n}-value": row.value,
+            f"c{n}-count": row.count,
+            f"c{n}-within": row.within,
+        }
     return data
 
 
-@settings(max_examples=150, deadline=None,
-          suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much]
+)
 @given(TREES)
 def test_no_tree_changes_by_being_shown_and_saved(tree):
     stored = conditions.clean(tree, "customer")

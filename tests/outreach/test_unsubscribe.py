@@ -95,8 +95,17 @@ def test_e2_a_second_post_changes_nothing(program, link, ben):
 def test_e2_a_forged_link_is_nobodys(program, link, ben, tips):
     token = link.rpartition("/")[2]
     row = Outgoing.objects.get(title="Parcel tips")
-    forged = [token[:-1] + ("a" if token[-1] != "a" else "b"), token[::-1], "x", "a" * 39, token + "a", "é" * 39,
-              signing.token("outgoing", row.pk), signing.token("unsubscribe", row.pk + 10_000), "%00"]
+    forged = [
+        token[:-1] + ("a" if token[-1] != "a" else "b"),
+        token[::-1],
+        "x",
+        "a" * 39,
+        token + "a",
+        "é" * 39,
+        signing.token("outgoing", row.pk),
+        signing.token("unsubscribe", row.pk + 10_000),
+        "%00",
+    ]
     for each in forged:
         for url in (f"/u/{each}", f"/u/{each}/choices"):
             assert program.post(url, {"List-Unsubscribe": "One-Click"}).status_code == 404, each

@@ -168,3 +168,12 @@ class TestConditions:
             Customer.objects.filter(conditions.to_q(conditions.clean(self.OPEN, "customer"), "customer", dates.now())).query
         )
         assert "EXISTS" in sql and "JOIN" not in sql
+
+
+def test_times_in_a_letter_are_the_readers(ticket, ana, drain, sink):
+    """Ben lives in Berlin, one hour ahead of UTC in winter and two in summer."""
+    replies.reply(ticket, "one", by=ana)
+    with dates.moved(by=timedelta(minutes=1)):
+        drain()
+    there = dates.local(ticket.opened_at, dates.zone("Europe/Berlin"))
+    assert f"{there:%H:%M}, Ben Carter wrote:" in sink[0].text

@@ -43,4 +43,3 @@ def why(get: Callable[[str], str], *, sender: str, content_type: str, return_pat
     if _DAEMON.fullmatch(sender.partition("@")[0]):
         return "sent by a mail system"
     return None
-
