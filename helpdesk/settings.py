@@ -196,6 +196,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Twofold API",
     "VERSION": "1",
+    "ENUM_NAME_OVERRIDES": {"TicketStatusEnum": "tickets.models.terms.Status"},
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],

@@ -185,7 +185,7 @@ def _copy_of(mail: Mail, incoming: IncomingMail, writer: Written) -> Message | N
     alike = Message.objects.filter(rfc_id=mail.message_id[:998], address__iexact=writer.address, text=mail.reply)
     sizes = sorted(attachment.size for attachment in mail.attachments)
     for message in alike.select_related("ticket").order_by("id")[:20]:
-        by_another = IncomingMail.objects.filter(pk=message.incoming_id).exclude(mailbox=incoming.mailbox_id).exists()
+        by_another = IncomingMail.objects.filter(pk=message.incoming_id or 0).exclude(mailbox=incoming.mailbox_id).exists()
         if by_another and sorted(message.attachments.values_list("blob__size", flat=True)) == sizes:
             return message
     return None
