@@ -10,6 +10,7 @@ from typing import Any
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection, models
 from django.db.models.fields import NOT_PROVIDED
+from psycopg2 import sql
 
 CHUNK = 20_000  # rows in memory at a time
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
@@ -69,5 +70,9 @@ def catch_up(*tables: type[models.Model]) -> None:
     with connection.cursor() as cursor:
         for model in tables:
             name = model._meta.db_table
-            cursor.execute(f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), greatest((SELECT max(id) FROM {name}), 1))")
-            cursor.execute(f"ANALYZE {name}")
+            table = sql.Identifier(name)
+            cursor.execute(
+                sql.SQL("SELECT setval(pg_get_serial_sequence(%s, 'id'), greatest((SELECT max(id) FROM {}), 1))").format(table),
+                [name],
+            )
+            cursor.execute(sql.SQL("ANALYZE {}").format(table))
