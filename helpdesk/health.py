@@ -16,7 +16,7 @@ from helpdesk.customers import dispatch
 from helpdesk.live import bell
 from helpdesk.live.tasks import HEARTBEAT
 from helpdesk.live.ticks import MAX_SKEW, skew
-from helpdesk.mail import outbox
+from helpdesk.mail import inbox, outbox
 
 LATE_HEARTBEAT = 30  # seconds
 LATE_WORK = 300  # seconds an event or a message may wait
@@ -44,8 +44,9 @@ def events() -> dict[str, Any]:
 
 
 def mail() -> dict[str, Any]:
-    age = outbox.oldest_unsent()
-    return {"ok": (age or 0) < LATE_WORK, "oldest_unsent_seconds": age}
+    unsent, unread = outbox.oldest_unsent(), inbox.oldest_unread()
+    late = max(unsent or 0, unread or 0) >= LATE_WORK
+    return {"ok": not late, "oldest_unsent_seconds": unsent, "oldest_unread_seconds": unread}
 
 
 CHECKS: dict[str, Callable[[], dict[str, Any]]] = {

@@ -13,7 +13,7 @@ from datetime import timedelta
 import structlog
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, transaction
-from django.db.models import F, Q
+from django.db.models import F, Min, Q
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
@@ -105,6 +105,12 @@ def receive(
         row.save(force_insert=True)
     bell.ring(PROCESS_TASK)
     return row
+
+
+def oldest_unread() -> float | None:
+    """Seconds that the oldest accepted mail has waited for its end, or None."""
+    oldest = IncomingMail.objects.filter(state=State.ACCEPTED).aggregate(at=Min("received_at"))["at"]
+    return (now() - oldest).total_seconds() if oldest else None
 
 
 def set_aside(row: IncomingMail, reason: str) -> None:

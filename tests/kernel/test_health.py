@@ -9,6 +9,7 @@ from helpdesk.customers import timeline
 from helpdesk.lib import dates
 from helpdesk.live import bell
 from helpdesk.live.tasks import heartbeat
+from helpdesk.mail import inbox
 from helpdesk.mail.models import Outgoing, State
 from helpdesk.mail.tasks import send_replies
 
@@ -59,3 +60,11 @@ def test_a_wrong_clock_does_nothing_and_is_said(client, monkeypatch, sink):
 
 def test_only_reading(client):
     assert client.post("/healthz").status_code == 405
+
+
+def test_mail_that_nobody_reads_is_said(client, support):
+    heartbeat()
+    inbox.receive(b"From: ben@carter.example\r\nSubject: Hello\r\n\r\nIs anybody there?\r\n", support, source="pipe")
+    with dates.moved(by=timedelta(minutes=6)):
+        answer = client.get("/healthz").json()
+    assert answer["failing"] == ["mail"] and answer["mail"]["oldest_unread_seconds"] > 300
