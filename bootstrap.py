@@ -27,6 +27,7 @@ SYSTEM = {  # Debian package → what it puts in place, and what is skipped with
     "postfix": ("/usr/sbin/smtp-source", "tests with smtp-source and smtp-sink"),
     "fonts-liberation": ("/usr/share/fonts/truetype/liberation", "the same letters in every screenshot"),
     "fonts-noto-core": ("/usr/share/fonts/truetype/noto/NotoSans-Regular.ttf", "other scripts in screenshots"),
+    "fonts-noto-cjk": ("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc", "Chinese, Japanese and Korean in screenshots"),
     "fonts-noto-color-emoji": ("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf", "emoji in screenshots"),
 }
 CHECKS = {
