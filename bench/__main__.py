@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import time
+import traceback
 from importlib import import_module
 from pathlib import Path
 
@@ -37,7 +38,11 @@ def main(chosen: list[str]) -> int:
         place.use("bench_run")
         results.note(f"{size.tickets:,} tickets, {size.customers:,} customers, {size.events:,} events; ready after {time.monotonic() - began:.0f} s")
         for name in chosen or ROWS:
-            import_module(f"bench.rows.{name}").measure(results, size)
+            try:
+                import_module(f"bench.rows.{name}").measure(results, size)
+            except Exception as error:  # one part that cannot be measured does not hide the others
+                traceback.print_exc()
+                results.failed(name, error)
         place.use("postgres")
         place.execute('DROP DATABASE "bench_run" WITH (FORCE)')
     results.note(f"all in {time.monotonic() - began:.0f} s")

@@ -22,4 +22,4 @@ def nothing(request: HttpRequest) -> HttpResponse:
     return HttpResponse(b"ok")
 
 
-urlpatterns = [path("insert", insert), path("healthz", nothing)]
+urlpatterns = [path("insert", insert), path("write/", nothing)]

@@ -48,6 +48,10 @@ class Results:
         """A time that has no limit to be held against: only for whole starts and waits, which are seconds long."""
         self.add(Row(name, figure, "s", None, None, f"≤ {budget:g} s", figure <= budget))
 
+    def failed(self, name: str, error: Exception) -> None:
+        """A part that could not be measured is a row that missed its budget."""
+        self.add(Row(f"{name}: {type(error).__name__}: {error}"[:120], 0, "", None, None, "measured", False))
+
     def add(self, row: Row) -> None:
         self.rows.append(row)
         print(line(row), flush=True)

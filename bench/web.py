@@ -126,7 +126,7 @@ def received(wire: socket.socket) -> bytes:
     return data
 
 
-def ready(address: tuple[str, int], path: str = "/healthz", patience: float = 30) -> None:
+def ready(address: tuple[str, int], path: str = "/write/", patience: float = 30) -> None:
     """Wait until every process has answered once; a connection each finds most of them."""
     for _ in range(6):
         with socket.create_connection(address, timeout=patience) as wire:

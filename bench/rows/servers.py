@@ -9,12 +9,12 @@ from bench.place import Sizes
 from bench.web import children, drive, listen, pages, ready, request
 
 
-def django_asgi(scope, receive, send):  # type: ignore[no-untyped-def]
+async def django_asgi(scope, receive, send):  # type: ignore[no-untyped-def]
     """Django's own handler; it wants CONN_MAX_AGE=0, for its threads come and go with their connections."""
     from helpdesk.asgi import streams
 
     settings.DATABASES["default"]["CONN_MAX_AGE"] = 0
-    return streams(scope, receive, send)
+    await streams(scope, receive, send)
 
 
 def measure(results: Results, size: Sizes) -> None:

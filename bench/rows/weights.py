@@ -12,7 +12,7 @@ from django.test import Client
 from bench.measure import Results
 from bench.place import Sizes
 from bench.rows.reading import browser
-from tickets.models import Ticket
+from tickets.models import LIVE, Ticket
 
 LINKED = re.compile(r'<(?:link|script|img|use)[^>]+?(?:href|src)="(/static/[^"#?]+)')
 IMPORTED = re.compile(r'(?:from|import)\s*\(?\s*["\'](\.{0,2}/[^"\']+\.js)["\']|url\(["\']?([^"\')#?]+)["\']?\)|@import\s+["\']([^"\']+)["\']')
@@ -20,7 +20,7 @@ IMPORTED = re.compile(r'(?:from|import)\s*\(?\s*["\'](\.{0,2}/[^"\']+\.js)["\']|
 
 def measure(results: Results, size: Sizes) -> None:
     call_command("collectstatic", interactive=False, verbosity=0)
-    number = Ticket.objects.live().order_by("id").values_list("number", flat=True).first()
+    number = Ticket.objects.filter(status__in=LIVE).order_by("id").values_list("number", flat=True).first()
     for name, client, path, most, scripts in (
         ("inbox", browser(), "/inbox/", 150, 60),
         ("ticket", browser(), f"/tickets/{number}/", 150, 60),

@@ -20,6 +20,7 @@ LONGEST_WAIT = timedelta(hours=1)
 GIVE_UP_AFTER = 14  # attempts, about seven hours; then it is shown to the operator with a button
 
 Subscriber = Callable[[list[Event]], None]
+Due = tuple[int, int]  # a delivery and its event
 
 
 def subscribers() -> list[str]:
@@ -34,28 +35,29 @@ def run_once() -> int:
 @transaction.atomic
 def _batch(name: str) -> int:
     """Take a batch of one subscriber's due deliveries; SKIP LOCKED lets several dispatchers share the line."""
-    due = list(
+    due: list[Due] = list(
         EventDelivery.objects.select_for_update(skip_locked=True)
         .filter(subscriber=name, next_at__lte=now())
-        .order_by("next_at", "id")[:BATCH]
+        .order_by("next_at", "id")
+        .values_list("pk", "event_id")[:BATCH]  # no objects: there are as many of these as of everything else together
     )
     if due:
-        events = Event.objects.in_bulk([d.event_id for d in due])
+        events = {event.pk: event for event in Event.objects.filter(pk__in=[event for _pk, event in due])}
         _deliver(import_string(name), due, events)
     return len(due)
 
 
-def _deliver(subscriber: Subscriber, due: list[EventDelivery], events: dict[int, Event]) -> None:
+def _deliver(subscriber: Subscriber, due: list[Due], events: dict[int, Event]) -> None:
     """Call the subscriber in a savepoint; if it fails, halve the batch until the poisoned event stands alone."""
     try:
         with transaction.atomic():
-            subscriber([events[d.event_id] for d in due if d.event_id in events])
-            EventDelivery.objects.filter(pk__in=[d.pk for d in due]).delete()
+            subscriber([events[event] for _pk, event in due if event in events])
+            EventDelivery.objects.filter(pk__in=[pk for pk, _event in due]).delete()
     except Exception as error:
         if not connection.is_usable():
             raise
         if len(due) == 1:
-            _put_back(due[0], error)
+            _put_back(EventDelivery.objects.get(pk=due[0][0]), error)
             return
         half = len(due) // 2
         _deliver(subscriber, due[:half], events)
