@@ -1,4 +1,4 @@
-"""Staff sign in with a second factor, unless the installation is served on loopback alone."""
+"""Between the request and the page: the reader's time zone, and the second factor that staff must have."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,22 @@ from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
+
+from helpdesk.lib.dates import zone
+
+
+class ReadersZone:
+    """Times on a page are the reader's own; strangers and those who named no zone get the workspace's."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        own = request.user.zone if request.user.is_authenticated else ""
+        with timezone.override(zone(own, settings.TIME_ZONE)):
+            return self.get_response(request)
 
 
 class RequireSecondFactor:
