@@ -13,10 +13,10 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from helpdesk.customers import consent
+from helpdesk.customers import consent, segments
 from helpdesk.customers.addresses import BadAddress, canonical
-from helpdesk.customers.models import Customer, Event
-from helpdesk.lib import conditions, dates
+from helpdesk.customers.models import Event
+from helpdesk.lib import dates
 from helpdesk.mail.models import GONE, Class, Outgoing, State
 from outreach.models import Campaign, Version
 
@@ -76,14 +76,7 @@ class Facts:
             campaign = self.campaign(row)
             if campaign and campaign.holds and row.customer_id:
                 customers[json.dumps(campaign.holds, sort_keys=True)].add(row.customer_id)
-        return {
-            key: set(
-                Customer.objects.filter(conditions.to_q(json.loads(key), "customer", self.at), pk__in=ids).values_list(
-                    "pk", flat=True
-                )
-            )
-            for key, ids in customers.items()
-        }
+        return {key: segments.among(json.loads(key), ids, self.at) for key, ids in customers.items()}
 
     def version(self, row: Outgoing) -> Version | None:
         return self.versions.get(row.version_id or 0)

@@ -1,6 +1,5 @@
-"""What a manager fills in: the campaign, when and whether, its messages, and the segment's rows."""
+"""What a manager fills in: the campaign, when and whether, and its messages; whom it means is a ConditionsForm."""
 
-import json
 import re
 from typing import Any
 
@@ -9,8 +8,8 @@ from django.forms import BaseFormSet, formset_factory
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from helpdesk.lib import conditions
-from outreach import audience, messages, rows
+from helpdesk.customers.conditions_form import ConditionsForm
+from outreach import messages, triggers
 from outreach.models import Campaign, Version, open_ticket
 
 UNITS = {"minutes": 60, "hours": 3600, "days": 86400}
@@ -105,7 +104,7 @@ class VersionForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or self.cleaned_data
         for name in ("trigger_kind", "exit_kind"):
-            if data.get(name) and not audience.starts_something(data[name]):
+            if data.get(name) and not triggers.starts_something(data[name]):
                 self.add_error(name, _("“%s” is a kind of our own that starts and ends nothing.") % data[name])
         if data.get("exit_kind") and data["exit_kind"] == data.get("trigger_kind"):
             self.add_error("exit_kind", _("What ends it cannot be what starts it."))
@@ -206,53 +205,13 @@ def initial_version(version: Version) -> dict[str, Any]:
     return {name: getattr(version, name) for name in names}
 
 
-class SegmentForm:
-    """The segment's rows or JSON, as posted or as stored; not a Django form, for its inputs depend on each other."""
-
-    def __init__(self, stored: Any, data: Any = None) -> None:
-        self.tree: dict[str, Any] | None = None
-        if data is None:
-            self.segment = rows.segment_of(stored)
-            self.tree = stored
-            return
-        join, posted = rows.posted(data)
-        self.segment = rows.Segment(join, posted, source=data.get("source") if "source" in data else None)
-
-    def is_valid(self) -> bool:
-        segment = self.segment
-        try:
-            if segment.source is None:
-                self.tree = rows.tree(segment.join, segment.rows)
-            else:
-                self.tree = conditions.clean(json.loads(segment.source or "{}"), rows.SUBJECT)
-            return True
-        except json.JSONDecodeError as error:
-            segment.error = _("This is not JSON: %(problem)s in line %(line)d.") % {"problem": error.msg, "line": error.lineno}
-        except RecursionError:
-            segment.error = _("This is nested too deep.")
-        except conditions.ConditionError as error:
-            if segment.source is not None or not any(row.error for row in segment.rows):
-                segment.error = str(error)
-        return False
-
-    @property
-    def fields(self) -> list[conditions.EditorField]:
-        return conditions.fields(rows.SUBJECT)
-
-    @property
-    def shown(self) -> list[rows.Row]:
-        """The rows, and an empty one to begin the next."""
-        full = len(self.segment.rows) >= rows.MAX_ROWS
-        return self.segment.rows if full else [*self.segment.rows, rows.Row()]
-
-
 def save(
-    campaign_form: CampaignForm, version_form: VersionForm, steps: BaseFormSet, segment: SegmentForm, version: Version
+    campaign_form: CampaignForm, version_form: VersionForm, steps: BaseFormSet, asked: ConditionsForm, version: Version
 ) -> None:
     """Write all four down; the caller has validated them and holds the transaction."""
     version.campaign = campaign_form.save()
     for name, value in version_form.cleaned_data.items():
         setattr(version, name, value)
-    version.conditions = segment.tree or {"all": []}
+    version.conditions = asked.tree or {"all": []}
     version.steps = [step for form in steps for step in form.steps()]
     version.save()

@@ -10,12 +10,13 @@ from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from helpdesk.customers import segments
 from helpdesk.customers.models import Address, Event
 from helpdesk.lib import conditions
 from helpdesk.lib.dates import now
 from helpdesk.mail.models import GONE, Outgoing, State
 from helpdesk.templatetags.look import span
-from outreach import audience, guards
+from outreach import guards
 from outreach.journeys import KIND
 from outreach.models import Campaign, Enrolment, Version
 
@@ -32,8 +33,8 @@ def who(version: Version) -> dict[str, Any]:
         return {
             "words": words,
             "everybody": everybody,
-            "size": audience.size(version.conditions),
-            "faces": audience.faces(version.conditions),
+            "size": segments.size(version.conditions),
+            "faces": segments.faces(version.conditions),
         }
     except conditions.ConditionError as error:
         return {"error": str(error), "words": _("nobody yet")}
@@ -103,7 +104,7 @@ def whether(version: Version) -> dict[str, Any]:
     """Which guards would stop how many today: the very same question, asked of up to 1,000 people of the segment."""
     campaign = version.campaign
     try:
-        people = list(audience.of(version.conditions).select_related("company").order_by("-id")[:REHEARSED])
+        people = list(segments.members(version.conditions).select_related("company").order_by("-id")[:REHEARSED])
     except conditions.ConditionError:
         people = []
     addresses: dict[int, Address] = {}

@@ -12,9 +12,9 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 
-from helpdesk.customers.models import Address, Customer, Event
+from helpdesk.customers import segments, timeline
+from helpdesk.customers.models import Address, Event
 from helpdesk.customers.timeline import Fact, record_all
-from helpdesk.lib import conditions
 from helpdesk.lib.dates import now
 from helpdesk.mail import outbox
 from helpdesk.mail.models import Outgoing, State
@@ -37,6 +37,17 @@ def on_events(events: list[Event]) -> None:
         _take_out(version, [event for event in events if event.kind == version.exit_kind])
     for version in entering:
         journeys.enrol(version, entries(version, [event for event in events if event.kind == version.trigger_kind]))
+
+
+def starts_something(kind: str) -> bool:
+    """Whether an event of this kind comes to ``on_events``: all from outside, and some of our own."""
+    table = settings.EVENT_SUBSCRIBERS
+    return "outreach.triggers.on_events" in table.get(kind, table[timeline.EXTERNAL])
+
+
+def starters() -> list[str]:
+    """The kinds to offer as what starts or ends a campaign."""
+    return [kind for kind in timeline.kinds() if starts_something(kind)]
 
 
 def taking_in(kinds: set[str]) -> QuerySet[Version]:
@@ -62,7 +73,7 @@ def entries(version: Version, events: list[Event]) -> dict[Key, Event]:
         found.setdefault((event.customer_id or 0, key), event)
     if keyless:
         log.warning("events_without_entry_key", version=version.pk, path=version.entry_key, events=keyless)
-    inside = _in_segment(version, {customer for customer, _key in found})
+    inside = segments.among(version.conditions, {customer for customer, _key in found})
     gone = _gone_already(version, found)
     return {key: event for key, event in found.items() if key[0] in inside and key not in gone}
 
@@ -77,11 +88,6 @@ def entry_key(path: str, payload: dict[str, Any]) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
         return None
     return str(value)[:200]
-
-
-def _in_segment(version: Version, customers: set[int]) -> set[int]:
-    inside = conditions.to_q(version.conditions, "customer", now())
-    return set(Customer.objects.filter(inside, pk__in=customers).values_list("pk", flat=True))
 
 
 def _gone_already(version: Version, found: dict[Key, Event]) -> set[Key]:
@@ -207,11 +213,7 @@ def release_holds(events: list[Event]) -> None:
     free: set[int] = set()
     for campaign in Campaign.objects.filter(pk__in=by_campaign):
         waiting = by_campaign[campaign.pk]
-        still: set[int] = set()
-        if campaign.holds:
-            holding = conditions.to_q(campaign.holds, "customer", now())
-            still = set(Customer.objects.filter(holding, pk__in=waiting).values_list("pk", flat=True))
-        free |= waiting - still
+        free |= waiting - segments.among(campaign.holds, waiting) if campaign.holds else waiting
     outbox.release_for(f"customer:{pk}:tickets" for pk in free)
 
 

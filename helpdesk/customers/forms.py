@@ -1,6 +1,5 @@
 """What people fill in about customers."""
 
-import json
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -12,7 +11,6 @@ from django.utils.translation import gettext_lazy as _
 from helpdesk.customers.addresses import BadAddress, canonical
 from helpdesk.customers.models import Customer, FieldDefinition, Subscription
 from helpdesk.customers.profile import Profile, known_zone
-from helpdesk.lib import conditions
 
 Type = FieldDefinition.Type
 
@@ -149,20 +147,6 @@ class ConsentForm(forms.Form):
 
 
 class SegmentForm(forms.Form):
-    """A segment as JSON in the condition language (helpdesk.lib.conditions)."""
+    """What a segment is called; whom it means is asked by ConditionsForm."""
 
     name = forms.CharField(label=_("Name"), max_length=120)
-    conditions = forms.CharField(
-        label=_("Conditions"),
-        max_length=20_000,
-        widget=forms.Textarea(attrs={"rows": 10, "spellcheck": "false", "autocomplete": "off"}),
-    )
-
-    def clean_conditions(self) -> Any:
-        try:
-            return conditions.clean(json.loads(self.cleaned_data["conditions"]), "customer")
-        except conditions.ConditionError as error:
-            where = f"{error.path}: " if error.path else ""
-            raise forms.ValidationError(f"{where}{error.message}") from error
-        except (ValueError, RecursionError) as error:
-            raise forms.ValidationError(_("This is not JSON: %(error)s") % {"error": error}) from error

@@ -1,19 +1,23 @@
-"""Who is meant by a condition: how many, ten of them, and why somebody is in or not."""
+"""Who is meant by a condition: how many, ten of them, which of a batch, and why somebody is in or not."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
 
 from helpdesk.accounts.models import User, audit
+from helpdesk.customers import access
 from helpdesk.customers.models import Customer, Segment
 from helpdesk.lib import conditions
 from helpdesk.lib.dates import now
 
 PATIENCE = 1500  # milliseconds for an exact count; beyond it the planner's estimate is good enough
 FACES = 10
+ASKED = 5  # people who are looked at when somebody asks why
 
 
 @dataclass(frozen=True)
@@ -24,16 +28,23 @@ class Size:
 
 @dataclass(frozen=True)
 class Reason:
-    """One condition in words and whether it holds for a customer; a group has parts."""
+    """One condition in words and whether it holds for a customer; a group has parts under its ``all``, ``any`` or ``not``."""
 
     words: str
     holds: bool
+    join: str = ""
     parts: list["Reason"] = field(default_factory=list)
 
 
 def members(tree: Any) -> QuerySet[Customer]:
     """The customers for whom it holds now, as one statement with bound parameters. Raises ConditionError."""
     return Customer.objects.filter(conditions.to_q(tree, "customer", now()))
+
+
+def among(tree: Any, customers: Iterable[int], at: datetime | None = None) -> set[int]:
+    """Those of a batch of customers for whom it holds, now or at a moment, in one query. Raises ConditionError."""
+    condition = conditions.to_q(tree, "customer", at or now(), few=True)
+    return set(Customer.objects.filter(condition, pk__in=set(customers)).values_list("pk", flat=True))
 
 
 def size(tree: Any, *, patience: int = PATIENCE) -> Size:
@@ -58,12 +69,26 @@ def why(tree: Any, customer: Customer) -> Reason:
     """Each condition answered for one customer, the whole one first. Raises ConditionError."""
     at = now()
 
-    def explain(node: dict[str, Any]) -> Reason:
-        parts = node.get("all") or node.get("any") or ([node["not"]] if "not" in node else [])
+    def explain(node: Any) -> Reason:
+        join = next((word for word in ("all", "any", "not") if word in node), "")
+        parts = [node["not"]] if join == "not" else node.get(join, [])
         holds = conditions.matches(node, "customer", customer, at)
-        return Reason(conditions.words(node, "customer"), holds, [explain(part) for part in parts])
+        return Reason(conditions.words(node, "customer"), holds, join, [explain(part) for part in parts])
 
-    return explain(conditions.clean(tree, "customer"))
+    return explain(tree)
+
+
+def asked(tree: Any, text: str) -> dict[str, Any]:
+    """What customers/_why.html shows: the people who fit the text, by name, address or id, each with the reasons."""
+    people = Customer.objects.filter(pk__in=access.found(text)[:ASKED] if text.strip() else [])
+    try:
+        found = [
+            (person, why(tree, person))
+            for person in people.select_related("company").prefetch_related("addresses").order_by("-pk")
+        ]
+        return {"asked": text, "found": found}
+    except conditions.ConditionError as error:
+        return {"asked": text, "fault": str(error)}
 
 
 @transaction.atomic

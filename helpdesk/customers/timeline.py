@@ -14,6 +14,7 @@ from helpdesk.lib.dates import now
 from helpdesk.live import bell
 
 EXTERNAL = "*external*"
+LOOKED_AT = 5000
 
 
 class UnknownKind(ValueError):
@@ -41,6 +42,13 @@ def subscribers_of(kind: str, *, external: bool) -> list[str]:
     if kind not in table:
         raise UnknownKind(kind)
     return table[kind]
+
+
+def kinds() -> list[str]:
+    """The kinds of events that one may ask for: our own, and those that came from outside among the newest 5,000."""
+    newest = Event.objects.exclude(source="").order_by("-received_at").values("pk")[:LOOKED_AT]
+    seen = Event.objects.filter(pk__in=newest).values_list("kind", flat=True).distinct()
+    return sorted({*seen, *settings.EVENT_SUBSCRIBERS} - {EXTERNAL})
 
 
 def record(kind: str, *, customer: int | None = None, actor: Any = "", at: datetime | None = None, **payload: Any) -> Event:

@@ -15,12 +15,11 @@ urlpatterns = [
     path("customers/<int:pk>/addresses/<int:address>/lift/", views.lift, name="address-lift"),
     path("segments/", segment_views.segment_list, name="segments"),
     path("segments/new/", segment_views.segment, name="segment-add"),
-    path("segments/meant/", segment_views.meant, name="segment-meant"),
+    path("segments/<int:pk>/", segment_views.segment, name="segment"),
     path("subscriptions/", setup_views.subscriptions, name="subscriptions-set-up"),
     path("subscriptions/new/", setup_views.subscription, name="subscription-add"),
     path("subscriptions/<int:pk>/", setup_views.subscription, name="subscription"),
     path("fields/", setup_views.fields, name="fields"),
     path("fields/new/", setup_views.field, name="field-add"),
     path("fields/<int:pk>/", setup_views.field, name="field"),
-    path("segments/<int:pk>/", segment_views.segment, name="segment"),
 ]

@@ -9,7 +9,6 @@ from django.utils.translation import gettext_lazy as _
 
 from helpdesk.accounts.models import AuditEntry
 from helpdesk.templatetags.look import badge, errors
-from outreach.forms import SegmentForm
 from outreach.models import Campaign
 
 register = template.Library()
@@ -37,13 +36,9 @@ def audit_words(entry: AuditEntry) -> str:
 
 
 @register.inclusion_tag("_errors.html")
-def all_errors(forms: list[Form], segment: SegmentForm) -> dict[str, Any]:
-    """One summary above everything that can be wrong on the form, the segment included."""
-    found = errors(*forms)
-    of_rows = [f"{row.found.label if row.found else row.field}: {row.error}" for row in segment.segment.rows if row.error]
-    found["general"] += of_rows + ([segment.segment.error] if segment.segment.error else [])
-    found["count"] = len(found["found"]) + len(found["general"])
-    return found
+def all_errors(forms: list[Form]) -> dict[str, Any]:
+    """One summary above everything that can be wrong on a form of forms."""
+    return errors(*forms)
 
 
 @register.filter

@@ -1,6 +1,5 @@
 """Writing a campaign: one form for a new one and for the next version of one, whole without JavaScript."""
 
-import json
 from typing import Any
 
 from django.contrib import messages as notices
@@ -12,13 +11,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from helpdesk.accounts.access import MANAGERS, staff
-from helpdesk.lib import conditions
-from outreach import audience, campaigns
-from outreach.forms import CampaignForm, MessageFormSet, SegmentForm, VersionForm, initial_messages, initial_version, save
+from helpdesk.customers.conditions_form import ConditionsForm
+from helpdesk.customers.models import Segment
+from outreach import campaigns, triggers
+from outreach.forms import CampaignForm, MessageFormSet, VersionForm, initial_messages, initial_version, save
 from outreach.models import Campaign, Version
 from outreach.views.pages import campaign_of, person
 
 STEP_FIELDS = ("wait", "unit", "subject", "body", "fallbacks", "too_late")
+OFFERED = 500  # segments to start from
 
 
 @staff(*MANAGERS)
@@ -32,40 +33,40 @@ def campaign_edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     version = (campaign.draft or campaign.live if pk else None) or Version()
     data = request.POST if request.method == "POST" else None
     form = CampaignForm(data, instance=campaign)
-    version_form = VersionForm(data, initial=initial_version(version), kinds=audience.kinds())
+    version_form = VersionForm(data, initial=initial_version(version), kinds=triggers.starters())
     steps = MessageFormSet(_with_another(data) if data else None, initial=initial_messages(version), prefix="m")
-    segment = SegmentForm(version.conditions, data)
+    asked = ConditionsForm(data, stored=version.conditions)
     if data and data.get("action") == "save":
-        valid = [form.is_valid(), version_form.is_valid(), steps.is_valid(), segment.is_valid()]
+        valid = [form.is_valid(), version_form.is_valid(), steps.is_valid(), asked.is_valid()]
         if all(valid):
-            return _saved(request, form, version_form, steps, segment, new=pk is None)
+            return _saved(request, form, version_form, steps, asked, new=pk is None)
     elif data:
-        _redrawn(segment, data.get("action", ""))
-        for each in (form, version_form, *steps):
+        asked = _redrawn(asked, data)
+        for each in (form, version_form, *steps, asked):
             each.errors.clear()
     context = {
         "campaign": campaign,
         "form": form,
         "version_form": version_form,
         "steps": steps,
-        "segment": segment,
-        "all_forms": [form, version_form, *steps],
+        "conditions": asked,
+        "segments": Segment.objects.all()[:OFFERED],
+        "all_forms": [form, version_form, *steps, asked],
         "failed": bool(data and data.get("action") == "save"),
     }
-    template = "outreach/campaign_form.html"
-    if request.headers.get("HX-Target") == "segment":
-        template += "#segment"
-    return render(request, template, context | _audience(segment), status=422 if context["failed"] else 200)
+    if request.headers.get("HX-Target") == "conditions":
+        return render(request, "customers/_conditions.html", context)
+    return render(request, "outreach/campaign_form.html", context, status=422 if context["failed"] else 200)
 
 
 def _saved(
-    request: HttpRequest, form: CampaignForm, version_form: VersionForm, steps: Any, segment: SegmentForm, *, new: bool
+    request: HttpRequest, form: CampaignForm, version_form: VersionForm, steps: Any, asked: ConditionsForm, *, new: bool
 ) -> HttpResponse:
     with transaction.atomic():
         if new:
             form.instance.save()
         version = campaigns.draft_of(form.instance, by=person(request))
-        save(form, version_form, steps, segment, version)
+        save(form, version_form, steps, asked, version)
     return redirect(reverse("campaign", args=[form.instance.pk]) + "?version=draft")
 
 
@@ -86,24 +87,14 @@ def _with_another(data: Any) -> Any:
     return data
 
 
-def _redrawn(segment: SegmentForm, action: str) -> None:
-    """Buttons of the segment: a row away, to JSON and back. Nothing is lost by what cannot be shown as rows."""
-    rows = segment.segment.rows
-    if action.startswith("remove-") and action[7:].isdigit() and int(action[7:]) < len(rows):
-        rows.pop(int(action[7:]))
-    if segment.is_valid() and action in ("to-json", "to-rows"):
-        again = SegmentForm(segment.tree)
-        if action == "to-json":
-            again.segment.source = json.dumps(segment.tree, indent=2, ensure_ascii=False)
-        elif again.segment.source is not None:
-            again.segment.error = _("This goes deeper than rows can show; it stays JSON.")
-        segment.segment = again.segment
-
-
-def _audience(segment: SegmentForm) -> dict[str, Any]:
-    if segment.tree is None:
-        return {}
-    try:
-        return {"size": audience.size(segment.tree), "faces": audience.faces(segment.tree)}
-    except conditions.ConditionError:
-        return {}
+def _redrawn(asked: ConditionsForm, data: Any) -> ConditionsForm:
+    """What a button of the editor makes of the conditions; one copies those of a saved segment."""
+    asked.press(data.get("action", ""))
+    if data.get("action") != "copy":
+        return asked
+    wanted = data.get("from", "")
+    found = Segment.objects.filter(pk=int(wanted)).first() if wanted.isdecimal() and len(wanted) < 19 else None
+    if found is None:
+        asked.shown.error = _("Choose the segment to start from.")
+        return asked
+    return ConditionsForm(stored=found.conditions)

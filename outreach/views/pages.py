@@ -12,9 +12,10 @@ from django.views.decorators.http import require_POST, require_safe
 
 from helpdesk.accounts.access import AGENTS, MANAGERS, staff
 from helpdesk.accounts.models import AuditEntry, User
+from helpdesk.customers import segments
 from helpdesk.customers.models import Customer, Event
 from helpdesk.lib import conditions
-from outreach import audience, campaigns, guards, messages, reading
+from outreach import campaigns, guards, messages, reading
 from outreach.liquid import BadTemplate
 from outreach.models import Campaign, Version
 
@@ -81,12 +82,8 @@ def campaign_who(request: HttpRequest, pk: int) -> HttpResponse:
     """Is somebody in it, and why."""
     campaign = campaign_of(pk)
     version = campaign.draft or campaign.live
-    words = request.GET.get("q", "")
-    found = []
-    if version:
-        found = [(person, audience.why(version.conditions, person)) for person in audience.search(words)]
-    context = {"campaign": campaign, "version": version, "words": words, "found": found}
-    return render(request, "outreach/campaign_who.html", context)
+    asked = segments.asked(version.conditions, request.GET.get("q", "")) if version else {}
+    return render(request, "outreach/campaign_who.html", {"campaign": campaign, "version": version, **asked})
 
 
 @staff(*MANAGERS)
@@ -167,7 +164,7 @@ def _reader(version: Version, pk: str) -> Customer | None:
     if pk.isascii() and pk.isdigit() and len(pk) < 19:
         return Customer.objects.filter(pk=int(pk)).first()
     try:
-        return next(iter(audience.faces(version.conditions)), None)
+        return next(iter(segments.faces(version.conditions)), None)
     except conditions.ConditionError:
         return None
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from html import escape, unescape
 from typing import Any
 
 import pytest
@@ -121,37 +122,77 @@ def test_why_answers_each_condition(people: list[Customer]) -> None:
         ben,
     )
     assert (reason.holds, [part.holds for part in reason.parts]) == (False, [False, False])
+    assert reason.join == "any" and reason.parts[1].join == "not"
     assert reason.parts[1].parts[0].holds
+
+
+def test_a_batch_is_asked_in_one_query(people: list[Customer], django_assert_num_queries: Callable[..., Any]) -> None:
+    ben, cleo, nobody = people
+    tree = {"field": "event", "op": "did", "value": "seen", "at_least": 2}
+    with django_assert_num_queries(1):
+        assert segments.among(tree, [ben.pk, nobody.pk]) == {ben.pk}
+    assert segments.among({"not": tree}, [ben.pk, cleo.pk]) == {cleo.pk}
+    assert segments.among(tree, [ben.pk], now() - timedelta(days=30)) == set()
 
 
 def test_a_manager_writes_counts_and_saves_a_segment(browser: Browser, mia: User, ana: User, people: list[Customer]) -> None:
     page = browser(mia)
-    said = {"name": "Pros", "conditions": json.dumps({"all": [LEAVES[6][0]]})}
-    counted = page.post("/segments/meant/", said).content.decode()
-    assert "1 customer" in counted
+    said = {"name": "Pros", "join": "all", "c-total": "1", "c0-field": "attribute.plan", "c0-op": "is", "c0-value": "pro"}
+    counted = page.post("/segments/new/", {**said, "action": "count"}).content.decode()
+    assert "1 customer fits" in counted
     assert "Ben Carter" in counted
+    assert 'value="Pros"' in counted
     assert not Segment.objects.exists()
+    said["action"] = "save"
     where = page.post("/segments/new/", said)["Location"]
     for _ in range(2):
         assert page.post(where, said).status_code == 302
+    assert Segment.objects.get().conditions == {"all": [LEAVES[6][0]]}
     assert AuditEntry.objects.filter(action__startswith="segment.").count() == 1
     assert page.post("/segments/new/", said).status_code == 422  # the name is taken
-    html = page.get(where, {"who": "cleo"}).content.decode()
+    html = page.get(where, {"q": "cleo"}).content.decode()
     assert "Cleo Marchetti is not in it" in html
     assert "Pros" in page.get("/segments/").content.decode()
     assert browser(ana).get("/segments/").status_code == 403
 
 
-@pytest.mark.parametrize("bad", ["{", "[" * 5000, '{"field": "password", "op": "is", "value": 1}', '{"all": 5}', '"\\u0000"'])
+@pytest.mark.parametrize(
+    "bad", ["{", "[" * 5000, "9" * 5000, '{"field": "password", "op": "is", "value": 1}', '{"all": 5}', '"\\u0000"']
+)
 def test_bad_conditions_say_so_beside_their_field(browser: Browser, mia: User, bad: str) -> None:
-    answer = browser(mia).post("/segments/new/", {"name": "X", "conditions": bad})
+    answer = browser(mia).post("/segments/new/", {"name": "X", "source": bad, "action": "save"})
     assert answer.status_code == 422
-    assert list(answer.context["form"].errors) == ["conditions"]
-    assert browser(mia).post("/segments/meant/", {"conditions": bad}).status_code == 200
+    assert answer.context["conditions"].shown.error in unescape(answer.content.decode())
+    assert f">{escape(bad)}</textarea>" in answer.content.decode()
+    assert browser(mia).post("/segments/new/", {"source": bad, "action": "count"}).status_code == 200
+    assert not Segment.objects.exists()
+
+
+def test_buttons_of_the_editor_save_nothing_and_lose_nothing(browser: Browser, mia: User, people: list[Customer]) -> None:
+    page = browser(mia)
+    rows = {"name": "Two", "join": "any", "c-total": "2", "c0-field": "name", "c0-op": "contains", "c0-value": "carter"}
+    rows |= {"c1-field": "stage", "c1-op": "is", "c1-value": ""}
+
+    def press(action: str, **changes: str) -> str:
+        return page.post("/segments/new/", {**rows, **changes, "action": action}).content.decode()
+
+    chosen, counted = press("redraw"), press("count")
+    assert 'value="carter"' in chosen and "c1-error" not in chosen  # its value comes next
+    assert 'id="c1-error"' in counted and "fits" not in counted
+    assert "2 customers fit" in press("count", **{"c1-value": "trial"})
+    assert "1 customer fits" in press("remove-1")
+    as_json = unescape(press("to-json", **{"c1-value": "trial"}))
+    assert '"value": "trial"' in as_json and "2 customers fit" in as_json
+    deep = json.dumps({"not": {"field": "stage", "op": "is", "value": "trial"}})
+    assert "stays JSON" in press("to-rows", source=deep)
+    part = page.post("/segments/new/", {**rows, "action": "count"}, headers={"HX-Request": "true", "HX-Target": "conditions"})
+    assert part.content.decode().startswith('<div class="fields" id="conditions">')
+    assert not Segment.objects.exists()
 
 
 def test_a_segment_whose_field_is_gone_still_opens(browser: Browser, mia: User, people: list[Customer]) -> None:
     segment = Segment.objects.create(name="Old", conditions={"field": "attribute.plan", "op": "is", "value": "pro"})
     FieldDefinition.objects.all().delete()
     assert "Cannot be read any more" in browser(mia).get("/segments/").content.decode()
-    assert browser(mia).get(f"/segments/{segment.pk}/", {"who": "ben"}).status_code == 200
+    html = browser(mia).get(f"/segments/{segment.pk}/", {"q": "ben"}).content.decode()
+    assert html.count("There is no field “attribute.plan”") >= 2  # beside its conditions, and where somebody asks why

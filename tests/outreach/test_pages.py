@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 
 from helpdesk.accounts.models import AuditEntry
+from helpdesk.customers.models import FieldDefinition, Segment
 from helpdesk.mail.models import Outgoing
 from outreach.guards import GUARDS
 from outreach.models import Campaign, Version
@@ -224,7 +225,7 @@ def test_buttons_of_the_form_work_without_javascript(mias, filled, ben, cleo):
 
 
 def test_htmx_gets_the_segment_alone(mias, filled, ben):
-    response = mias.post(NEW, {**filled, "action": "redraw"}, headers={"HX-Request": "true", "HX-Target": "segment"})
+    response = mias.post(NEW, {**filled, "action": "redraw"}, headers={"HX-Request": "true", "HX-Target": "conditions"})
     page = response.content.decode()
     assert page.strip().startswith("<div") and "<html" not in page and "1 customer fits" in page
 
@@ -246,6 +247,31 @@ def test_a_deep_tree_survives_the_form(mias, filled, ben):
     edit = reverse("campaign-edit", args=[campaign.pk])
     source = re.search(r'<textarea[^>]*id="source"[^>]*>(.*?)</textarea>', mias.get(edit).content.decode(), re.S)
     assert json.loads(unescape(source[1])) == deep
+
+
+def test_a_campaign_starts_from_a_saved_segment(mias, filled, ben, cleo):
+    trial = {"any": [{"field": "name", "op": "contains", "value": "Cleo"}, {"field": "email", "op": "is_not_set"}]}
+    saved = Segment.objects.create(name="Trials", conditions=trial)
+    copied = write(mias, filled, action="copy", **{"from": saved.pk}).content.decode()
+    assert 'value="Cleo"' in copied and "1 customer fits" in copied and 'value="pro"' not in copied
+    assert 'value="Parcel tips"' in copied and "This field is required" not in copied
+    part = mias.post(
+        NEW, {**filled, "action": "copy", "from": saved.pk}, headers={"HX-Request": "true", "HX-Target": "conditions"}
+    ).content.decode()
+    assert 'value="Cleo"' in part and "Parcel tips" not in part
+    for wrong in ("", "x", "999", "9" * 30):
+        page = write(mias, filled, action="copy", **{"from": wrong}).content.decode()
+        assert "Choose the segment to start from" in page and 'value="pro"' in page
+    assert not Campaign.objects.exists()
+
+
+def test_a_draft_whose_field_is_gone_can_still_be_asked(mias, filled, ben):
+    write(mias, filled)
+    FieldDefinition.objects.all().delete()
+    campaign = Campaign.objects.get()
+    page = mias.get(reverse("campaign-who", args=[campaign.pk]), {"q": "ben"})
+    assert page.status_code == 200 and "There is no field “attribute.plan”" in page.content.decode()
+    assert "There is no field" in mias.get(reverse("campaign-edit", args=[campaign.pk])).content.decode()
 
 
 def test_why_somebody_is_in_or_not(mias, filled, ben, cleo):

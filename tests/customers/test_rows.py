@@ -1,4 +1,4 @@
-"""The segment's rows lose nothing: what they can show comes back the same, what they cannot stays JSON."""
+"""The rows of the editor lose nothing: what they can show comes back the same, what they cannot stays JSON."""
 
 import json
 from datetime import date
@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from helpdesk.customers import rows
 from helpdesk.lib import conditions
-from outreach import rows
 
 pytestmark = pytest.mark.django_db
 text = st.text("abc ,.;äß\"'<>%to12", min_size=1, max_size=12).filter(lambda words: words.strip())
@@ -44,10 +44,10 @@ TREES = st.recursive(
 )
 
 
-def as_posted(segment):
+def as_posted(shown):
     """What a browser would send back of what the editor shows."""
-    data = {"join": segment.join, "c-total": str(len(segment.rows))}
-    for n, row in enumerate(segment.rows):
+    data = {"join": shown.join, "c-total": str(len(shown.rows))}
+    for n, row in enumerate(shown.rows):
         data |= {
             f"c{n}-field": row.field,
             f"c{n}-op": row.op,
@@ -64,23 +64,23 @@ def as_posted(segment):
 @given(TREES)
 def test_no_tree_changes_by_being_shown_and_saved(tree):
     stored = conditions.clean(tree, "customer")
-    segment = rows.segment_of(stored)
-    if segment.source is not None:
-        assert conditions.clean(json.loads(segment.source), "customer") == stored
+    shown = rows.shown(stored)
+    if shown.source is not None:
+        assert conditions.clean(json.loads(shown.source), "customer") == stored
         return
-    back = rows.tree(*rows.posted(as_posted(segment)))
+    back = rows.tree(*rows.posted(as_posted(shown)))
     flat = stored if "field" not in stored else {"all": [stored]}
     assert back == flat
 
 
 def test_simple_trees_are_rows_and_deep_ones_are_not():
-    assert rows.segment_of({}).rows == [] and rows.segment_of({"all": []}).source is None
+    assert rows.shown({}).rows == [] and rows.shown({"all": []}).source is None
     two = {"any": [{"field": "name", "op": "is", "value": "Ben"}, {"field": "email", "op": "is_set"}]}
-    assert len(rows.segment_of(two).rows) == 2
-    assert rows.segment_of({"not": {"field": "name", "op": "is", "value": "Ben"}}).source
-    assert rows.segment_of({"field": "ticket", "op": "has", "where": {"field": "open", "op": "is", "value": True}}).source
-    assert rows.segment_of({"field": "gone_since", "op": "is", "value": 1}).source
+    assert len(rows.shown(two).rows) == 2
+    assert rows.shown({"not": {"field": "name", "op": "is", "value": "Ben"}}).source
+    assert rows.shown({"field": "ticket", "op": "has", "where": {"field": "open", "op": "is", "value": True}}).source
+    assert rows.shown({"field": "gone_since", "op": "is", "value": 1}).source
 
 
 def test_a_comma_inside_a_value_is_no_two_values():
-    assert rows.segment_of({"all": [{"field": "stage", "op": "any_of", "value": ["a, b"]}]}).source
+    assert rows.shown({"all": [{"field": "stage", "op": "any_of", "value": ["a, b"]}]}).source

@@ -42,7 +42,7 @@ class Row:
 
 
 @dataclass
-class Segment:
+class Shown:
     """What the editor shows: rows under one word, or the JSON of a tree that is no such list."""
 
     join: str
@@ -115,7 +115,7 @@ def _span(text: str) -> Any:
     return {f"{found[2].lower()}s": int(found[1])} if found else text
 
 
-def segment_of(data: Any) -> Segment:
+def shown(data: Any) -> Shown:
     """How the editor shows a stored tree."""
     join, leaves = _flat(data)
     known = {field.name: field for field in conditions.fields(SUBJECT)}
@@ -123,10 +123,14 @@ def segment_of(data: Any) -> Segment:
         rows = [_row(leaf, known.get(leaf["field"])) for leaf in leaves]
         try:
             if tree(join, rows) == conditions.clean({join: leaves}, SUBJECT):
-                return Segment(join, rows)
+                return Shown(join, rows)
         except ConditionError:
             pass
-    return Segment("all", [], source=json.dumps(data, indent=2, ensure_ascii=False))
+    return Shown("all", [], source=as_json(data))
+
+
+def as_json(tree: Any) -> str:
+    return json.dumps(tree, indent=2, ensure_ascii=False)
 
 
 def _flat(data: Any) -> tuple[str, list[Any] | None]:
