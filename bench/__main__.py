@@ -36,7 +36,8 @@ def main(chosen: list[str]) -> int:
         place.load(size)
         place.fresh(size, "bench_run")
         place.use("bench_run")
-        results.note(f"{size.tickets:,} tickets, {size.customers:,} customers, {size.events:,} events; ready after {time.monotonic() - began:.0f} s")
+        loaded = f"{size.tickets:,} tickets, {size.customers:,} customers, {size.events:,} events"
+        results.note(f"{loaded}; ready after {time.monotonic() - began:.0f} s")
         for name in chosen or ROWS:
             try:
                 import_module(f"bench.rows.{name}").measure(results, size)

@@ -34,19 +34,21 @@ def sizes(fast: bool) -> Sizes:
 
 def settings_of(folder: Path, web_port: int, sink_port: int) -> None:
     """The settings of this bench, before Django reads them."""
-    os.environ.update({
-        "DJANGO_SETTINGS_MODULE": "helpdesk.settings",
-        "DATABASE_URL": defaults.database_url(folder),
-        "REDIS_URL": defaults.redis_url(folder),
-        "TWOFOLD_DATA": str(folder),
-        "BASE_URL": f"http://127.0.0.1:{web_port}",
-        "ALLOWED_HOSTS": "127.0.0.1,localhost,testserver",
-        "MAIL_DOMAIN": "bench.example",
-        "MAIL_TRANSPORT": f"smtp://127.0.0.1:{sink_port}",
-        "POSTAL_ADDRESS": "1 Letter Lane, 12345 Papertown",
-        "LOG_LEVEL": "CRITICAL",
-        "SECRET_KEY": "the bench has a key of its own, long enough for every check that counts",
-    })
+    os.environ.update(
+        {
+            "DJANGO_SETTINGS_MODULE": "helpdesk.settings",
+            "DATABASE_URL": defaults.database_url(folder),
+            "REDIS_URL": defaults.redis_url(folder),
+            "TWOFOLD_DATA": str(folder),
+            "BASE_URL": f"http://127.0.0.1:{web_port}",
+            "ALLOWED_HOSTS": "127.0.0.1,localhost,testserver",
+            "MAIL_DOMAIN": "bench.example",
+            "MAIL_TRANSPORT": f"smtp://127.0.0.1:{sink_port}",
+            "POSTAL_ADDRESS": "1 Letter Lane, 12345 Papertown",
+            "LOG_LEVEL": "CRITICAL",
+            "SECRET_KEY": "the bench has a key of its own, long enough for every check that counts",
+        }
+    )
 
 
 @contextmanager
@@ -98,7 +100,9 @@ def load(size: Sizes) -> None:
     execute("CREATE DATABASE bench_draft")
     use("bench_draft")
     call_command("migrate", verbosity=0)
-    call_command("load_bench_data", tickets=size.tickets, customers=size.customers, events=size.events, open=size.open, skip_checks=True)
+    call_command(
+        "load_bench_data", tickets=size.tickets, customers=size.customers, events=size.events, open=size.open, skip_checks=True
+    )
     use("postgres")
     execute(f'ALTER DATABASE bench_draft RENAME TO "{size.name}"')
 

@@ -13,9 +13,16 @@ from django.db import connection, models, transaction
 
 OURS = ("accounts", "customers", "mail", "files", "knowledge", "tickets", "outreach")
 # columns that hold an id without a foreign key
-PLAIN = {"event_id": "customers.Event", "ticket_id": "tickets.Ticket", "message_id": "tickets.Message", "last_message_id": "tickets.Message",
-         "outgoing_id": "mail.Outgoing", "incoming_id": "mail.IncomingMail", "ticket_message_id": "tickets.Message",
-         "enrolment_id": "outreach.Enrolment"}
+PLAIN = {
+    "event_id": "customers.Event",
+    "ticket_id": "tickets.Ticket",
+    "message_id": "tickets.Message",
+    "last_message_id": "tickets.Message",
+    "outgoing_id": "mail.Outgoing",
+    "incoming_id": "mail.IncomingMail",
+    "ticket_message_id": "tickets.Message",
+    "enrolment_id": "outreach.Enrolment",
+}
 numbers = itertools.count(1)
 
 
@@ -36,7 +43,8 @@ class SameRows:
         before = {model: _newest(model) for model in tables}
         work()
         self.inserts = [
-            self._insert(row) for model in _parents_first(tables)
+            self._insert(row)
+            for model in _parents_first(tables)
             for row in model._default_manager.filter(pk__gt=before[model]).order_by("pk")
         ]
 
@@ -89,10 +97,26 @@ def _parents_first(tables: list[type[models.Model]]) -> list[type[models.Model]]
 
     for model in tables:
         visit(model)
-    order = ["mail.IncomingMail", "customers.Event", "tickets.Ticket", "tickets.Message", "mail.Outgoing"]  # plain ids come after theirs
-    return sorted(found, key=lambda model: order.index(model._meta.label) if model._meta.label in order else
-                  (-1 if model._meta.app_label in ("accounts", "files", "knowledge") or model._meta.label in (
-                      "customers.Company", "customers.Customer", "customers.Address") else len(order)))
+    order = [
+        "mail.IncomingMail",
+        "customers.Event",
+        "tickets.Ticket",
+        "tickets.Message",
+        "mail.Outgoing",
+    ]  # plain ids come after theirs
+    return sorted(
+        found,
+        key=lambda model: (
+            order.index(model._meta.label)
+            if model._meta.label in order
+            else (
+                -1
+                if model._meta.app_label in ("accounts", "files", "knowledge")
+                or model._meta.label in ("customers.Company", "customers.Customer", "customers.Address")
+                else len(order)
+            )
+        ),
+    )
 
 
 def _own(field: Any) -> bool:

@@ -72,7 +72,9 @@ class Unexpected(AssertionError):
     """An answer that a measure did not want: its figure would mean nothing."""
 
 
-def drive(address: tuple[str, int], requests: Sequence[bytes], *, connections: int = 4, statuses: Sequence[int] = (200,)) -> float:
+def drive(
+    address: tuple[str, int], requests: Sequence[bytes], *, connections: int = 4, statuses: Sequence[int] = (200,)
+) -> float:
     """Send these over a few connections at once; requests a second."""
     line = iter(requests)
     lock, faults = threading.Lock(), []
@@ -86,7 +88,7 @@ def drive(address: tuple[str, int], requests: Sequence[bytes], *, connections: i
                 if each is None:
                     return
                 wire.sendall(each)
-                status, head, body = answer(wire)
+                status, _head, body = answer(wire)
                 if status not in statuses:
                     faults.append(f"{status} to {each[:60]!r}: {body[:300]!r}")
 
@@ -132,5 +134,3 @@ def ready(address: tuple[str, int], path: str = "/write/", patience: float = 30)
         with socket.create_connection(address, timeout=patience) as wire:
             wire.sendall(request("GET", path, Connection="close"))
             answer(wire)
-
-

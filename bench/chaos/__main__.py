@@ -19,8 +19,12 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--broker-away", type=float, default=0, help="seconds; a minute unless the play is short")
     parser.add_argument("--kill-every", type=float, default=0.06, help="seconds, on average")
-    parser.add_argument("--prepare", default="", help="dotted name of a function called in every process before it works: "
-                        "how the tests break the product, to see this go red")
+    parser.add_argument(
+        "--prepare",
+        default="",
+        help="dotted name of a function called in every process before it works: "
+        "how the tests break the product, to see this go red",
+    )
     parser.add_argument("--folder", default="", help="where to play; kept afterwards when it is given")
     parser.add_argument("--json", action="store_true", help="print one JSON line instead of the table")
     options = parser.parse_args()

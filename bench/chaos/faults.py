@@ -16,7 +16,17 @@ from bench.chaos.scene import LEASE, Scene
 from helpdesk.embedded import defaults
 
 # how often each role is chosen, among all kills; booting Celery takes a second, so it is left alone a little longer
-TARGETS = {"campaigns": 30, "replies": 15, "dispatcher": 25, "ticker": 8, "incoming": 10, "smtp": 8, "web": 20, "celery": 1, "beat": 1}
+TARGETS = {
+    "campaigns": 30,
+    "replies": 15,
+    "dispatcher": 25,
+    "ticker": 8,
+    "incoming": 10,
+    "smtp": 8,
+    "web": 20,
+    "celery": 1,
+    "beat": 1,
+}
 
 
 @dataclass
@@ -72,8 +82,13 @@ class Play:
         """Break things for this long."""
         end = time.monotonic() + seconds
         due = {"kill": 0.0, "flush": 0.0, "broker": 0.0, "database": 0.0, "stop": 0.0}
-        actions = {"kill": self.kill_one, "flush": self.flush, "broker": self.lose_broker, "database": self.lose_database,
-                   "stop": self.suspend}
+        actions = {
+            "kill": self.kill_one,
+            "flush": self.flush,
+            "broker": self.lose_broker,
+            "database": self.lose_database,
+            "stop": self.suspend,
+        }
         for name in due:
             due[name] = time.monotonic() + random.uniform(0.3, 1) * getattr(self.pace, name)
         self.back_at = float("inf")

@@ -57,12 +57,24 @@ def _launch(by: User) -> None:
     tips = Subscription.objects.create(slug="orders", name="Orders", opt_in=False)
     campaign = Campaign.objects.create(name="Your order", klass=Class.LIFECYCLE, subscription=tips, holds={}, created_by=by)
     steps = [
-        {"do": "send", "subject": "Order {{ event.order }}", "body": "Hello {{ customer.name }}", "fallbacks": {"customer.name": "you"}},
+        {
+            "do": "send",
+            "subject": "Order {{ event.order }}",
+            "body": "Hello {{ customer.name }}",
+            "fallbacks": {"customer.name": "you"},
+        },
         {"do": "wait", "seconds": 1},
         {"do": "send", "subject": "Order {{ event.order }} again", "body": "How was it?", "fallbacks": {}},
     ]
     version = Version.objects.create(
-        campaign=campaign, number=1, trigger_kind="order_placed", entry_key="order", steps=steps, quiet_from=None,
-        quiet_until=None, cap=None, created_by=by,
+        campaign=campaign,
+        number=1,
+        trigger_kind="order_placed",
+        entry_key="order",
+        steps=steps,
+        quiet_from=None,
+        quiet_until=None,
+        cap=None,
+        created_by=by,
     )
     campaigns.launch(version, by=by)

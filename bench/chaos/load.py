@@ -36,7 +36,9 @@ class Client:
         self.address, self.headers = scene.web.getsockname(), headers
         self.connection: http.client.HTTPConnection | None = None
 
-    def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes, http.client.HTTPMessage]:
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, **headers: str
+    ) -> tuple[int, bytes, http.client.HTTPMessage]:
         """Ask until there is an answer that is not the server's own trouble."""
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         while True:
@@ -51,7 +53,6 @@ class Client:
                 self.connection = None
             time.sleep(PAUSE)
 
-
     def page(self, path: str) -> tuple[dict[str, str], str]:
         """The hidden fields of a page's form, and the cookie that goes with them."""
         status, content, headers = self.ask("GET", path)
@@ -63,7 +64,9 @@ class Client:
 
     def post(self, path: str, fields: dict[str, str], cookie: str) -> tuple[int, bytes, http.client.HTTPMessage]:
         cookies = "; ".join(each for each in (self.headers.get("Cookie", ""), cookie) if each)
-        return self.ask("POST", path, urlencode(fields).encode(), Cookie=cookies, Content_Type="application/x-www-form-urlencoded")
+        return self.ask(
+            "POST", path, urlencode(fields).encode(), Cookie=cookies, Content_Type="application/x-www-form-urlencoded"
+        )
 
 
 class Load:
@@ -81,7 +84,7 @@ class Load:
         os.write(self.file, "".join(f"{kind} {key}\n" for key in keys).encode())
 
     def failed(self, kind: str, status: int, content: bytes) -> None:
-        with open(self.scene.surprises, "a") as file:
+        with self.scene.surprises.open("a") as file:
             file.write(f"{kind} was answered {status}: {content[:300]!r}\n")
 
     def run(self) -> None:
@@ -98,8 +101,16 @@ class Load:
         client = Client(self.scene, self.token)
         while not self.ending.is_set():
             keys = [f"e{next(self.numbers)}" for _ in range(BATCH)]
-            rows = [{"kind": "order_placed", "source": "shop", "id": key, "payload": {"order": key},
-                     "customer": {"external_id": f"c{random.randrange(CUSTOMERS)}"}} for key in keys]
+            rows = [
+                {
+                    "kind": "order_placed",
+                    "source": "shop",
+                    "id": key,
+                    "payload": {"order": key},
+                    "customer": {"external_id": f"c{random.randrange(CUSTOMERS)}"},
+                }
+                for key in keys
+            ]
             for _ in range(1 + (random.random() < 0.05)):
                 status, content, _headers = client.ask("POST", "/api/v1/events/batch", json.dumps({"events": rows}).encode())
                 if status != 200 or json.loads(content)["rejected"]:
@@ -113,7 +124,11 @@ class Load:
         client = Client(self.scene, self.token)
         while not self.ending.is_set():
             key = f"t{next(self.numbers)}"
-            body: dict[str, Any] = {"subject": key, "text": "It does not work.", "requester": {"external_id": f"c{random.randrange(CUSTOMERS)}"}}
+            body: dict[str, Any] = {
+                "subject": key,
+                "text": "It does not work.",
+                "requester": {"external_id": f"c{random.randrange(CUSTOMERS)}"},
+            }
             status, content, _headers = client.ask("POST", "/api/v1/tickets", json.dumps(body).encode(), Idempotency_Key=key)
             if status not in (200, 201):
                 self.failed("ticket", status, content)
@@ -132,7 +147,7 @@ class Load:
                 key = f"f{next(self.numbers)}"
                 fields |= {"name": "Ben", "email": f"{key}@customers.example", "subject": key, "text": "It does not work."}
                 for _ in range(1 + (random.random() < 0.1)):
-                    status, content, headers = client.post("/write/", fields, cookie)
+                    status, content, _headers = client.post("/write/", fields, cookie)
                     if status != 302:
                         self.failed("form", status, content)
                         return
@@ -148,7 +163,13 @@ class Load:
             number = random.choice(self.opened[-200:])
             page, cookie = client.page(f"/tickets/{number}/")
             key = f"r{next(self.numbers)}"
-            fields = {"csrfmiddlewaretoken": page["csrfmiddlewaretoken"], "kind": "reply", "text": key, "seen": str(2**62), "once": key}
+            fields = {
+                "csrfmiddlewaretoken": page["csrfmiddlewaretoken"],
+                "kind": "reply",
+                "text": key,
+                "seen": str(2**62),
+                "once": key,
+            }
             for _ in range(1 + (random.random() < 0.1)):
                 status, content, _headers = client.post(f"/tickets/{number}/compose/", fields, cookie)
                 if status not in (200, 302):
@@ -160,8 +181,10 @@ class Load:
         """Other mail servers deliver to ours; without a 250 they come again with the same mail."""
         while not self.ending.is_set():
             key = f"m{next(self.numbers)}"
-            raw = (f"From: Ben <{key}@customers.example>\r\nTo: support@chaos.example\r\nSubject: {key}\r\n"
-                   f"Message-ID: <{key}@customers.example>\r\n\r\nIt does not work.\r\n")
+            raw = (
+                f"From: Ben <{key}@customers.example>\r\nTo: support@chaos.example\r\nSubject: {key}\r\n"
+                f"Message-ID: <{key}@customers.example>\r\n\r\nIt does not work.\r\n"
+            )
             while True:
                 try:
                     with smtplib.SMTP("127.0.0.1", self.scene.smtp_port, timeout=10) as server:

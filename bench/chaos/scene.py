@@ -54,7 +54,7 @@ class Scene:
     def mend_server(self, name: str) -> None:
         place, program, child = self.find(name)
         self.servers.family.forget(child)
-        with open(self.path / "servers.log", "ab") as log:
+        with (self.path / "servers.log").open("ab") as log:
             child = self.servers.family.start(program, output=log)
         self.servers.running[place] = (program, child)
         deadline = time.monotonic() + 60

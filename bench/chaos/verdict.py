@@ -4,6 +4,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from django.db import connection
 from django.db.models import Q
@@ -74,12 +75,8 @@ def judge(scene: Scene, play: Play, left: dict[str, int]) -> Verdict:
     return said
 
 
-def lines(path: object) -> list[str]:
-    try:
-        with open(path) as file:  # type: ignore[call-overload]
-            return file.read().splitlines()
-    except FileNotFoundError:
-        return []
+def lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
 
 
 def _events(said: Verdict, promised: set[str]) -> None:
@@ -108,19 +105,32 @@ def _tickets(said: Verdict, opened: set[str], mailed: set[str], replied: set[str
     said.figures["tickets"] = sum(found.values())
     said.none("tickets lost", opened - set(found))
     said.none("tickets twice", (subject for subject, count in found.items() if count > 1))
-    kept = {name.partition("@")[0].lstrip("<"): (state, reason) for name, state, reason in
-            IncomingMail.objects.values_list("message_id", "state", "reason")}
+    kept = {
+        name.partition("@")[0].lstrip("<"): (state, reason)
+        for name, state, reason in IncomingMail.objects.values_list("message_id", "state", "reason")
+    }
     said.figures["mails"] = len(kept)
     said.figures["mails quarantined"] = sum(state == IncomingMail.State.QUARANTINED for state, _reason in kept.values())
     said.none("mails lost", mailed - set(kept))
-    said.none("mails without their ticket", (f"{key} {kept[key]}" for key in mailed & set(kept) if key not in found
-                                             and kept[key][0] != IncomingMail.State.QUARANTINED))
-    said.none("mails with an end of another kind", (f"{key} {end}" for key, end in kept.items() if end[0] == IncomingMail.State.IGNORED))
+    said.none(
+        "mails without their ticket",
+        (
+            f"{key} {kept[key]}"
+            for key in mailed & set(kept)
+            if key not in found and kept[key][0] != IncomingMail.State.QUARANTINED
+        ),
+    )
+    said.none(
+        "mails with an end of another kind", (f"{key} {end}" for key, end in kept.items() if end[0] == IncomingMail.State.IGNORED)
+    )
     replies = Counter(Message.objects.filter(kind=Message.Kind.REPLY).values_list("text", flat=True))
     said.figures["replies"] = sum(replies.values())
     said.none("replies lost", replied - set(replies))
     said.none("replies twice", (text for text, count in replies.items() if count > 1))
-    said.none("replies without their message", Message.objects.filter(kind=Message.Kind.REPLY, outgoing_id=None).values_list("pk", flat=True))
+    said.none(
+        "replies without their message",
+        Message.objects.filter(kind=Message.Kind.REPLY, outgoing_id=None).values_list("pk", flat=True),
+    )
 
 
 def _messages(said: Verdict, scene: Scene, play: Play) -> None:
@@ -136,11 +146,15 @@ def _messages(said: Verdict, scene: Scene, play: Play) -> None:
     said.figures["messages"] = len(states)
     said.figures["taken by the mail server"] = sum(taken.values())
     said.figures |= {f"ledger: {state}": count for state, count in sorted(kinds.items())}
-    said.none("messages lost", (pk for pk, state in states.items() if state in (State.ACCEPTED, State.DELIVERED) and not taken[pk]))
+    said.none(
+        "messages lost", (pk for pk, state in states.items() if state in (State.ACCEPTED, State.DELIVERED) and not taken[pk])
+    )
     said.none("extra copies", (pk for pk, count in taken.items() if count > 1))
     said.none("taken but not ours", (pk for pk in taken if pk not in states))
     honest = (State.ACCEPTED, State.DELIVERED, State.UNKNOWN)
-    said.none("taken but recorded otherwise", (f"{pk} {states[pk]}" for pk in taken if states.get(pk) and states[pk] not in honest))
+    said.none(
+        "taken but recorded otherwise", (f"{pk} {states[pk]}" for pk in taken if states.get(pk) and states[pk] not in honest)
+    )
     told = Counter(Event.objects.filter(kind="mail.sent").values_list("payload__outgoing", flat=True))
     said.none("sent but not told once", (pk for pk, state in states.items() if state == State.ACCEPTED and told[pk] != 1))
     listed = Counter(Event.objects.filter(kind="mail.unknown").values_list("payload__outgoing", flat=True))
@@ -158,5 +172,10 @@ def allowed(play: Play) -> int:
     """One stamp for each death of a process that sends, and for each sender when the database falls or it is suspended."""
     deaths = play.deaths
     senders = STAMP * 2 + 1 + 3 * STAMP  # campaigns, replies, and the three threads of the worker that does all
-    return (STAMP * deaths["campaigns"] + deaths["replies"] + 3 * STAMP * deaths["celery"]
-            + senders * play.faults["database stopped immediate"] + STAMP * play.faults["suspended beyond its lease"])
+    return (
+        STAMP * deaths["campaigns"]
+        + deaths["replies"]
+        + 3 * STAMP * deaths["celery"]
+        + senders * play.faults["database stopped immediate"]
+        + STAMP * play.faults["suspended beyond its lease"]
+    )

@@ -159,7 +159,7 @@ def surprise(scene: Scene) -> None:
     kind, error, _ = sys.exc_info()
     where = traceback.extract_tb(error.__traceback__)[-1] if error and error.__traceback__ else None
     line = f"{kind.__name__ if kind else ''}: {error} ({where.filename}:{where.lineno})" if where else str(error)
-    with open(scene.surprises, "a") as file:
+    with scene.surprises.open("a") as file:
         file.write(line.replace("\n", " ") + "\n")
     traceback.print_exc()
 

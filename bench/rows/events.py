@@ -35,14 +35,23 @@ def _batches(results: Results, size: Sizes) -> None:
     def post() -> float:
         bodies = []
         for _ in range(calls):
-            rows = [{"kind": "page_viewed", "source": "bench-api", "id": f"a{next(made)}", "payload": {"page": "/pricing", "seconds": 12},
-                     "customer": {"external_id": f"bench-{n % size.customers + 1}"}} for n in range(BATCH)]
+            rows = [
+                {
+                    "kind": "page_viewed",
+                    "source": "bench-api",
+                    "id": f"a{next(made)}",
+                    "payload": {"page": "/pricing", "seconds": 12},
+                    "customer": {"external_id": f"bench-{n % size.customers + 1}"},
+                }
+                for n in range(BATCH)
+            ]
             bodies.append(json.dumps({"events": rows}))
 
         def run() -> None:
             for body in bodies:
-                done = client.post("/api/v1/events/batch", body, content_type="application/json",
-                                   headers={"Authorization": f"Bearer {text}"})
+                done = client.post(
+                    "/api/v1/events/batch", body, content_type="application/json", headers={"Authorization": f"Bearer {text}"}
+                )
                 assert done.status_code == 200 and done.json()["accepted"] == BATCH, done.content[:300]
 
         return calls * BATCH / seconds(run)
@@ -54,11 +63,28 @@ def _batches(results: Results, size: Sizes) -> None:
         def run() -> None:
             for _ in range(calls):
                 first = next(made)
-                copy(Event, ["kind", "customer_id", "source", "external_id", "occurred_at", "received_at", "actor", "payload"],
-                     [("page_viewed", n % size.customers + 1, "bench-copy", f"c{first}-{n}", at, at, "token:1",
-                       {"page": "/pricing", "seconds": 12}) for n in range(BATCH)])
-                copy(EventDelivery, ["event_id", "subscriber", "next_at", "created_at"],
-                     [(10**9 + first * BATCH + n, subscriber, at, at) for n in range(BATCH) for subscriber in owed])
+                copy(
+                    Event,
+                    ["kind", "customer_id", "source", "external_id", "occurred_at", "received_at", "actor", "payload"],
+                    [
+                        (
+                            "page_viewed",
+                            n % size.customers + 1,
+                            "bench-copy",
+                            f"c{first}-{n}",
+                            at,
+                            at,
+                            "token:1",
+                            {"page": "/pricing", "seconds": 12},
+                        )
+                        for n in range(BATCH)
+                    ],
+                )
+                copy(
+                    EventDelivery,
+                    ["event_id", "subscriber", "next_at", "created_at"],
+                    [(10**9 + first * BATCH + n, subscriber, at, at) for n in range(BATCH) for subscriber in owed],
+                )
 
         return calls * BATCH / seconds(run)
 
@@ -78,8 +104,10 @@ def second(events: list[Event]) -> None:
 
 def _write(table: str, events: list[Event]) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(f"INSERT INTO {table} SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::text[])",
-                       [[e.pk for e in events], [e.customer_id for e in events], [e.kind for e in events]])
+        cursor.execute(
+            f"INSERT INTO {table} SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::text[])",
+            [[e.pk for e in events], [e.customer_id for e in events], [e.kind for e in events]],
+        )
 
 
 def _dispatch(results: Results, size: Sizes) -> None:
@@ -90,9 +118,11 @@ def _dispatch(results: Results, size: Sizes) -> None:
         for table in tables:
             cursor.execute(f"CREATE TABLE {table} (event_id bigint PRIMARY KEY, customer_id bigint, kind text)")
         for subscriber in (first, second):
-            cursor.execute("INSERT INTO customers_eventdelivery (event_id, subscriber, attempts, next_at, last_error, created_at) "
-                           "SELECT id, %s, 0, %s, '', %s FROM customers_event WHERE source = 'bench' ORDER BY id LIMIT %s",
-                           [f"{subscriber.__module__}.{subscriber.__name__}", now(), now(), number])
+            cursor.execute(
+                "INSERT INTO customers_eventdelivery (event_id, subscriber, attempts, next_at, last_error, created_at) "
+                "SELECT id, %s, 0, %s, '', %s FROM customers_event WHERE source = 'bench' ORDER BY id LIMIT %s",
+                [f"{subscriber.__module__}.{subscriber.__name__}", now(), now(), number],
+            )
         cursor.execute("ANALYZE customers_eventdelivery")
     before = settings.EVENT_SUBSCRIBERS
     settings.EVENT_SUBSCRIBERS = {"*external*": [f"{__name__}.first", f"{__name__}.second"]}
@@ -104,8 +134,11 @@ def _dispatch(results: Results, size: Sizes) -> None:
     def bare() -> None:
         with connection.cursor() as cursor:
             for table in tables[2:]:
-                cursor.execute(f"INSERT INTO {table} SELECT id, customer_id, kind FROM customers_event WHERE source = 'bench' "
-                               "ORDER BY id LIMIT %s", [number])
+                cursor.execute(
+                    f"INSERT INTO {table} SELECT id, customer_id, kind FROM customers_event WHERE source = 'bench' "
+                    "ORDER BY id LIMIT %s",
+                    [number],
+                )
 
     try:
         limit, cpu, figure = seconds(bare), time.process_time(), seconds(run)
@@ -121,17 +154,20 @@ def _dispatch(results: Results, size: Sizes) -> None:
     results.at_most(f"dispatch of {number:,} events to two subscribers", figure, "s", limit=limit, budget=6)
 
 
-SEGMENT = {"all": [
-    {"field": "attribute.plan", "op": "is", "value": "pro"},
-    {"field": "event", "op": "did", "value": "order_placed", "at_least": 2, "within": {"days": 30}},
-    {"not": {"field": "ticket", "op": "has", "where": {"field": "open", "op": "is", "value": True}}},
-]}
+SEGMENT = {
+    "all": [
+        {"field": "attribute.plan", "op": "is", "value": "pro"},
+        {"field": "event", "op": "did", "value": "order_placed", "at_least": 2, "within": {"days": 30}},
+        {"not": {"field": "ticket", "op": "has", "where": {"field": "open", "op": "is", "value": True}}},
+    ]
+}
 BY_HAND = """
     SELECT count(*) FROM customers_customer c
     WHERE c.attributes->>'plan' = 'pro'
       AND c.id IN (SELECT customer_id FROM customers_event WHERE kind = 'order_placed' AND occurred_at >= %s AND occurred_at <= %s
                    GROUP BY customer_id HAVING count(*) >= 2)
-      AND NOT EXISTS (SELECT 1 FROM tickets_ticket t WHERE t.requester_id = c.id AND t.status IN ('new', 'open', 'pending', 'hold'))
+      AND NOT EXISTS (SELECT 1 FROM tickets_ticket t
+                      WHERE t.requester_id = c.id AND t.status IN ('new', 'open', 'pending', 'hold'))
 """
 
 

@@ -27,8 +27,14 @@ def measure(results: Results, size: Sizes) -> None:
     opened = int((now() - QUICKEST - timedelta(seconds=10)).timestamp())
 
     def form(mark: str) -> tuple[bytes, dict[str, str]]:
-        fields = {"csrfmiddlewaretoken": csrf, "name": "Ben", "email": f"{mark}@new-customers.example", "subject": mark, "text": TEXT,
-                  "nonce": signing.dumps([mark, opened], salt=SALT)}
+        fields = {
+            "csrfmiddlewaretoken": csrf,
+            "name": "Ben",
+            "email": f"{mark}@new-customers.example",
+            "subject": mark,
+            "text": TEXT,
+            "nonce": signing.dumps([mark, opened], salt=SALT),
+        }
         return urlencode(fields).encode(), fields
 
     def call(mark: str) -> bytes:
@@ -41,8 +47,12 @@ def measure(results: Results, size: Sizes) -> None:
         assert done.status_code == 302, done.content
 
     def by_api() -> None:
-        done = Client().post("/api/v1/tickets", call("mark0api"), content_type="application/json",
-                             headers={"Authorization": f"Bearer {text}", "Idempotency-Key": "mark0api"})
+        done = Client().post(
+            "/api/v1/tickets",
+            call("mark0api"),
+            content_type="application/json",
+            headers={"Authorization": f"Bearer {text}", "Idempotency-Key": "mark0api"},
+        )
         assert done.status_code == 201, done.content
 
     form_headers = {"Content_Type": "application/x-www-form-urlencoded", "Cookie": f"{settings.CSRF_COOKIE_NAME}={csrf}"}
@@ -59,9 +69,11 @@ def measure(results: Results, size: Sizes) -> None:
             ready(limit.getsockname())
             made = iter(range(10**9))
 
-            def requests(path: str, real: bool, body=body, headers=headers, made=made) -> list[bytes]:  # type: ignore[no-untyped-def]
+            def requests(path: str, real: bool, name=name, body=body, headers=headers, made=made) -> list[bytes]:
                 marks = [f"b{name[-1]}{next(made)}" for _ in range(number)]
-                return [request("POST", path, body(mark), **headers, **({"Idempotency_Key": mark} if real else {})) for mark in marks]
+                return [
+                    request("POST", path, body(mark), **headers, **({"Idempotency_Key": mark} if real else {})) for mark in marks
+                ]
 
             drive(ours.getsockname(), requests(path, True)[:20], statuses=(status,))
             drive(limit.getsockname(), requests("/insert", False)[:20])

@@ -47,13 +47,17 @@ def measure(results: Results, size: Sizes) -> None:
 
     for title, path in (("inbox with its counts", "/inbox/"), ("all open tickets", "/inbox/open/")):
         large, little = in_turn(rounds, on("bench_run", path), on("bench_small", path))
-        results.at_most(f"{title}, p95, {size.tickets:,} tickets against {SMALL:,}", large * 1000, "ms", limit=little * 1000, budget=1.3)
+        results.at_most(
+            f"{title}, p95, {size.tickets:,} tickets against {SMALL:,}", large * 1000, "ms", limit=little * 1000, budget=1.3
+        )
     place.use("bench_run")
     client = browsers["bench_run"]
     with statements() as seen:
         client.get("/inbox/")
     results.count("inbox with its counts", len(seen), "statements", budget=12)
-    results.count("all counts of the inbox", sum("COUNT(" in sql and "tickets_ticket" in sql for sql in seen), "statements", budget=1)
+    results.count(
+        "all counts of the inbox", sum("COUNT(" in sql and "tickets_ticket" in sql for sql in seen), "statements", budget=1
+    )
 
     pages = {wanted: f"/tickets/{Ticket.objects.get(attributes__bench=f'{wanted} messages').number}/" for wanted in (LONG, SHORT)}
     long, short = in_turn(rounds, *(lambda path=path: times(client, path, number) for path in pages.values()))

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -19,7 +20,7 @@ from bench.measure import Results, seconds
 from bench.place import Sizes
 from bench.web import children
 from helpdesk.accounts.models import User
-from helpdesk.customers.models import Customer, Event, Subscription
+from helpdesk.customers.models import Event, Subscription
 from helpdesk.lib.dates import now
 from helpdesk.mail import mime, outbox, sender
 from helpdesk.mail.models import Class, Lane, Outgoing, State
@@ -40,12 +41,28 @@ def measure(results: Results, size: Sizes) -> None:
 def campaign() -> Version:
     """One message, held by everything that can hold one."""
     by = User.objects.get(email="agent-1@bench.example")
-    made = Campaign.objects.create(name="Your order", klass=Class.LIFECYCLE, subscription=Subscription.objects.get(), created_by=by)
-    steps = [{"do": "send", "subject": "Order {{ event.order }}", "body": "Hello {{ customer.first_name }}\n\nYour order is on its way.",
-              "fallbacks": {"customer.first_name": "you"}, "too_late": 86_400}]
+    made = Campaign.objects.create(
+        name="Your order", klass=Class.LIFECYCLE, subscription=Subscription.objects.get(), created_by=by
+    )
+    steps = [
+        {
+            "do": "send",
+            "subject": "Order {{ event.order }}",
+            "body": "Hello {{ customer.first_name }}\n\nYour order is on its way.",
+            "fallbacks": {"customer.first_name": "you"},
+            "too_late": 86_400,
+        }
+    ]
     version = Version.objects.create(
-        campaign=made, number=1, trigger_kind="bench_launch", entry_key="order", steps=steps, created_by=by, quiet_from=None,
-        quiet_until=None, conditions={"all": [{"field": "attribute.plan", "op": "any_of", "value": ["free", "pro", "team", "enterprise"]}]},
+        campaign=made,
+        number=1,
+        trigger_kind="bench_launch",
+        entry_key="order",
+        steps=steps,
+        created_by=by,
+        quiet_from=None,
+        quiet_until=None,
+        conditions={"all": [{"field": "attribute.plan", "op": "any_of", "value": ["free", "pro", "team", "enterprise"]}]},
     )
     campaigns.launch(version, by=by)
     return Version.objects.select_related("campaign").get(pk=version.pk)
@@ -56,7 +73,8 @@ def events(number: int, offset: int) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO customers_event (kind, customer_id, source, external_id, occurred_at, received_at, actor, payload) "
-            "SELECT 'bench_launch', id, 'bench-launch', %s || '-' || id, %s, %s, '', jsonb_build_object('order', %s || '-' || id) "
+            "SELECT 'bench_launch', id, 'bench-launch', %s || '-' || id, %s, %s, '', "
+            "jsonb_build_object('order', %s || '-' || id) "
             "FROM customers_customer ORDER BY id LIMIT %s RETURNING id",
             [str(offset), now(), now(), str(offset), number],
         )
@@ -109,8 +127,9 @@ def peak() -> float:
 def sink(port: int) -> subprocess.Popen[bytes]:
     """smtp-sink of Debian's postfix package: takes everything, keeps nothing."""
     program = shutil.which("smtp-sink") or "/usr/sbin/smtp-sink"
-    process = subprocess.Popen([program, "-u", "nobody", f"127.0.0.1:{port}", "1000"] if os.geteuid() == 0 else
-                               [program, f"127.0.0.1:{port}", "1000"])
+    process = subprocess.Popen(
+        [program, "-u", "nobody", f"127.0.0.1:{port}", "1000"] if os.geteuid() == 0 else [program, f"127.0.0.1:{port}", "1000"]
+    )
     for _ in range(200):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -120,7 +139,7 @@ def sink(port: int) -> subprocess.Popen[bytes]:
 
 
 def _send(results: Results, number: int) -> None:
-    if not (shutil.which("smtp-sink") or os.path.exists("/usr/sbin/smtp-sink")):
+    if not (shutil.which("smtp-sink") or Path("/usr/sbin/smtp-sink").exists()):
         results.note("sending was skipped: smtp-sink is missing (Debian: postfix)")
         return
     port = int(settings.MAIL_TRANSPORT.rpartition(":")[2])
@@ -151,6 +170,7 @@ def prepared(ids: list[int]) -> list[tuple[str, str, bytes]]:
 
 def _ours(number: int) -> tuple[float, float, float]:
     """Messages a second of our senders on all that is queued, their CPU seconds, and the memory of the larger one."""
+
     def work() -> None:
         while sender.send(Lane.CAMPAIGNS):
             pass
@@ -166,6 +186,7 @@ def _ours(number: int) -> tuple[float, float, float]:
 
 def _limit(ready: list[tuple[str, str, bytes]], number: int, port: int) -> float:
     """Messages a second of two processes that only call smtplib."""
+
     def work() -> None:
         with smtplib.SMTP("127.0.0.1", port) as server:
             for n in range(number // SENDERS):

@@ -30,8 +30,11 @@ def measure(results: Results, size: Sizes) -> None:
         ready(other.getsockname())
         for server in (ours, other):
             drive(server.getsockname(), one[:40], connections=8)
-        figure, limit = in_turn(rounds, lambda: drive(ours.getsockname(), one, connections=8),
-                                lambda: drive(other.getsockname(), one, connections=8))
+        figure, limit = in_turn(
+            rounds, lambda: drive(ours.getsockname(), one, connections=8), lambda: drive(other.getsockname(), one, connections=8)
+        )
     ours.close()
     other.close()
-    results.at_least("web server: threads (a2wsgi) against Django's ASGI, 2 processes each", figure, "pages/s", limit=limit, budget=1)
+    results.at_least(
+        "web server: threads (a2wsgi) against Django's ASGI, 2 processes each", figure, "pages/s", limit=limit, budget=1
+    )

@@ -43,7 +43,7 @@ def up(command: list[str], cwd: Path, data: Path) -> float:
     environ = {name: value for name, value in os.environ.items() if name not in left_out}
     environ |= {"TWOFOLD_DATA": str(data), "TWOFOLD_PORT": str(port), "TWOFOLD_SMTP_PORT": str(smtp_port)}
     began = time.perf_counter()
-    with open(f"{data}.log", "wb") as log:
+    with data.with_suffix(".log").open("wb") as log:
         process = subprocess.Popen(command, cwd=cwd, env=environ, stdout=log, stderr=log, start_new_session=True)
         try:
             while time.perf_counter() - began < 180:

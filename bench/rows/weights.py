@@ -15,7 +15,9 @@ from bench.rows.reading import browser
 from tickets.models import LIVE, Ticket
 
 LINKED = re.compile(r'<(?:link|script|img|use)[^>]+?(?:href|src)="(/static/[^"#?]+)')
-IMPORTED = re.compile(r'(?:from|import)\s*\(?\s*["\'](\.{0,2}/[^"\']+\.js)["\']|url\(["\']?([^"\')#?]+)["\']?\)|@import\s+["\']([^"\']+)["\']')
+IMPORTED = re.compile(
+    r'(?:from|import)\s*\(?\s*["\'](\.{0,2}/[^"\']+\.js)["\']|url\(["\']?([^"\')#?]+)["\']?\)|@import\s+["\']([^"\']+)["\']'
+)
 
 
 def measure(results: Results, size: Sizes) -> None:

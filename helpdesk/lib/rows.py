@@ -18,9 +18,10 @@ def update(rows: Iterable[models.Model], names: Sequence[str]) -> int:
     if not objects:
         return 0
     model = type(objects[0])
-    key, fields = model._meta.pk, [model._meta.get_field(name) for name in names]
+    by_name: dict[str, Any] = {field.name: field for field in model._meta.concrete_fields}
+    key, fields = model._meta.pk, [by_name[name] for name in names]
     quote = connection.ops.quote_name
-    columns = [quote(field.column) for field in (key, *fields)]
+    columns = [quote(str(field.column)) for field in (key, *fields)]
     arrays = ", ".join(f"%s::{_type(field)}[]" for field in (key, *fields))
     table = quote(model._meta.db_table)
     with connection.cursor() as cursor:

@@ -13,7 +13,10 @@ ROOT = Path(__file__).resolve().parents[2]
 def chaos(seconds, sabotage=""):
     prepare = ["--prepare", f"tests.chaos.sabotage.{sabotage}", "--kill-every", "0.25"] if sabotage else []
     done = subprocess.run(
-        [sys.executable, "-m", "bench.chaos", "--json", "--seconds", str(seconds), *prepare], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-m", "bench.chaos", "--json", "--seconds", str(seconds), *prepare],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode in (0, 1) and done.stdout, done.stderr[-3000:]
     said = json.loads(done.stdout.splitlines()[-1])

@@ -85,7 +85,7 @@ def open_ticket(
                 address=address,
                 mailbox=mailbox,
                 priority=Priority(priority),
-                team=team or (mailbox.team if mailbox else None),
+                team_id=team.pk if team else mailbox.team_id if mailbox else None,
                 topic=topic or _topic(answers),
                 tags=clean_tags(tags),
                 attributes=attributes or {},
@@ -158,7 +158,8 @@ def _write(ticket: Ticket, author: Customer, words: Words, *, stranger: bool) ->
         cc=list(words.cc)[:100],
         at=words.at or now(),
     )
-    message.attachments.set(words.attachments)
+    if words.attachments:
+        message.attachments.set(words.attachments)
     return message
 
 

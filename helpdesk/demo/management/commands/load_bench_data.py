@@ -16,7 +16,7 @@ from helpdesk.customers.models import Address, Customer, Event, FieldDefinition,
 from helpdesk.demo.bulk import catch_up, copy
 from helpdesk.lib.dates import now
 from helpdesk.mail.models import Mailbox
-from tickets.models import Channel, Message, Priority, Status, Ticket
+from tickets.models import LIVE, Channel, Message, Priority, Status, Ticket
 
 AGENTS = 20
 TEAMS = 4
@@ -248,7 +248,7 @@ class Command(BaseCommand):
 
     def two_pages(self) -> None:
         """The oldest open tickets become those whose pages are compared: one of fifty messages, one of two."""
-        first = list(Ticket.objects.live().order_by("id")[:2])
+        first = list(Ticket.objects.filter(status__in=LIVE).order_by("id")[:2])
         for ticket, wanted in zip(first, (LONG, SHORT), strict=True):
             Message.objects.filter(ticket=ticket).delete()
             rows = []
