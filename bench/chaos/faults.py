@@ -21,7 +21,7 @@ TARGETS = {
     "replies": 15,
     "dispatcher": 25,
     "ticker": 8,
-    "incoming": 10,
+    "incoming": 5,
     "smtp": 8,
     "web": 20,
     "celery": 1,

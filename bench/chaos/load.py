@@ -89,7 +89,7 @@ class Load:
 
     def run(self) -> None:
         signal.signal(signal.SIGTERM, lambda *_: self.ending.set())
-        doors: list[Callable[[], None]] = [self.events, self.tickets, self.forms, self.replies, self.mails]
+        doors: list[Callable[[], None]] = [self.events, self.tickets, self.forms, self.replies, self.replies, self.mails]
         threads = [threading.Thread(target=door) for door in doors]
         for thread in threads:
             thread.start()
