@@ -5,39 +5,28 @@ import smtplib
 import threading
 from collections.abc import Callable, Iterator
 from email.message import EmailMessage
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings as configured
-from django.db import connection, connections
+from django.db import connection
 from django.urls import reverse
 
 from helpdesk.mail import listener
+from tests import chromium
 from tests.conftest import PASSWORD
-
-sync_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
 @pytest.fixture
-def browsers(live_server: Any, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[Callable[..., Any]]:
+def browsers(live_server: Any, settings: Any) -> Iterator[Callable[..., Any]]:
     """``browsers(ana)`` is her own browser, signed in by the form; ``browsers()`` a stranger's."""
-    if not Path(CHROMIUM).exists():
-        pytest.skip(f"needs {CHROMIUM}: apt-get install chromium")
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # playwright's loop runs in this thread
     settings.BASE_URL = live_server.url
     complaints: list[str] = []
-    with sync_api.sync_playwright() as running:
-        chrome = running.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium.running() as chrome:
 
         def open_browser(person: Any = None, **options: Any) -> Any:
-            page = chrome.new_context(base_url=live_server.url, viewport={"width": 1440, "height": 900}, **options).new_page()
-            page.set_default_timeout(10_000)
-            page.route("**/live/**", lambda route: route.fulfill(status=204))  # streams need the ASGI server
-            page.on("pageerror", lambda error: complaints.append(str(error)))
-            page.on("console", lambda m: complaints.append(f"{m.text} {m.location['url']}") if m.type == "error" else None)
+            context = chrome.new_context(base_url=live_server.url, viewport={"width": 1440, "height": 900}, **options)
+            page = chromium.page_in(context, complaints, patience=10_000)
             if person:
                 page.goto(reverse(configured.LOGIN_URL))
                 page.get_by_label("Email").fill(person.email)
@@ -47,8 +36,6 @@ def browsers(live_server: Any, monkeypatch: pytest.MonkeyPatch, settings: Any) -
             return page
 
         yield open_browser
-        connections.close_all()  # playwright's loop made its own for this thread, which nobody else would find
-        chrome.close()
     assert complaints == []
 
 

@@ -9,6 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from helpdesk.lib.html import from_markdown, from_text, sanitize, to_text
+from tests import chromium
 from tests.lib.hostile import MARKDOWN, PAYLOADS
 
 # Written out again here, so that a slip in the allow-list is a failing test.
@@ -85,13 +86,8 @@ def test_hostile_markdown_is_harmless():
 
 def test_nothing_runs_and_nothing_is_fetched_in_a_browser():
     """The verdict of a real parser: a browser shows all of it, opens no dialog and asks no server."""
-    playwright = pytest.importorskip("playwright.sync_api")
     shown = "".join(f"<section>{make(payload)}</section>" for payload in PAYLOADS for make in (sanitize, from_markdown))
-    with playwright.sync_playwright() as started:
-        try:
-            browser = started.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
-        except playwright.Error as error:
-            pytest.skip(f"no Chromium here: {error.message.splitlines()[0]}")
+    with chromium.running() as browser:
         page = browser.new_page()
         asked: list[str] = []
         page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
@@ -108,7 +104,6 @@ def test_nothing_runs_and_nothing_is_fetched_in_a_browser():
         )
         page.wait_for_timeout(300)
         assert "1" in asked
-        browser.close()
 
 
 # Every kind of tag and of broken end, in any order: where parsers differ, sanitisers leak.

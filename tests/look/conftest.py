@@ -1,23 +1,17 @@
 """A real Chromium before a real server with collected, hashed, compressed files: what a browser gets is what is tested."""
 
-import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings as configured
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import call_command
-from django.db import connection, connections
-from django.test import Client, override_settings
+from django.db import connection
+from django.test import override_settings
 from django.test.testcases import LiveServerThread
 
 from helpdesk.accounts.models import Role, User
-
-playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # playwright's loop runs in this thread, and the tests ask the database
+from tests import chromium
 
 
 @pytest.fixture(scope="package")
@@ -54,29 +48,24 @@ def site_session(site: str, django_db_blocker: object) -> Iterator[str]:
     """Ana's session, committed, for the server has its own connection; gone with the package."""
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
         ana = User.objects.create_user("ana@look.example", "correct horse battery", name="Ana Kowalczyk", role=Role.AGENT)
-        client = Client()
-        client.force_login(ana, backend="allauth.account.auth_backends.AuthenticationBackend")
-    yield client.cookies[configured.SESSION_COOKIE_NAME].value
+        session = chromium.session_of(ana)
+    yield session
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
-        client.session.flush()
+        SessionStore(session).flush()
         ana.delete()
 
 
 @pytest.fixture(scope="package")
 def chrome() -> Iterator[object]:
-    if not Path(CHROMIUM).exists():
-        pytest.skip(f"needs {CHROMIUM}: apt-get install chromium")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium.running() as browser:
         yield browser
-        connections.close_all()  # playwright's loop made its own for this thread, which nobody else would find
-        browser.close()
 
 
 @pytest.fixture
 def tab(chrome: object, site: str, site_session: str, request: pytest.FixtureRequest) -> Iterator[Callable[..., object]]:
     """`tab(width=…, theme=…, script=…)`: a tab in which Ana is signed in; whatever the page complains of fails the test."""
-    contexts, complaints = [], []
+    contexts: list[Any] = []
+    complaints: list[str] = []
 
     def open_tab(width: int = 1440, height: int = 900, theme: str = "light", script: bool = True, stranger: bool = False) -> Any:
         context = chrome.new_context(  # type: ignore[attr-defined]
@@ -84,14 +73,8 @@ def tab(chrome: object, site: str, site_session: str, request: pytest.FixtureReq
         )
         contexts.append(context)
         if not stranger:
-            context.add_cookies([{"name": configured.SESSION_COOKIE_NAME, "value": site_session, "url": site}])
-        page = context.new_page()
-        page.set_default_timeout(5000)
-        # there is no /live/ here: each test that wants one answers it itself
-        page.route("**/live/**", lambda route: route.fulfill(status=204))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda m: complaints.append(f"{m.text} {m.location['url']}") if m.type == "error" else None)
-        return page
+            chromium.sign_in(context, site_session, site)
+        return chromium.page_in(context, complaints, patience=5000)
 
     yield open_tab
     for context in contexts:

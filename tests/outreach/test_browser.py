@@ -2,28 +2,23 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings as configured
-from django.test import Client
 
 from helpdesk.customers import consent, identity
-from helpdesk.customers.models import Address, Customer, FieldDefinition, Subscription
+from helpdesk.customers.models import Address, Customer, FieldDefinition, Segment, Subscription
 from helpdesk.customers.timeline import Fact, record_all
 from helpdesk.lib.dates import now
 from helpdesk.mail.models import Mailbox, Outgoing
 from outreach import campaigns, unsubscribe
 from outreach.messages import unsubscribe_url
 from outreach.models import Campaign
+from tests import chromium
 
-sync_api = pytest.importorskip("playwright.sync_api")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 SHOTS = os.environ.get("OUTREACH_SHOTS", "")  # a folder: every page is photographed into it
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="needs chromium")]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 BODY = """Hello {{ customer.first_name | default: "there" }},
 
@@ -38,20 +33,11 @@ As a Pro customer you can have it brought in the evening.
 
 
 @pytest.fixture
-def page(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # playwright's loop runs in this thread
+def page(live_server: Any) -> Iterator[Any]:
     complaints: list[str] = []
-    with sync_api.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        context = browser.new_context(base_url=live_server.url)
-        made = context.new_page()
-        made.set_default_timeout(8000)
-        made.route("**/live/**", lambda route: route.fulfill(status=204))
-        made.on("pageerror", lambda error: complaints.append(str(error)))
-        made.on("console", lambda m: complaints.append(m.text) if m.type == "error" and "422" not in m.text else None)
-        yield made
-        browser.close()
-    assert complaints == []
+    with chromium.running() as browser:
+        yield chromium.page_in(browser.new_context(base_url=live_server.url), complaints)
+    assert [each for each in complaints if "422" not in each] == []
 
 
 @pytest.fixture
@@ -90,14 +76,6 @@ def world(mia: Any, support: Mailbox, tips: Subscription, drain: Any) -> dict[st
     return {"campaign": made, "people": people}
 
 
-def signed_in(page: Any, user: Any, url: str) -> None:
-    client = Client()
-    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
-    page.context.add_cookies(
-        [{"name": configured.SESSION_COOKIE_NAME, "url": url, "value": client.cookies[configured.SESSION_COOKIE_NAME].value}]
-    )
-
-
 def looked_at(page: Any, name: str) -> None:
     """No axe finding in light or dark, no page wider than its window."""
     for theme in ("light", "dark"):
@@ -112,9 +90,11 @@ def looked_at(page: Any, name: str) -> None:
 
 
 def test_every_page_is_sound_in_both_themes_and_three_widths(page, live_server, mia, world):
-    signed_in(page, mia, live_server.url)
+    chromium.sign_in(page.context, chromium.session_of(mia), live_server.url)
     campaign = world["campaign"]
+    pros = Segment.objects.create(name="Pros", conditions=campaign.live.conditions)
     paths = {
+        "segment": f"/segments/{pros.pk}/?q=people",
         "list": "/outreach/",
         "guards": "/outreach/guards/",
         "new": "/outreach/campaigns/new/",
@@ -146,9 +126,35 @@ def test_the_public_pages_are_sound(page, live_server, settings, world):
     assert [getting for subscription, getting in unsubscribe.choices(message)] == [False]
 
 
+def test_a_segment_is_written_and_a_campaign_starts_from_it(page, live_server, mia, ben, cleo):
+    chromium.sign_in(page.context, chromium.session_of(mia), live_server.url)
+    page.goto("/segments/new/")
+    page.get_by_label("Name").fill("Bens")
+    page.locator("#c0-field").select_option(label="name")
+    page.wait_for_selector("#c0-value")
+    assert page.locator("#conditions .error").count() == 0
+    page.locator("#c0-value").fill("Ben Carter")
+    page.get_by_role("button", name="Add and count").click()
+    page.wait_for_selector("text=1 customer fits")
+    page.locator("#c1-field").select_option(label="event")
+    page.wait_for_selector("#c1-count")
+    page.get_by_role("button", name="Remove condition 2").click()
+    page.wait_for_selector("#c1-count", state="detached")
+    page.get_by_role("button", name="Add this segment").click()
+    page.wait_for_url("**/segments/*/")
+    assert Segment.objects.get().conditions == {"all": [{"field": "name", "op": "is", "value": "Ben Carter"}]}
+    page.goto("/outreach/campaigns/new/")
+    page.get_by_label("Name").fill("To the Bens")
+    page.get_by_label("Start from a segment").select_option("Bens")
+    page.get_by_role("button", name="Copy its conditions").click()
+    page.wait_for_selector("text=1 customer fits")
+    assert page.locator("#c0-value").input_value() == "Ben Carter"
+    assert page.get_by_label("Name").input_value() == "To the Bens"
+
+
 def test_a_manager_writes_and_starts_a_campaign_in_the_browser(page, live_server, mia, support, tips, ben):
     FieldDefinition.objects.create(subject="customer", key="plan", label="Plan", type="text")
-    signed_in(page, mia, live_server.url)
+    chromium.sign_in(page.context, chromium.session_of(mia), live_server.url)
     page.goto("/outreach/")
     if SHOTS:
         page.screenshot(path=f"{SHOTS}/empty-1440-light.png")
