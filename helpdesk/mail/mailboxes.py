@@ -65,7 +65,7 @@ class MailboxForm(SetupForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.pk:
-            self.initial |= {"is_default": self.instance.is_default, "imap_port": self.instance.imap_port}
+            self.initial.update(is_default=self.instance.is_default, imap_port=self.instance.imap_port)
 
     def _facts(self) -> dict[str, Any]:
         """The password itself is never told, only that there is a new one."""
