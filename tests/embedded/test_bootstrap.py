@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.embedded.running import ROOT, outside
+from tests.embedded.running import ROOT, open_the_way, outside
 
 AS_IF = "import runpy, sys; {pretend}; sys.argv = ['bootstrap.py', 'run']; runpy.run_path('bootstrap.py', run_name='__main__')"
 
@@ -51,8 +51,7 @@ def test_python_without_ensurepip_names_the_package(clone: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() == 0 and not Path("/usr/bin/python3").exists(), reason="no Python for everybody")
 def test_a_clone_of_somebody_else_says_so(clone: Path) -> None:
-    for place in (clone, *clone.parents[:2]):
-        place.chmod(0o755)
+    open_the_way(clone)
     stranger, python = ({}, sys.executable)
     if os.geteuid() == 0:
         stranger, python = {"user": 65534, "group": 65534, "extra_groups": []}, "/usr/bin/python3"
