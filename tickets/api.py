@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from helpdesk.accounts.models import ApiToken
+from helpdesk.accounts.paging import BEFORE, KEY, LIMIT, known, page, whole
 from helpdesk.accounts.tokens import idempotent, needs
 from helpdesk.customers import identity
 from helpdesk.customers.models import Address, Customer
@@ -30,12 +31,7 @@ from tickets.serializers import (
     TicketPage,
 )
 
-PAGE = 50
-MOST = 200
 NEEDS = needs(read="tickets:read", write="tickets:write")
-KEY = OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER, description="The same key gets the first answer again.")
-LIMIT = OpenApiParameter("limit", int, description="At most 200; 50 if left out.")
-BEFORE = OpenApiParameter("before", int, description="Only those with a smaller number; see `next`.")
 
 
 class TokenRequest(Request):
@@ -65,19 +61,17 @@ class Tickets(APIView):
     )
     def get(self, request: TokenRequest) -> Response:
         """Tickets within the token's reach, newest number first."""
-        _known(request, {"status", "requester", "q", "limit", "before"})
-        limit, before = _whole(request, "limit", PAGE, MOST), _whole(request, "before", 2**63 - 1, 2**63 - 1)
+        known(request, {"status", "requester", "q"})
         text = request.query_params.get("q")
-        rows = (search.search(request.auth, text) if text else tickets_for(request.auth)).filter(number__lt=before)
+        rows = search.search(request.auth, text) if text else tickets_for(request.auth)
         if status := request.query_params.get("status"):
             if status not in Status.values:
                 raise exceptions.ValidationError({"status": ["There is no such status."]})
             rows = rows.filter(status=status)
         if "requester" in request.query_params:
-            rows = rows.filter(requester=_whole(request, "requester", 0, 2**63 - 1))
-        page = list(_dressed(rows).order_by("-number")[: limit + 1])
-        following = _next(request, page[limit - 1].number) if len(page) > limit else None
-        return Response({"results": TicketOut(page[:limit], many=True).data, "next": following})
+            rows = rows.filter(requester=whole(request, "requester", 0))
+        found, following = page(request, _dressed(rows), by="number")
+        return Response({"results": TicketOut(found, many=True).data, "next": following})
 
     @extend_schema(operation_id="tickets_open", request=TicketIn, responses={201: TicketOut}, parameters=[KEY])
     @idempotent
@@ -136,12 +130,10 @@ class Messages(APIView):
     @extend_schema(operation_id="ticket_messages_list", responses=MessagePage, parameters=[LIMIT, BEFORE])
     def get(self, request: TokenRequest, number: int) -> Response:
         """What was said, newest first, notes included."""
-        _known(request, {"limit", "before"})
-        limit, before = _whole(request, "limit", PAGE, MOST), _whole(request, "before", 2**63 - 1, 2**63 - 1)
-        rows = ticket_for(request.auth, number).messages.filter(pk__lt=before).order_by("-pk")
-        page = list(rows.select_related("user", "customer").prefetch_related("attachments__blob")[: limit + 1])
-        following = _next(request, page[limit - 1].pk) if len(page) > limit else None
-        return Response({"results": MessageOut(page[:limit], many=True).data, "next": following})
+        known(request, ())
+        rows = ticket_for(request.auth, number).messages.select_related("user", "customer").prefetch_related("attachments__blob")
+        found, following = page(request, rows)
+        return Response({"results": MessageOut(found, many=True).data, "next": following})
 
     @extend_schema(
         operation_id="ticket_messages_write", request=MessageIn, responses={201: MessageOut, 409: ConflictOut}, parameters=[KEY]
@@ -186,22 +178,3 @@ def _requester(said: dict[str, Any], token: ApiToken) -> tuple[Customer, Address
     if found is None:
         raise exceptions.ValidationError({"requester": {field: ["There is no such customer."]}})
     return found, Address.objects.filter(customer=found, channel="email").order_by("-is_primary", "id").first()
-
-
-def _known(request: TokenRequest, names: set[str]) -> None:
-    """A misspelt parameter is an error, never silence; and no name from outside reaches the ORM."""
-    if unknown := set(request.query_params) - names:
-        raise exceptions.ValidationError({name[:60]: ["There is no such parameter."] for name in sorted(unknown)[:20]})
-
-
-def _whole(request: TokenRequest, name: str, default: int, highest: int) -> int:
-    text = request.query_params.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and len(text) < 20 and 1 <= int(text) <= highest):
-        raise exceptions.ValidationError({name: [f"A whole number from 1 to {highest}."]})
-    return int(text)
-
-
-def _next(request: TokenRequest, before: int) -> str:
-    query = request.query_params.copy()
-    query["before"] = str(before)
-    return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from helpdesk.accounts.paging import BEFORE, KEY, LIMIT, MOST, known, page
 from helpdesk.accounts.tokens import idempotent, needs
 from helpdesk.customers import consent, identity
 from helpdesk.customers.addresses import BadAddress, canonical
@@ -31,10 +32,7 @@ from helpdesk.customers.serializers import (
     UpsertedOut,
 )
 
-PAGE = 50
-MOST = 200
 UPSERTED = {200: UpsertedOut, 201: UpsertedOut}
-KEY = OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER, description="The same key gets the first answer again.")
 
 
 class Conflict(exceptions.APIException):
@@ -46,14 +44,6 @@ def customers() -> QuerySet[Customer]:
     return Customer.objects.select_related("company").prefetch_related("addresses")
 
 
-def number(request: Request, name: str, default: int, highest: int) -> int:
-    """A whole number from the query; anything else is a 400."""
-    text = request.query_params.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and len(text) < 20 and 1 <= int(text) <= highest):
-        raise exceptions.ValidationError({name: [f"A whole number from 1 to {highest}."]})
-    return int(text)
-
-
 class Customers(APIView):
     permission_classes = [needs(read="customers:read", write="customers:write")]
 
@@ -63,16 +53,14 @@ class Customers(APIView):
         parameters=[
             OpenApiParameter("external_id", str),
             OpenApiParameter("email", str),
-            OpenApiParameter("limit", int),
-            OpenApiParameter("before", int, description="Only customers with a smaller id; see `next`."),
+            LIMIT,
+            BEFORE,
         ],
     )
     def get(self, request: Request) -> Response:
         """Customers, newest first; or the one of an external id or email."""
-        if unknown := set(request.query_params) - {"external_id", "email", "limit", "before"}:
-            raise exceptions.ValidationError({name[:60]: ["There is no such parameter."] for name in sorted(unknown)[:20]})
-        limit, before = number(request, "limit", PAGE, MOST), number(request, "before", 2**63 - 1, 2**63 - 1)
-        rows = customers().filter(pk__lt=before).order_by("-pk")
+        known(request, {"external_id", "email"})
+        rows = customers()
         if (external_id := request.query_params.get("external_id")) is not None:
             rows = rows.filter(external_id=external_id) if "\0" not in external_id else rows.none()
         if (email := request.query_params.get("email")) is not None:
@@ -80,13 +68,8 @@ class Customers(APIView):
                 rows = rows.filter(addresses__channel="email", addresses__canonical=canonical(email))
             except BadAddress as error:
                 raise exceptions.ValidationError({"email": [str(error)]}) from error
-        page = list(rows[: limit + 1])
-        following = None
-        if len(page) > limit:
-            query = request.query_params.copy()
-            query["before"] = str(page[limit - 1].pk)
-            following = request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
-        return Response({"results": CustomerOut(page[:limit], many=True).data, "next": following})
+        found, following = page(request, rows)
+        return Response({"results": CustomerOut(found, many=True).data, "next": following})
 
     @extend_schema(operation_id="customers_upsert", request=CustomerIn, responses=UPSERTED, parameters=[KEY])
     @idempotent
