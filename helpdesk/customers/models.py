@@ -37,7 +37,7 @@ class Customer(models.Model):
         indexes = [
             GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="customer_name_words"),
             models.Index(fields=["-id"], name="customer_newest"),
-            models.Index(fields=["stage", "id"], name="customer_stage"),
+            models.Index(Upper("stage"), "id", name="customer_stage"),  # as conditions compare text: without case
         ]
 
     def __str__(self) -> str:
