@@ -4,13 +4,14 @@ import os
 
 from celery import Celery
 from celery.signals import beat_init, setup_logging
+from django.conf import settings
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "helpdesk.settings")
 
 app = Celery("helpdesk")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.conf.task_queues = [Queue(name) for name in ("replies", "campaigns", "ingest", "maintenance")]
+app.conf.task_queues = [Queue(name) for name in settings.WORK_QUEUES]
 app.autodiscover_tasks()
 
 
@@ -22,4 +23,5 @@ def keep_our_logging(**_: object) -> None:
 @beat_init.connect
 def first_heartbeat(**_: object) -> None:
     """At once, so that /healthz is green when the first worker is there, and not five seconds later."""
-    app.send_task("helpdesk.live.tasks.heartbeat")
+    for queue in settings.WORK_QUEUES:
+        app.send_task("helpdesk.live.tasks.heartbeat", kwargs={"queue": queue}, queue=queue)

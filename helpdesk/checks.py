@@ -1,10 +1,14 @@
 """The tables of dotted strings in settings are imported at start-up, so that a misspelt name stops the start."""
 
 from collections.abc import Iterator
+from importlib import import_module
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
+
+from helpdesk.mail import transports
 
 
 def dotted_names() -> Iterator[tuple[str, str]]:
@@ -14,7 +18,8 @@ def dotted_names() -> Iterator[tuple[str, str]]:
     for kind, half in settings.OUTBOX.items():
         yield from ((f"OUTBOX[{kind!r}]", half[part]) for part in ("guard", "render"))
     yield "MAIL_HANDLER", settings.MAIL_HANDLER
-    yield from (("PANELS", name) for name in settings.PANELS)
+    for table in ("CONDITION_FIELDS", "PANELS", "PALETTE", "PERSONAL_DATA"):
+        yield from ((table, name) for name in getattr(settings, table))
     yield from (("RAIL", name) for name in settings.RAIL["places"])
     yield "RAIL", str(settings.RAIL["views"])
     yield from ((f"LIVE_CHANNELS[{name!r}]", dotted) for name, dotted in settings.LIVE_CHANNELS.items())
@@ -23,12 +28,24 @@ def dotted_names() -> Iterator[tuple[str, str]]:
 
 
 @register()
+def mail_can_leave(**_: object) -> list[CheckMessage]:
+    """helpdesk.E002: MAIL_TRANSPORT names no transport."""
+    try:
+        transports.check(settings.MAIL_TRANSPORT)
+    except ImproperlyConfigured as error:
+        return [Error(str(error), id="helpdesk.E002")]
+    return []
+
+
+@register()
 def every_name_leads_somewhere(**_: object) -> list[CheckMessage]:
     """helpdesk.E001: a name in a settings table cannot be imported, or is no function."""
     found: list[CheckMessage] = []
     for table, name in dotted_names():
         try:
-            if not callable(import_string(name)):
+            if table == "CONDITION_FIELDS":  # modules, imported for what they register
+                import_module(name)
+            elif not callable(import_string(name)):
                 found.append(Error(f"{table}: {name} is not callable", id="helpdesk.E001"))
         except ImportError as error:
             found.append(Error(f"{table}: {name} cannot be imported: {error}", id="helpdesk.E001"))

@@ -238,7 +238,9 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_TASK_DEFAULT_QUEUE = "maintenance"
+WORK_QUEUES = ("replies", "campaigns", "ingest", "maintenance")
 CELERY_TASK_ROUTES = {
+    "outreach.tasks.advance": {"queue": "campaigns"},
     "helpdesk.mail.tasks.send_replies": {"queue": "replies"},
     "helpdesk.mail.tasks.send_campaigns": {"queue": "campaigns"},
     "helpdesk.mail.tasks.process_incoming": {"queue": "ingest"},
@@ -255,7 +257,15 @@ CELERY_BEAT_SCHEDULE = {
     "incoming": {"task": "helpdesk.mail.tasks.process_incoming", "schedule": 5, "options": {"expires": 5}},
     "mailboxes": {"task": "helpdesk.mail.tasks.fetch_mailboxes", "schedule": 20, "options": {"expires": 20}},
     "enrolments": {"task": "outreach.tasks.advance", "schedule": 5, "options": {"expires": 5}},
-    "heartbeat": {"task": "helpdesk.live.tasks.heartbeat", "schedule": 5, "options": {"expires": 5}},
+    **{
+        f"heartbeat-{queue}": {
+            "task": "helpdesk.live.tasks.heartbeat",
+            "schedule": 5,
+            "kwargs": {"queue": queue},
+            "options": {"expires": 5, "queue": queue},
+        }
+        for queue in WORK_QUEUES
+    },
     "close-solved": {"task": "tickets.tasks.close_solved", "schedule": 600, "options": {"expires": 300}},
     "tidy": {"task": "helpdesk.customers.tasks.tidy", "schedule": 3600, "options": {"expires": 600}},
 }
@@ -332,6 +342,22 @@ RAIL = {
     ],
     "views": "tickets.rail.views",
 }
+
+# what the palette finds beside the page's own places and actions: function(request, text, most) → entries
+PALETTE = [
+    "tickets.palette.found",
+    "helpdesk.customers.palette.found",
+    "outreach.palette.found",
+    "helpdesk.knowledge.palette.found",
+]
+
+# all that is kept about a customer, for export and erasure: function(customer id) → {table: rows}, nothing unbounded in memory
+PERSONAL_DATA = [
+    "helpdesk.customers.personal.data",
+    "helpdesk.mail.personal.data",
+    "tickets.personal.data",
+    "outreach.personal.data",
+]
 
 # what a browser may follow: prefix of a stream's name → function(user, id) → bool
 LIVE_CHANNELS = {"inbox": "tickets.access.may_follow_inbox", "ticket": "tickets.access.may_follow_ticket"}

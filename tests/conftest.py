@@ -67,6 +67,13 @@ class Sink(list[Letter]):
     def __init__(self) -> None:
         super().__init__()
         self.answer: Callable[[str], str] = lambda _recipient: "250 OK"
+        self.refused: set[str] = set()
+
+    async def handle_RCPT(self, server: object, session: object, envelope: object, address: str, options: object) -> str:
+        if address in self.refused:
+            return "550 5.1.1 Nobody of this name"
+        envelope.rcpt_tos.append(address)  # type: ignore[attr-defined]
+        return "250 OK"
 
     async def handle_DATA(self, server: object, session: object, envelope: object) -> str:
         reply = self.answer(envelope.rcpt_tos[0])  # type: ignore[attr-defined]
@@ -94,6 +101,7 @@ def sink(smtp_server: tuple[Sink, int], settings: object) -> Sink:
     letters, port = smtp_server
     letters.clear()
     letters.answer = lambda _recipient: "250 OK"
+    letters.refused.clear()
     settings.MAIL_TRANSPORT = f"smtp://127.0.0.1:{port}"  # type: ignore[attr-defined]
     return letters
 

@@ -230,6 +230,6 @@ class EventDelivery(models.Model):
         constraints = [models.UniqueConstraint(fields=["event_id", "subscriber"], name="delivery_once")]
         indexes = [
             models.Index(fields=["subscriber", "next_at", "id"], name="delivery_due", condition=Q(next_at__isnull=False)),
-            models.Index(fields=["id"], name="delivery_stuck", condition=Q(next_at__isnull=True)),
+            models.Index(fields=["-attempts", "id"], name="delivery_failing", condition=Q(attempts__gt=0)),
             models.Index(fields=["created_at"], name="delivery_oldest"),
         ]

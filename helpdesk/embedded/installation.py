@@ -15,7 +15,7 @@ from helpdesk.embedded.process import Program
 
 ROOT = Path(__file__).resolve().parents[2]
 # queues of a worker → tasks at a time; a process costs 75 MB, and maintenance is too little work for its own
-WORKERS = {"replies,maintenance": 3, "campaigns": 2, "ingest": 2}
+WORKERS = {"replies": 2, "campaigns,maintenance": 3, "ingest": 2}
 # `prepare` has run the checks; without them a worker does without the pages and their 35 MB. No banner, and no warning
 # to root: what must not be root here, PostgreSQL and Valkey, is not
 CELERY = ("-W", "ignore:You're running the worker", "-m", "celery", "--quiet", "--skip-checks", "-A", "helpdesk.celery")

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from helpdesk.accounts.access import MANAGERS
 from helpdesk.accounts.models import Reach, User
 from helpdesk.live.streams import permitted
+from helpdesk.mail import outbox
 from helpdesk.mail.models import WAITING, Outgoing, State
 
 SIGN_IN = "account.mail"
@@ -59,5 +60,6 @@ def unsettled() -> QuerySet[Outgoing]:
 
 
 def stuck() -> QuerySet[Outgoing]:
-    """Messages that a mail server put off, longest first."""
-    return Outgoing.objects.filter(state=State.RETRY_WAIT).select_related("customer").order_by("next_at", "id")
+    """Messages that a mail server put off, or that we could not prepare: each is tried again by itself."""
+    put_off = Q(state=State.RETRY_WAIT) | Q(state=State.HELD, hold_for=outbox.TROUBLE)
+    return Outgoing.objects.filter(put_off).select_related("customer").order_by("id")

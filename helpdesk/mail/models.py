@@ -190,6 +190,7 @@ class Outgoing(models.Model):
             models.Index(fields=["lane", "due_at", "id"], name="outgoing_queued", condition=Q(state="queued")),
             models.Index(fields=["next_at", "id"], name="outgoing_retry", condition=Q(state="retry_wait")),
             models.Index(fields=["hold_until"], name="outgoing_held", condition=Q(state="held")),
+            models.Index(fields=["hold_limit"], name="outgoing_held_limit", condition=Q(state="held")),
             models.Index(fields=["hold_for"], name="outgoing_held_for", condition=Q(state="held")),
             models.Index(fields=["lease_until"], name="outgoing_leased", condition=Q(state__in=("claimed", "sending"))),
             models.Index(fields=["-id"], name="outgoing_unknown", condition=Q(state="unknown")),

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Count, QuerySet
+from django.utils.translation import gettext as _
 
 from helpdesk.accounts.models import User, audit
 from helpdesk.customers import dispatch
@@ -47,6 +48,13 @@ def sums() -> list[Sum]:
 def quarantined() -> QuerySet[IncomingMail]:
     """Mail that could not be read or placed, newest first, without its bytes."""
     return IncomingMail.objects.filter(state=State.QUARANTINED).defer("raw").select_related("mailbox").order_by("-id")
+
+
+def running() -> list[tuple[str, Any]]:
+    """What an admin could stop now, and the words of its button."""
+    off = set(MailSwitch.objects.values_list("name", flat=True))
+    words = {"campaigns": _("Stop campaign mail"), "replies": _("Stop replies"), "all": _("Stop everything")}
+    return [] if "all" in off else [(name, text) for name, text in words.items() if name not in off]
 
 
 def switches() -> list[MailSwitch]:

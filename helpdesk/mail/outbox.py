@@ -4,16 +4,19 @@ Every transition is an UPDATE that names the state it leaves, so two who try the
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import TypeVar
 
+import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import DateTimeField as When
-from django.db.models import F, Func, Q, QuerySet
+from django.db.models import Func, QuerySet
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
+from helpdesk.accounts.models import User, audit
 from helpdesk.customers.models import Customer
 from helpdesk.customers.timeline import Fact, record_all
 from helpdesk.lib.dates import now
@@ -22,8 +25,11 @@ from helpdesk.live import bell
 from helpdesk.mail.models import GONE, WAITING, Class, Lane, Mailbox, MailSwitch, Outgoing, State
 from helpdesk.mail.verdicts import GO, Go, Hold, Never, Verdict
 
+log = structlog.get_logger(__name__)
 BATCH = 500
 LONGEST_HOLD = timedelta(days=14)
+TROUBLE = "trouble"  # what such a message is held for; the operator's page lists it
+TROUBLE_WAIT = timedelta(minutes=5)
 PLANNING = 0x74776F66  # the advisory lock of the one who plans a lane
 SEND_TASK = {Lane.REPLIES: "helpdesk.mail.tasks.send_replies", Lane.CAMPAIGNS: "helpdesk.mail.tasks.send_campaigns"}
 
@@ -82,7 +88,7 @@ def plan_due(lane: str) -> int:
 def _wake(lane: str, moment: datetime) -> int:
     """Holds that are over, retries whose time has come, leases that ran out. Nothing was handed over by a mere claim."""
     held = Outgoing.objects.filter(state=State.HELD, lane=lane)
-    too_long = list(held.filter(hold_limit__lte=moment)[:BATCH])
+    too_long = list(held.filter(hold_limit__lte=moment).select_for_update(skip_locked=True)[:BATCH])
     for row in too_long:
         row.state, row.reason, row.finished_at = State.WITHHELD, _("Held too long: %s") % row.reason, moment
     save_verdicts(too_long, moment)
@@ -128,8 +134,40 @@ def verdicts(rows: list[Outgoing], at: datetime) -> dict[int, Verdict]:
         else:
             by_kind[row.kind].append(row)
     for kind, same in by_kind.items():
-        answers |= import_string(settings.OUTBOX[kind]["guard"])(same, at)
+        guard = import_string(settings.OUTBOX[kind]["guard"])
+        said, failed = piecewise(lambda portion, guard=guard: guard(portion, at), same)  # type: ignore[misc]
+        answers |= said | {pk: trouble(error, at) for pk, error in failed.items()}
     return {row.pk: answers.get(row.pk, GO) for row in rows}
+
+
+Answer = TypeVar("Answer")
+
+
+def piecewise(
+    work: Callable[[list[Outgoing]], dict[int, Answer]], rows: list[Outgoing]
+) -> tuple[dict[int, Answer], dict[int, Exception]]:
+    """What a half says of these rows; where it fails, halves are asked until the poisoned row stands alone.
+
+    Returns the answers, and the errors of the rows that have none. A database that is away is nobody's fault: raised.
+    """
+    try:
+        with transaction.atomic():
+            return work(rows), {}
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        if len(rows) == 1:
+            log.exception("outgoing_failed", outgoing=rows[0].pk, kind=rows[0].kind)
+            return {}, {rows[0].pk: error}
+    half = len(rows) // 2
+    first, second = piecewise(work, rows[:half]), piecewise(work, rows[half:])
+    return first[0] | second[0], first[1] | second[1]
+
+
+def trouble(error: Exception, at: datetime) -> Hold:
+    """Something of ours broke: the message waits where the operator sees it, and is tried again."""
+    what = f"{type(error).__name__}: {error}".replace("\0", "")
+    return Hold(_("It could not be prepared and is tried again: %s") % what, until=at + TROUBLE_WAIT, event=TROUBLE)
 
 
 def apply(row: Outgoing, verdict: Verdict, at: datetime, *, go: str) -> None:
@@ -274,14 +312,23 @@ def leave_unknown(outgoing: Outgoing, *, by: object, arrived: bool) -> int:
     )
 
 
-def switch_off(name: str, *, reason: str, by: object) -> None:
-    """Stop all sending, or one lane; takes effect at the next stamp."""
-    MailSwitch.objects.get_or_create(name=name, defaults={"reason": reason, "by": getattr(by, "ref", str(by))})
+@transaction.atomic
+def switch_off(name: str, *, reason: str, by: User) -> bool:
+    """Stop all sending ("all"), or one lane, from the next stamp on; True if it was on."""
+    made = MailSwitch.objects.get_or_create(name=name, defaults={"reason": reason, "by": by.ref})[1]
+    if made:
+        audit("mail.switched_off", actor=by.ref, subject=f"switch:{name}", after={"reason": reason})
+    return made
 
 
-def switch_on(name: str) -> None:
-    MailSwitch.objects.filter(name=name).delete()
-    release_for([f"switch:{name}"])
+@transaction.atomic
+def switch_on(name: str, *, by: User) -> bool:
+    """Let mail go again; the guards are asked anew about all that waited. True if it was off."""
+    gone = MailSwitch.objects.filter(name=name).delete()[0]
+    if gone:
+        audit("mail.switched_on", actor=by.ref, subject=f"switch:{name}")
+        release_for([f"switch:{name}"])
+    return bool(gone)
 
 
 def _ring_all() -> None:
@@ -325,7 +372,8 @@ def answered(outgoing: int) -> int:
 
 
 def oldest_unsent() -> float | None:
-    """Seconds that the oldest message which could go has waited, or None."""
-    ready = Q(state=State.PENDING, due_at__lte=now()) | Q(state=State.QUEUED) | Q(state=State.CLAIMED)
-    row = Outgoing.objects.filter(ready).order_by(F("due_at")).values_list("due_at", flat=True).first()
-    return (now() - row).total_seconds() if row else None
+    """Seconds that the oldest message which could go has waited, or None: one look into an index a lane and state."""
+    ready = Outgoing.objects.filter(due_at__lte=now()).order_by("due_at", "id").values_list("due_at", flat=True)
+    first = [ready.filter(lane=lane, state=state).first() for lane in Lane for state in (State.PENDING, State.QUEUED)]
+    waits = [at for at in first if at]
+    return (now() - min(waits)).total_seconds() if waits else None

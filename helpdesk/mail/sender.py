@@ -91,21 +91,24 @@ def stamp(ids: list[int], owner: str) -> list[Ready]:
     answers = outbox.verdicts(rows, at)
     ready: list[Ready] = []
     stopped: list[Outgoing] = []
-    going = [row for row in rows if isinstance(answers[row.pk], Go)]
-    texts = written(going)
+    texts, failed = written([row for row in rows if isinstance(answers[row.pk], Go)])
     for row in rows:
         verdict, text = answers[row.pk], texts.get(row.pk)
-        if isinstance(text, Missing):
+        if row.pk in failed:
+            verdict = outbox.trouble(failed[row.pk], at)
+        elif isinstance(text, Missing):
             verdict = Never(text.reason)
-        if isinstance(verdict, Go) and isinstance(text, Content):
+        elif isinstance(verdict, Go) and isinstance(text, Content):
             row.attempts += 1
             row.rfc_id = mime.message_id(row)
             try:
                 ready.append((row, text, mime.build(row, text)))
                 continue
-            except (ValueError, OSError) as error:
+            except mime.HeaderInjection as error:
+                verdict = Never(_("The message could not be built: a line break in %s") % error)
+            except Exception as error:  # a file that cannot be read now, a broken DKIM key: not the message's fault
                 log.exception("message_not_built", outgoing=row.pk)
-                verdict = Never(_("The message could not be built: %s") % error)
+                verdict = outbox.trouble(error, at)
         outbox.apply(row, verdict, at, go=State.QUEUED)
         stopped.append(row)
     outbox.save_verdicts(stopped, at)
@@ -113,13 +116,14 @@ def stamp(ids: list[int], owner: str) -> list[Ready]:
     return ready
 
 
-def written(rows: list[Outgoing]) -> dict[int, Content | Missing]:
-    """Each kind's half writes its messages; one call a kind."""
+def written(rows: list[Outgoing]) -> tuple[dict[int, Content | Missing], dict[int, Exception]]:
+    """Each kind's half writes its messages, one call a kind; and the errors of those that could not be written."""
     texts: dict[int, Content | Missing] = {}
+    failed: dict[int, Exception] = {}
     for kind in {row.kind for row in rows}:
-        render = import_string(settings.OUTBOX[kind]["render"])
-        texts |= render([row for row in rows if row.kind == kind])
-    return texts
+        said, errors = outbox.piecewise(import_string(settings.OUTBOX[kind]["render"]), [row for row in rows if row.kind == kind])
+        texts, failed = texts | said, failed | errors
+    return texts, failed
 
 
 def _stamp_rows(rows: list[Outgoing], texts: dict[int, Content], owner: str, at: datetime) -> None:
@@ -134,8 +138,17 @@ def _stamp_rows(rows: list[Outgoing], texts: dict[int, Content], owner: str, at:
 
 
 def hand_over(ready: list[Ready], line: Transport) -> list[tuple[Outgoing, Handover]]:
-    """The network, outside any transaction."""
-    return [(row, line.send(mime.return_path(row, text), recipients(row, text), raw)) for row, text, raw in ready]
+    """The network, outside any transaction. What a transport did not foresee leaves one message unknown, not its stamp."""
+    results = []
+    for row, text, raw in ready:
+        try:
+            result = line.send(mime.return_path(row, text), recipients(row, text), raw)
+        except Exception as error:
+            log.exception("transport_failed", outgoing=row.pk)
+            line.close()
+            result = Handover("unknown", answer=f"{type(error).__name__}: {error}"[:500])
+        results.append((row, result))
+    return results
 
 
 def recipients(row: Outgoing, text: Content) -> list[str]:
@@ -180,3 +193,5 @@ def judge(row: Outgoing, result: Handover, at: datetime) -> None:
     row.finished_at = at
     if outcome != "accepted":
         row.reason = result.answer[:300]
+    elif result.refused:
+        row.reason = (_("Not to %s") % result.refused)[:300]

@@ -3,24 +3,29 @@
 import os
 import smtplib
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import idna
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 PER_CONNECTION = 200  # messages; some servers cut longer conversations
 
 
 @dataclass(frozen=True)
 class Handover:
-    """``outcome`` is one of accepted, retry, failed, unknown; ``code`` and ``answer`` are the server's words."""
+    """``outcome`` is one of accepted, retry, failed, unknown; ``code`` and ``answer`` are the server's words.
+
+    ``refused`` names those beside the customer whom the server did not take, with its reasons.
+    """
 
     outcome: str
     code: int | None = None
     answer: str = ""
+    refused: str = ""
 
 
 class Transport(Protocol):
@@ -100,7 +105,7 @@ class SmtpTransport:
         """One conversation; None when it broke before the text, which says nothing about the message."""
         try:
             self.smtp = smtp = self.smtp or self._connect()
-            early = self._envelope(smtp, envelope_from, recipients)
+            early, refused = self._envelope(smtp, envelope_from, recipients)
             if early:
                 self._reset(smtp)
                 return early
@@ -113,6 +118,9 @@ class SmtpTransport:
         except (smtplib.SMTPException, OSError) as error:
             self.close()
             return Handover("retry", answer=str(error)[:500])
+        except ValueError as error:  # an address that no SMTP command can carry
+            self.close()
+            return Handover("failed", answer=str(error)[:500])
         try:
             smtp.send(_stuffed(raw))
             code, words = smtp.getreply()
@@ -120,25 +128,28 @@ class SmtpTransport:
             self.close()
             return Handover("unknown", answer=str(error)[:500])
         self.sent += 1
-        return _judged(code, words)
+        return replace(_judged(code, words), refused=refused)
 
-    def _envelope(self, smtp: smtplib.SMTP, envelope_from: str, recipients: list[str]) -> Handover | None:
-        """MAIL, RCPT and DATA; returns what ended it early, or None when the server waits for the text."""
+    def _envelope(self, smtp: smtplib.SMTP, envelope_from: str, recipients: list[str]) -> tuple[Handover | None, str]:
+        """MAIL, RCPT and DATA; returns what ended it early, or None when the server waits for the text, and who was refused."""
         wire = [_wire(recipient) for recipient in recipients]
         options = []
         if not all(recipient.isascii() for recipient in wire):
             if not smtp.has_extn("smtputf8"):
-                return Handover("failed", answer="The mail server cannot take international addresses (SMTPUTF8)")
+                return Handover("failed", answer="The mail server cannot take international addresses (SMTPUTF8)"), ""
             options, smtp.command_encoding = ["SMTPUTF8"], "utf-8"
         code, words = smtp.mail(envelope_from, options)
         if code != 250:
-            return _judged(code, words)
+            return _judged(code, words), ""
+        refused = []
         for position, recipient in enumerate(wire):
             code, words = smtp.rcpt(recipient)
-            if code not in (250, 251) and position == 0:
-                return _judged(code, words)
+            if code not in (250, 251):
+                if position == 0:
+                    return _judged(code, words), ""
+                refused.append(f"{recipient} ({code} {_words(words)})")
         code, words = smtp.docmd("DATA")
-        return None if code == 354 else _judged(code, words)
+        return (None if code == 354 else _judged(code, words)), "; ".join(refused)
 
     def _reset(self, smtp: smtplib.SMTP) -> None:
         try:
@@ -167,6 +178,13 @@ def _judged(code: int, words: bytes) -> Handover:
     return Handover(outcome, code, _words(words))
 
 
+def check(url: str) -> None:
+    """Raises ImproperlyConfigured for a name that means nothing: mail must never end in a folder by a slip of the pen."""
+    if url != "file" and not (url.startswith("smtp://") and urlsplit(url).hostname):
+        raise ImproperlyConfigured(f"MAIL_TRANSPORT begins with {url.partition(':')[0]!r}: give smtp://host:port/ or file")
+
+
 def open_transport() -> Transport:
-    url: str = settings.MAIL_TRANSPORT
-    return SmtpTransport(url) if url.startswith("smtp://") else FileTransport()
+    """The transport that MAIL_TRANSPORT names."""
+    check(settings.MAIL_TRANSPORT)
+    return FileTransport() if settings.MAIL_TRANSPORT == "file" else SmtpTransport(settings.MAIL_TRANSPORT)

@@ -13,6 +13,7 @@ urlpatterns = [
     path("outgoing/<int:pk>/<slug:verb>/", views.decide, name="outgoing-decide"),
     path("customers/<int:pk>/mail/", views.customer_mail, name="customer-mail"),
     path("operations/", views.stuck, name="operations"),
+    path("operations/switch/<str:turn>/", views.switch, name="mail-switch"),
     path("operations/mail/again/", views.read_again, name="mail-read-again"),
     path("operations/events/again/", views.deliver_again, name="events-deliver-again"),
 ]

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -12,12 +12,12 @@ from django.utils.translation import ngettext
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 
-from helpdesk.accounts.access import AGENTS, EVERYONE, MANAGERS, StaffRequest, staff
+from helpdesk.accounts.access import ADMINS, AGENTS, EVERYONE, MANAGERS, StaffRequest, staff
 from helpdesk.accounts.back import back
 from helpdesk.customers import dispatch
 from helpdesk.customers.models import Customer
 from helpdesk.mail import ledger, operations, outbox
-from helpdesk.mail.models import WAITING, Class, Outgoing
+from helpdesk.mail.models import WAITING, Class, Lane, Outgoing
 
 PAGE = 50
 # A message is shown in a frame of its own, where nothing can run, load or reach us.
@@ -126,11 +126,26 @@ def stuck(request: StaffRequest) -> HttpResponse:
         "unknown": unknown.defer("rendered", "variables")[:PAGE],
         "waiting": waiting.defer("rendered", "variables")[:PAGE],
         "switches": operations.switches(),
+        "running": operations.running(),
         "reply": Class.REPLY,
         "oldest_event": dispatch.oldest_undispatched(),
         "oldest_mail": outbox.oldest_unsent(),
     }
     return render(request, "operations/stuck.html", context)
+
+
+@require_POST
+@staff(*ADMINS)
+def switch(request: StaffRequest, turn: str) -> HttpResponse:
+    """The brake: stop all sending, or one lane; and let go again."""
+    name = request.POST.get("name", "")
+    if name not in ("all", *Lane.values):
+        return HttpResponseBadRequest()
+    if turn == "on":
+        outbox.switch_on(name, by=request.user)
+    else:
+        outbox.switch_off(name, reason=request.POST.get("reason", "").strip()[:300] or _("Stopped by hand"), by=request.user)
+    return redirect("operations")
 
 
 def _ids(request: StaffRequest) -> list[int]:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.core.mail import send_mail
 
 from helpdesk.customers import timeline
@@ -16,11 +17,23 @@ from helpdesk.mail.tasks import send_replies
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("helpdesk.health")]
 
 
+def beat(*silent):
+    for queue in settings.WORK_QUEUES:
+        if queue not in silent:
+            heartbeat(queue=queue)
+
+
 def test_all_is_well_when_a_worker_has_run_what_beat_sent(client):
-    heartbeat()
+    beat()
     answer = client.get("/healthz")
     assert answer.status_code == 200 and answer.json()["ok"] is True
-    assert answer.json()["workers_and_beat"]["last_seen_seconds"] < 5
+    assert all(age < 5 for age in answer.json()["workers_and_beat"]["last_seen_seconds"].values())
+
+
+def test_one_queue_without_a_worker_is_named(client):
+    beat("ingest")
+    answer = client.get("/healthz")
+    assert answer.status_code == 503 and answer.json()["workers_and_beat"]["reason"] == "nothing heard from ingest"
 
 
 def test_no_worker_no_health(client):
@@ -36,7 +49,7 @@ def test_the_broker_away_is_said_and_does_not_break_the_answer(client, settings,
 
 
 def test_work_that_nobody_does_is_said(client):
-    heartbeat()
+    beat()
     timeline.record("ticket.solved")
     assert client.get("/healthz").json()["events"]["ok"]
     with dates.moved(by=timedelta(minutes=6)):
@@ -46,7 +59,7 @@ def test_work_that_nobody_does_is_said(client):
 
 
 def test_a_wrong_clock_does_nothing_and_is_said(client, monkeypatch, sink):
-    heartbeat()
+    beat()
     send_mail("Your code", "123456", None, ["omar@nordwind.example"])
     wrong = dates.machine_now() + timedelta(seconds=45)
     with monkeypatch.context() as patch:
@@ -63,7 +76,7 @@ def test_only_reading(client):
 
 
 def test_mail_that_nobody_reads_is_said(client, support):
-    heartbeat()
+    beat()
     inbox.receive(b"From: ben@carter.example\r\nSubject: Hello\r\n\r\nIs anybody there?\r\n", support, source="pipe")
     with dates.moved(by=timedelta(minutes=6)):
         answer = client.get("/healthz").json()

@@ -3,14 +3,17 @@
 from datetime import timedelta
 
 import pytest
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import send_mail
 
+from helpdesk.accounts.models import AuditEntry
 from helpdesk.customers.models import Event
 from helpdesk.lib import dates
-from helpdesk.mail import outbox, sender
+from helpdesk.mail import backend, ledger, outbox, sender
 from helpdesk.mail.models import Attempt, Class, Lane, MailSwitch, Outgoing, State
 from helpdesk.mail.outbox import ClockTimestamp
-from helpdesk.mail.transports import Handover
+from helpdesk.mail.transports import Handover, open_transport
 
 pytestmark = pytest.mark.django_db
 
@@ -151,15 +154,15 @@ def test_a_sender_whose_lease_ran_out_writes_nothing():
     assert sender.stamp([row.pk], owner) == []
 
 
-def test_the_stamp_asks_again(ben):
+def test_the_stamp_asks_again(ben, omar):
     row = letter(customer=ben)
     outbox.plan_due(Lane.REPLIES)
     owner = sender.owner_name()
     ids = sender.claim(Lane.REPLIES, owner)
-    outbox.switch_off("all", reason="a test of the brake", by="user:1")
+    assert outbox.switch_off("all", reason="a test of the brake", by=omar)
     assert sender.stamp(ids, owner) == []
     assert state(row) == State.HELD and "a test of the brake" in row.reason
-    outbox.switch_on("all")
+    assert outbox.switch_on("all", by=omar) and not outbox.switch_on("all", by=omar)
     assert state(row) == State.PENDING and not MailSwitch.objects.exists()
 
 
@@ -200,3 +203,71 @@ def test_only_an_unknown_reply_may_be_sent_again_by_a_person(state_before, allow
     outreach = letter("promo", klass=Class.PROMOTIONAL)
     Outgoing.objects.filter(pk=outreach.pk).update(state=State.UNKNOWN)
     assert outbox.retry_unknown(outreach, by="user:1") == 0
+
+
+def broken(rows, at=None):
+    """A half that chokes on one message of a batch."""
+    if any(row.key == "poison" for row in rows):
+        raise RuntimeError("cannot digest this")
+    return backend.guard(rows, at) if at else backend.render(rows)
+
+
+@pytest.mark.parametrize("part", ["guard", "render"])
+def test_one_poisoned_message_blocks_nobody_and_is_shown_and_tried_again(sink, drain, settings, part):
+    good = settings.OUTBOX
+    settings.OUTBOX = good | {"account.mail": good["account.mail"] | {part: "tests.mail.test_outbox.broken"}}
+    rows = [letter(key, to=f"{key}@carter.example", lane=Lane.CAMPAIGNS) for key in ("a", "b", "poison", "c", "d")]
+    drain()
+    assert sorted(one.recipients[0][0] for one in sink) == ["a", "b", "c", "d"]
+    assert state(rows[2]) == State.HELD and "cannot digest this" in rows[2].reason and rows[2] in ledger.stuck()
+    settings.OUTBOX = good
+    with dates.moved(by=timedelta(minutes=6)):
+        drain()
+    assert state(rows[2]) == State.ACCEPTED and not ledger.stuck().exists()
+
+
+def test_a_transport_that_breaks_leaves_one_message_unknown_and_not_its_stamp():
+    rows = [letter(key, lane=Lane.CAMPAIGNS) for key in "abc"]
+    sender.send(Lane.CAMPAIGNS, transport=Line(Handover("accepted", 250, "ok"), RuntimeError("boom")))
+    assert [state(row) for row in rows] == [State.ACCEPTED, State.UNKNOWN, State.ACCEPTED]
+
+
+def test_a_key_file_that_is_missing_loses_nothing(sink, drain, settings, tmp_path):
+    settings.DKIM_KEY_FILE, settings.DKIM_DOMAIN = str(tmp_path / "missing.pem"), "nordwind.example"
+    row = letter()
+    drain()
+    assert state(row) == State.HELD and "missing.pem" in row.reason and not sink
+    settings.DKIM_KEY_FILE = ""
+    with dates.moved(by=timedelta(minutes=6)):
+        drain()
+    assert state(row) == State.ACCEPTED
+
+
+@pytest.mark.parametrize("name", ["smtps://mail.example", "anymail:postmark", "smpt://typo", ""])
+def test_a_transport_that_does_not_exist_is_refused_and_never_a_folder(settings, name):
+    settings.MAIL_TRANSPORT = name
+    with pytest.raises(ImproperlyConfigured):
+        open_transport()
+    assert any(error.id == "helpdesk.E002" for error in run_checks())
+
+
+def test_who_was_refused_beside_the_customer_is_told(drain, sink):
+    sink.refused.add("gone@carter.example")
+    out = letter(variables={"subject": "Hi", "text": "x", "html": "", "cc": ["gone@carter.example", "here@carter.example"]})
+    drain()
+    assert state(out) == State.ACCEPTED and "gone@carter.example" in out.reason and "550" in out.reason
+    assert sink[0].recipients == ["ben@carter.example", "here@carter.example"]
+
+
+def test_an_admin_brakes_and_lets_go_in_the_browser(browser, omar, mia, sink, drain):
+    page = browser(omar)
+    for _ in range(2):
+        assert page.post("/operations/switch/off/", {"name": "replies", "reason": "Wrong sender"}).status_code == 302
+    row = letter()
+    drain()
+    assert state(row) == State.HELD and "Wrong sender" in page.get("/operations/").content.decode() and not sink
+    assert browser(mia).post("/operations/switch/on/", {"name": "replies"}).status_code == 403
+    assert page.post("/operations/switch/off/", {"name": "nothing"}).status_code == 400
+    page.post("/operations/switch/on/", {"name": "replies"})
+    drain()
+    assert state(row) == State.ACCEPTED and AuditEntry.objects.filter(subject="switch:replies").count() == 2

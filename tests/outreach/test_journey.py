@@ -299,15 +299,15 @@ def test_finished_takes_nobody_in_and_completes_the_rest(campaign, happens, drai
     assert len(sink) == 1 and Enrolment.objects.count() == 1
 
 
-def test_the_kill_switch_stops_campaigns(campaign, happens, drain, sink, ben):
+def test_the_kill_switch_stops_campaigns(campaign, happens, drain, sink, ben, mia):
     campaign()
     happens("order_shipped", ben, order_id="A-1")
     drain()
-    outbox.switch_off("campaigns", reason="Wrong price", by="user:1")
+    outbox.switch_off("campaigns", reason="Wrong price", by=mia)
     with dates.moved(by=DAY + timedelta(minutes=1)):
         drain()
         assert only().state == State.HELD and "Wrong price" in only().reason and not sink
-        outbox.switch_on("campaigns")
+        outbox.switch_on("campaigns", by=mia)
         assert not MailSwitch.objects.exists()
         drain()
         assert len(sink) == 1
