@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('customers', '0004_holds_end'),
+        ('customers', '0004_failing_deliveries'),
         ('files', '0001_kernel'),
         ('mail', '0001_kernel'),
     ]
