@@ -1,6 +1,7 @@
 """Saying no, and choosing, by the link in a message: no login, no cookie, effective in one transaction (RFC 8058)."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.db import transaction
 
@@ -27,13 +28,7 @@ def leave(message: Outgoing, *, source: str) -> None:
     if message.customer_id and message.subscription_id:
         triggers.withdraw(message.subscription_id, {message.customer_id})
         Enrolment.objects.filter(pk=message.enrolment_id or 0, unsubscribed_at=None).update(unsubscribed_at=now())
-        consent.withdraw(
-            message.customer_id,
-            message.subscription_id,
-            source=source,
-            proof={"outgoing": message.pk},
-            actor=f"customer:{message.customer_id}",
-        )
+        consent.withdraw(message.customer_id, message.subscription_id, **_said(message, source))
 
 
 @transaction.atomic
@@ -44,24 +39,20 @@ def choose(message: Outgoing, wanted: Iterable[int], *, wording: str) -> None:
     chosen = set(wanted)
     for subscription, getting in choices(message):
         if subscription.pk in chosen and not getting:
-            consent.give(
-                message.customer_id,
-                subscription,
-                source="preferences",
-                wording=wording,
-                proof={"outgoing": message.pk},
-                actor=f"customer:{message.customer_id}",
-            )
+            consent.give(message.customer_id, subscription, **_said(message, "preferences", wording))
         if subscription.pk not in chosen and getting:
             triggers.withdraw(subscription.pk, {message.customer_id})
-            consent.withdraw(
-                message.customer_id,
-                subscription,
-                source="preferences",
-                wording=wording,
-                proof={"outgoing": message.pk},
-                actor=f"customer:{message.customer_id}",
-            )
+            consent.withdraw(message.customer_id, subscription, **_said(message, "preferences", wording))
+
+
+def _said(message: Outgoing, source: str, wording: str = "") -> dict[str, Any]:
+    """The proof: by the link of this very message, from the customer, in these words."""
+    return {
+        "source": source,
+        "wording": wording,
+        "proof": {"outgoing": message.pk},
+        "actor": f"customer:{message.customer_id}",
+    }
 
 
 def choices(message: Outgoing) -> list[tuple[Subscription, bool]]:

@@ -8,6 +8,7 @@ from django_htmx.middleware import HtmxDetails
 
 from helpdesk.accounts.access import AGENTS, EVERYONE
 from helpdesk.accounts.models import ApiToken, Reach, User
+from helpdesk.lib.ids import row_id
 from tickets.models import Participant, Ticket
 
 Reader = User | ApiToken
@@ -81,4 +82,5 @@ def may_follow_inbox(user: User, rest: str) -> bool:
 
 
 def may_follow_ticket(user: User, rest: str) -> bool:
-    return rest.isascii() and rest.isdigit() and len(rest) < 19 and tickets_for(user).filter(pk=int(rest)).exists()
+    pk = row_id(rest)
+    return pk is not None and tickets_for(user).filter(pk=pk).exists()

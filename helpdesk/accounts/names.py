@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from django.utils.translation import gettext as _
 
 from helpdesk.accounts.models import ApiToken, User
+from helpdesk.lib.ids import row_id
 
 
 def ids_of(refs: Iterable[str]) -> dict[str, set[int]]:
@@ -12,8 +13,8 @@ def ids_of(refs: Iterable[str]) -> dict[str, set[int]]:
     ids: dict[str, set[int]] = {}
     for ref in refs:
         kind, _colon, number = ref.partition(":")
-        if number.isascii() and number.isdigit() and len(number) < 19:
-            ids.setdefault(kind, set()).add(int(number))
+        if (pk := row_id(number)) is not None:
+            ids.setdefault(kind, set()).add(pk)
     return ids
 
 

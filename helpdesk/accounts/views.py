@@ -15,6 +15,7 @@ from helpdesk.accounts.access import ADMINS, StaffRequest, staff
 from helpdesk.accounts.forms import PersonForm, TeamForm, TokenForm
 from helpdesk.accounts.models import ApiToken, AuditEntry, Team, User
 from helpdesk.accounts.names import names_of
+from helpdesk.lib.ids import row_id
 
 FORM = ["GET", "HEAD", "POST"]
 PAGE = 100
@@ -169,9 +170,8 @@ def audit_log(request: StaffRequest) -> HttpResponse:
     rows = AuditEntry.objects.order_by("-pk")
     if subject := request.GET.get("subject", "")[:120].replace("\0", ""):
         rows = rows.filter(subject=subject)
-    before = request.GET.get("before", "")
-    if before.isascii() and before.isdigit() and len(before) < 19:
-        rows = rows.filter(pk__lt=int(before))
+    if (before := row_id(request.GET.get("before", ""))) is not None:
+        rows = rows.filter(pk__lt=before)
     page = list(rows[: PAGE + 1])
     names = names_of([ref for entry in page for ref in (entry.actor, entry.subject)])
     lines = [

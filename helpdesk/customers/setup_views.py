@@ -44,10 +44,13 @@ def field(request: StaffRequest, pk: int | None = None) -> HttpResponse:
 def _page(
     request: StaffRequest, model: type[models.Model], form_class: type[SetupForm], pk: int | None, home: str, title: str
 ) -> HttpResponse:
-    """One form for a new or known row; where it is kept, back to the list."""
     found: Any = get_object_or_404(model, pk=pk) if pk else model()
-    title = str(found) if pk else title
-    form = form_class(request.POST or None, instance=found)
+    context = {"title": str(found) if pk else title, "home": home, "new": pk is None}
+    return set_up(request, form_class(request.POST or None, instance=found), "customers/setup_form.html", home, context)
+
+
+def set_up(request: StaffRequest, form: SetupForm, template: str, home: str, context: dict[str, Any]) -> HttpResponse:
+    """One form for a new or known row; where it is kept, back to the list."""
     if request.method == "POST" and form.is_valid():
         try:
             form.keep(by=request.user)
@@ -56,5 +59,4 @@ def _page(
         else:
             messages.success(request, _("Saved"))
             return redirect(home)
-    context = {"form": form, "title": title, "home": home, "new": pk is None}
-    return render(request, "customers/setup_form.html", context, status=422 if form.errors else 200)
+    return render(request, template, {"form": form, **context}, status=422 if form.errors else 200)

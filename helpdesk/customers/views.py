@@ -15,6 +15,7 @@ from helpdesk.customers import access, consent, history, identity, standing
 from helpdesk.customers.forms import ConsentForm, CustomerForm
 from helpdesk.customers.models import Address, Consent, Customer, Suppression
 from helpdesk.lib import dates
+from helpdesk.lib.ids import row_id
 
 PAGE = access.FOUND - 1
 
@@ -23,8 +24,8 @@ PAGE = access.FOUND - 1
 @staff(*EVERYONE)
 def customers(request: StaffRequest) -> HttpResponse:
     """Customers by name, address or external id, newest first."""
-    text, before = request.GET.get("q", "").strip(), request.GET.get("before", "")
-    ids = access.found(text, int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None)
+    text = request.GET.get("q", "").strip()
+    ids = access.found(text, row_id(request.GET.get("before", "")))
     rows = Customer.objects.filter(pk__in=ids[:PAGE]).order_by("-pk").select_related("company").prefetch_related("addresses")
     query = request.GET.copy()
     query["before"] = str(ids[PAGE - 1]) if len(ids) > PAGE else ""

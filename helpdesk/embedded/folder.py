@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from helpdesk.embedded.defaults import server_home, socket_folder
+from helpdesk.embedded.watchdog import alive
 
 SERVER_USER = "nobody"  # who runs the servers when we are root, which PostgreSQL refuses to be
 ROOM_NEEDED = 300_000_000  # bytes: a new cluster and its first log files take about 80 MB
@@ -70,7 +71,7 @@ class DataFolder:
                 break
             except BlockingIOError:
                 holder = os.pread(lock, 20, 0).decode().strip()
-                if (holder and _exists(int(holder))) or time.monotonic() > deadline:
+                if (holder and alive(int(holder))) or time.monotonic() > deadline:
                     os.close(lock)
                     raise AlreadyRuns(
                         f"Twofold already runs in {self.path} (process {holder or 'unknown'}): stop it first, "
@@ -125,13 +126,3 @@ def reachable(path: Path) -> bool:
 def _server_uid() -> int:
     user = server_user()
     return pwd.getpwnam(user).pw_uid if user else os.geteuid()
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True

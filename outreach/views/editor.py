@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods
 from helpdesk.accounts.access import MANAGERS, staff
 from helpdesk.customers.conditions_form import ConditionsForm
 from helpdesk.customers.models import Segment
+from helpdesk.lib.ids import row_id
 from outreach import campaigns, triggers
 from outreach.forms import CampaignForm, MessageFormSet, VersionForm, initial_messages, initial_version, save
 from outreach.models import Campaign, Version
@@ -92,8 +93,7 @@ def _redrawn(asked: ConditionsForm, data: Any) -> ConditionsForm:
     asked.press(data.get("action", ""))
     if data.get("action") != "copy":
         return asked
-    wanted = data.get("from", "")
-    found = Segment.objects.filter(pk=int(wanted)).first() if wanted.isdecimal() and len(wanted) < 19 else None
+    found = Segment.objects.filter(pk=row_id(data.get("from", "")) or 0).first()
     if found is None:
         asked.shown.error = _("Choose the segment to start from.")
         return asked

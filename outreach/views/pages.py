@@ -15,6 +15,7 @@ from helpdesk.accounts.models import AuditEntry, User
 from helpdesk.customers import segments
 from helpdesk.customers.models import Customer, Event
 from helpdesk.lib import conditions
+from helpdesk.lib.ids import row_id
 from outreach import campaigns, guards, messages, reading
 from outreach.liquid import BadTemplate
 from outreach.models import Campaign, Version
@@ -25,10 +26,10 @@ PAGE = 50
 @staff(*AGENTS)
 @require_safe
 def campaign_list(request: HttpRequest) -> HttpResponse:
-    before = request.GET.get("before", "")
+    before = row_id(request.GET.get("before", ""))
     rows = Campaign.objects.newest().select_related("subscription", "created_by")
-    if before.isascii() and before.isdigit() and len(before) < 19:
-        rows = rows.filter(pk__lt=int(before))
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
     shown = list(rows[: PAGE + 1])
     older = f"?before={shown[PAGE - 1].pk}" if len(shown) > PAGE else ""
     return render(
@@ -161,8 +162,8 @@ def campaign_of(pk: int) -> Campaign:
 
 def _reader(version: Version, pk: str) -> Customer | None:
     """The customer asked for, else the newest who is meant."""
-    if pk.isascii() and pk.isdigit() and len(pk) < 19:
-        return Customer.objects.filter(pk=int(pk)).first()
+    if (chosen := row_id(pk)) is not None:
+        return Customer.objects.filter(pk=chosen).first()
     try:
         return next(iter(segments.faces(version.conditions)), None)
     except conditions.ConditionError:

@@ -8,6 +8,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST
 
 from helpdesk.accounts.access import public
+from helpdesk.lib.ids import row_ids
 from helpdesk.mail.models import Outgoing
 from outreach import unsubscribe as verbs
 
@@ -46,8 +47,7 @@ def choices(request: HttpRequest, token: str) -> HttpResponse:
     """Every subscription with a tick; saving writes down what differs."""
     message = _message(token)
     if request.method == "POST":
-        wanted = [int(pk) for pk in request.POST.getlist("subscription") if pk.isascii() and pk.isdigit() and len(pk) < 19]
-        verbs.choose(message, wanted, wording=_("Choose what you get"))
+        verbs.choose(message, row_ids(request.POST.getlist("subscription")), wording=_("Choose what you get"))
     return _page(request, "outreach/choices.html", message, token, choices=verbs.choices(message), saved=request.method == "POST")
 
 

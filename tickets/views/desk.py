@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from helpdesk.accounts.access import EVERYONE, staff
 from helpdesk.customers.models import Customer
+from helpdesk.lib.ids import row_id
 from tickets import conversation, listing, search
 from tickets.access import StaffRequest, may, ticket_for
 from tickets.forms import ComposeForm, PropertiesForm
@@ -70,10 +71,11 @@ def ticket(request: StaffRequest, number: int) -> HttpResponse:
 
 
 def thread_context(request: StaffRequest, ticket: Ticket) -> dict[str, Any]:
-    before = request.GET.get("before", "")
-    if before and not (before.isascii() and before.isdigit() and len(before) < 19):
+    text = request.GET.get("before", "")
+    before = row_id(text)
+    if text and before is None:
         raise Http404
-    page = conversation.load(ticket, request.user, before=int(before) if before else None)
+    page = conversation.load(ticket, request.user, before=before)
     return {"talk": page, "draft": page.draft, "written": page.draft}
 
 
