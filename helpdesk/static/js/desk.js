@@ -2,7 +2,7 @@
 const desk = document.querySelector(".desk");
 
 function mark() {
-  document.querySelectorAll("[data-list] .row").forEach(row => {
+  document.querySelectorAll("[data-list] .row[hx-get]").forEach(row => {
     const here = row.pathname === location.pathname;
     row.toggleAttribute("aria-current", here);
     if (here) { row.setAttribute("aria-current", "true"); row.removeAttribute("data-unread"); }
