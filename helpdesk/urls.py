@@ -10,6 +10,7 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("", include("helpdesk.styleguide")),
     path("", include("helpdesk.rail")),
+    path("", include("helpdesk.palette")),
     path("", include("helpdesk.accounts.urls")),
     path("", include("helpdesk.customers.urls")),
     path("", include("helpdesk.knowledge.urls")),

@@ -20,6 +20,7 @@ def site(django_db_setup: None, django_db_blocker: object, tmp_path_factory: pyt
     own = override_settings(
         ROOT_URLCONF="tests.look.urls",
         RAIL={"places": ["tests.look.urls.places"], "views": "tests.look.urls.views"},
+        PALETTE=["tests.look.urls.found"],
         STATIC_ROOT=tmp_path_factory.mktemp("static"),
         STYLEGUIDE=True,
         WORKSPACE_NAME="Nordwind",

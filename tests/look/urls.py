@@ -41,9 +41,21 @@ def views(request: HttpRequest) -> list[dict[str, object]]:
     ]
 
 
+def found(request: HttpRequest, text: str, most: int) -> list[dict[str, object]]:
+    """What a room would find: one ticket, for whoever asks for a printer."""
+    ticket = {
+        "icon": "inbox",
+        "word": "#812 The printer <b>sulks</b>",
+        "beside": "Ben Carter",
+        "url": "/styleguide/?shell=page&t=812",
+    }
+    return [ticket] if "printer" in text else []
+
+
 urlpatterns = [
     path("", include("helpdesk.styleguide")),
     path("", include("helpdesk.rail")),
+    path("", include("helpdesk.palette")),
     path("accounts/", include("allauth.urls")),
     path("count/", count),
     path("broken/", broken),
