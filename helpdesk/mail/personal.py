@@ -1,0 +1,27 @@
+"""What mail a customer got and sent (settings.PERSONAL_DATA)."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Q
+from django.db.models.functions import Lower
+
+from helpdesk.customers.models import Address
+from helpdesk.lib.rows import plain
+from helpdesk.mail.models import Attempt, IncomingMail, Outgoing
+
+
+def data(customer_id: int) -> dict[str, Iterable[dict[str, Any]]]:
+    """Every message to them with its hand-overs, and the raw bytes of mail from them that became no ticket.
+
+    What became a ticket is in that ticket's room: only it knows whose words a mail holds.
+    """
+    ours = Outgoing.objects.filter(customer=customer_id)
+    addresses = Address.objects.filter(customer=customer_id).values("canonical")
+    theirs = Q(sender__in=addresses) | Q(outgoing_id__in=ours.values("pk"))
+    loose = IncomingMail.objects.annotate(sender=Lower("envelope_from")).filter(theirs, ticket_message_id=None)
+    return {
+        "outgoing": plain(ours, "owner", "lease_until"),
+        "attempts": plain(Attempt.objects.filter(outgoing__in=ours), "owner"),
+        "incoming": plain(loose, "owner", "lease_until"),
+    }
