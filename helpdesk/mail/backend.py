@@ -33,7 +33,7 @@ class OutboxBackend(BaseEmailBackend):
             )
             for message in messages
             for recipient in message.recipients()
-            if (key := _fresh_key(recipient, message.subject))
+            if (key := _fresh_key(recipient, str(message.subject)))
         ]
         outbox.plan(rows)
         return len(messages)
@@ -41,7 +41,7 @@ class OutboxBackend(BaseEmailBackend):
 
 def _fresh_key(recipient: str, subject: str) -> str:
     """The key of this mail, or none for the second of two clicks. Asked by key, so it is one look into the unique index."""
-    name = f"account:{hashlib.sha256(f'{recipient}\n{subject}'.encode()).hexdigest()[:40]}"
+    name = "account:" + hashlib.sha256(f"{recipient}\n{subject}".encode()).hexdigest()[:40]
     one_at_a_time(name)  # two clicks on either side of a full minute
     minute = int(now().timestamp()) // A_CLICK
     known = Outgoing.objects.filter(key__in=[f"{name}:{minute}", f"{name}:{minute - 1}"]).values_list("created_at", flat=True)

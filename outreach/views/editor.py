@@ -1,5 +1,6 @@
 """Writing a campaign: one form for a new one and for the next version of one, whole without JavaScript."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages as notices
@@ -11,14 +12,17 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from helpdesk.accounts.access import MANAGERS, staff
+from helpdesk.accounts.locks import one_at_a_time
 from helpdesk.customers.conditions_form import ConditionsForm
 from helpdesk.customers.models import Segment
+from helpdesk.lib.dates import now
 from helpdesk.lib.ids import row_id
 from outreach import campaigns, triggers
 from outreach.forms import CampaignForm, MessageFormSet, VersionForm, initial_messages, initial_version, save
 from outreach.models import Campaign, Version
 from outreach.views.pages import campaign_of, person
 
+A_CLICK = timedelta(minutes=1)
 STEP_FIELDS = ("wait", "unit", "subject", "body", "fallbacks", "too_late")
 OFFERED = 500  # segments to start from
 
@@ -65,10 +69,20 @@ def _saved(
 ) -> HttpResponse:
     with transaction.atomic():
         if new:
+            _once(form.instance)
             form.instance.save()
         version = campaigns.draft_of(form.instance, by=person(request))
         save(form, version_form, steps, asked, version)
     return redirect(reverse("campaign", args=[form.instance.pk]) + "?version=draft")
+
+
+def _once(campaign: Campaign) -> None:
+    """The second of two clicks saves into the draft that the first has made."""
+    one_at_a_time(f"campaign:{campaign.created_by_id}:{campaign.name}")
+    drafts = Campaign.objects.filter(created_by=campaign.created_by_id, name=campaign.name, status=Campaign.Status.DRAFT)
+    if first := drafts.filter(created_at__gt=now() - A_CLICK).first():
+        campaign.pk, campaign.created_at = first.pk, first.created_at
+        campaign._state.adding = False
 
 
 def _with_another(data: Any) -> Any:
