@@ -15,6 +15,7 @@ from outreach.models import Campaign, Version, open_ticket
 UNITS = {"minutes": 60, "hours": 3600, "days": 86400}
 UNIT_CHOICES = [("minutes", gettext_lazy("minutes")), ("hours", gettext_lazy("hours")), ("days", gettext_lazy("days"))]
 PATH = r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*"
+KIND = r"^[\w.:-]+( [\w.:-]+)*$"  # of an event
 MAX_MESSAGES = 10
 
 
@@ -58,7 +59,7 @@ class CampaignForm(forms.ModelForm):
 
 class VersionForm(forms.Form):
     trigger_kind = forms.RegexField(
-        r"^[\w.:-]+( [\w.:-]+)*$",
+        KIND,
         label=gettext_lazy("It starts when this happens"),
         max_length=80,
         help_text=gettext_lazy("The kind of an event, such as order_shipped."),
@@ -71,7 +72,7 @@ class VersionForm(forms.Form):
         help_text=gettext_lazy("What tells two times apart, such as order_id. Empty: once a customer."),
     )
     exit_kind = forms.RegexField(
-        r"^[\w.:-]+( [\w.:-]+)*$",
+        KIND,
         label=gettext_lazy("It ends when this happens"),
         required=False,
         max_length=80,
