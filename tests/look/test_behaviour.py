@@ -1,5 +1,7 @@
 """The small scripts, used as a person would: keys, dialogs, menus, forms sent twice, live updates, and none at all."""
 
+import re
+
 import pytest
 
 from tests.look import urls
@@ -96,6 +98,51 @@ def test_the_palette_finds_without_accents_and_goes(tab):
     page.keyboard.press("Control+k")
     page.keyboard.type("zzz")
     expect(page.get_by_text("Nothing by that name here.")).to_be_visible()
+
+
+def test_the_palette_finds_what_the_server_knows_behind_what_the_page_has(tab):
+    page = tab(width=390, height=844)
+    go(page, PAGE)
+    page.keyboard.press("Control+k")
+    search = page.get_by_role("combobox", name="Search and jump")
+    page.keyboard.type("printer")
+    found = page.get_by_role("option")
+    expect(found).to_have_count(1)
+    expect(found).to_have_text("#812 The printer <b>sulks</b>Ben Carter")
+    expect(found).to_have_attribute("aria-selected", "true")
+    assert search.get_attribute("aria-activedescendant") == found.get_attribute("id")
+    box = found.bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    expect(page.get_by_text("Nothing by that name here.")).not_to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("t=812"))
+
+
+def test_enter_before_the_answer_goes_where_the_answer_says(tab):
+    page = tab()
+    go(page, PAGE)
+    page.keyboard.press("Control+k")
+    page.keyboard.insert_text("printer")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("t=812"))
+
+
+def test_an_answer_to_an_older_question_is_not_shown(tab):
+    page = tab()
+    go(page, PAGE)
+    held = []
+    page.route("**/palette/?q=printer", lambda route: held.append(route))
+    page.keyboard.press("Control+k")
+    with page.expect_request("**/palette/?q=printer"):
+        page.keyboard.type("printer")
+    page.keyboard.press("Control+a")
+    with page.expect_response("**/palette/?q=zzz"):
+        page.keyboard.type("zzz")
+    expect(page.get_by_text("Nothing by that name here.")).to_be_visible()
+    held[0].fulfill(body='<li role="option" data-href="/">old</li>', content_type="text/html")
+    page.wait_for_timeout(300)
+    expect(page.get_by_role("option")).to_have_count(0)
 
 
 def test_a_dialog_takes_the_focus_and_gives_it_back(tab):
