@@ -92,7 +92,7 @@ def load(size: Sizes) -> None:
     if there(size.name):
         use(size.name)
         with suppress(Exception):
-            call_command("migrate", verbosity=0, check_unapplied=True)
+            call_command("migrate", verbosity=0)  # what has come since
             return
         use("postgres")
     execute(f'DROP DATABASE IF EXISTS "{size.name}" WITH (FORCE)')

@@ -80,8 +80,7 @@ def drive(
     lock, faults = threading.Lock(), []
 
     def work() -> None:
-        with socket.create_connection(address, timeout=60) as wire:
-            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with wire_to(address) as wire:
             while not faults:
                 with lock:
                     each = next(line, None)
@@ -101,6 +100,12 @@ def drive(
     if faults:
         raise Unexpected(faults[0])
     return len(requests) / (time.perf_counter() - began)
+
+
+def wire_to(address: tuple[str, int]) -> socket.socket:
+    wire = socket.create_connection(address, timeout=60)
+    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return wire
 
 
 def answer(wire: socket.socket) -> tuple[int, bytes, bytes]:

@@ -21,7 +21,7 @@ TEXT = "The parcel shows as delivered, and nothing is here. The neighbours have 
 
 
 def measure(results: Results, size: Sizes) -> None:
-    number, rounds = (60, 3) if results.fast else (300, 5)
+    number, rounds = (60, 3) if results.fast else (200, 5)
     _token, text = ApiToken.objects.issue("bench", list(Scope.values))
     csrf = "a" * 32
     opened = int((now() - QUICKEST - timedelta(seconds=10)).timestamp())

@@ -29,16 +29,17 @@ from outreach import campaigns, triggers
 from outreach.models import Campaign, Version
 
 SENDERS = 2
+KIND = "bench_launch"
 
 
 def measure(results: Results, size: Sizes) -> None:
-    version = campaign()
+    version = campaign(KIND)
     number = min(size.customers, 4_000 if results.fast else 100_000)
     _plan(results, version, number)
     _send(results, min(number, 2_000 if results.fast else 20_000))
 
 
-def campaign() -> Version:
+def campaign(kind: str) -> Version:
     """One message, held by everything that can hold one."""
     by = User.objects.get(email="agent-1@bench.example")
     made = Campaign.objects.create(
@@ -56,7 +57,7 @@ def campaign() -> Version:
     version = Version.objects.create(
         campaign=made,
         number=1,
-        trigger_kind="bench_launch",
+        trigger_kind=kind,
         entry_key="order",
         steps=steps,
         created_by=by,

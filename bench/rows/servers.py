@@ -18,7 +18,7 @@ async def django_asgi(scope, receive, send):  # type: ignore[no-untyped-def]
 
 
 def measure(results: Results, size: Sizes) -> None:
-    number, rounds = (150, 3) if results.fast else (600, 5)
+    number, rounds = (150, 3) if results.fast else (300, 5)
     client = Client()
     client.force_login(get_user_model().objects.get(email="agent-5@bench.example"))
     cookie = f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
