@@ -181,8 +181,8 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_COOKIES
 SECURE_REFERRER_POLICY = "same-origin"
 
 LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en")
-LANGUAGES = [("en", _("English")), ("de", _("German"))]
-LOCALE_PATHS = [BASE_DIR / "locale"]
+LANGUAGES = [("en", _("English"))]  # of our pages: one joins with its catalogue
+SPOKEN_LANGUAGES = global_settings.LANGUAGES  # of customers and answers; letters write dates and numbers their way
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")  # the workspace's zone: the last in the chain customer, company, workspace
 USE_TZ = True
 
