@@ -35,7 +35,6 @@ from liquid.stringify import to_liquid_string
 
 MAX_SOURCE = 20_000  # characters
 ROOTS = ("customer", "company", "event", "workspace")
-INTERNAL = ("unsubscribe_url",)  # what our own layout uses
 ALWAYS_THERE = {"customer.email", "workspace.name", "unsubscribe_url", "forloop"}
 UNREAD = re.compile(r"\{%-?\s*(raw|endraw|comment|doc)\b")  # the lexer knows these without a tag
 LINKS = {"http", "https", "mailto", "tel"}
