@@ -40,7 +40,7 @@ class CustomerForm(forms.Form):
         self.customer = customer
         self.definitions = list(FieldDefinition.objects.filter(subject=FieldDefinition.Subject.CUSTOMER))
         super().__init__(*args, **{"initial": self._known(), **kwargs})
-        languages: dict[str, Any] = dict(settings.LANGUAGES)
+        languages: dict[str, Any] = dict(settings.SPOKEN_LANGUAGES)
         if customer and customer.language:
             languages.setdefault(customer.language, customer.language)
         self.fields["language"].choices = [("", _("Not known")), *languages.items()]  # type: ignore[attr-defined]
