@@ -56,7 +56,7 @@ def _render(row: Outgoing, version: Version, person: Values) -> Content:
 def as_reader(values: Values) -> Iterator[str]:
     """Dates and numbers as this customer writes them; gives the language, ours where we do not speak theirs."""
     code = str(values.get("customer", {}).get("language", "")).split("-")[0].lower()
-    language = code if code in {known for known, _name in settings.LANGUAGES} else settings.LANGUAGE_CODE
+    language = code if code in {known for known, _name in settings.SPOKEN_LANGUAGES} else settings.LANGUAGE_CODE
     with translation.override(language), timezone.override(dates.zone(values.get("zone"), settings.TIME_ZONE)):
         yield language
 

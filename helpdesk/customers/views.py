@@ -55,7 +55,7 @@ def customer(request: StaffRequest, pk: int) -> HttpResponse:
         "attributes": standing.attributes(person),
         "local_time": dates.local(dates.now(), zone).replace(tzinfo=None),  # or the template would turn it back into ours
         "zone": zone.key,
-        "language": dict(settings.LANGUAGES).get(person.language, person.language),
+        "language": dict(settings.SPOKEN_LANGUAGES).get(person.language, person.language),
     }
     return render(request, "customers/customer_detail.html", context)
 

@@ -23,7 +23,7 @@ def topic_choices(without: set[int] = frozenset()) -> list[tuple[Any, str]]:  # 
 
 
 class AnswerForm(forms.ModelForm):
-    language = forms.ChoiceField(label=_("Language"), required=False, choices=[("", _("Any")), *settings.LANGUAGES])
+    language = forms.ChoiceField(label=_("Language"), required=False, choices=[("", _("Any")), *settings.SPOKEN_LANGUAGES])
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
 
     class Meta:
