@@ -132,9 +132,6 @@ class OutgoingQuerySet(models.QuerySet["Outgoing"]):
     def gone(self) -> "OutgoingQuerySet":
         return self.filter(state__in=GONE)
 
-    def for_customer(self, customer: int) -> "OutgoingQuerySet":
-        return self.filter(customer_id=customer).order_by("-due_at", "-id")
-
 
 class Outgoing(models.Model):
     """One message to one customer: delivery, outbox and ledger in one row. Its life is in ``outbox``."""
