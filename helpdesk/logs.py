@@ -5,6 +5,8 @@ from typing import Any
 
 import structlog
 
+# Only what went wrong on our side: a refused page or an ended stream is no line in the log.
+ERRORS_ALONE = ["django_structlog", "django.request"]
 CHATTY = ["celery.app.trace", "celery.worker.strategy", "celery.beat", "mail.log"]
 
 # Plain tracebacks: the pretty ones print local variables, and so passwords and letters.
@@ -33,7 +35,7 @@ def configure(config: dict[str, Any]) -> None:
             },
             "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "all"}},
             "root": {"handlers": ["console"], "level": config["level"]},
-            "loggers": {name: {"level": "WARNING"} for name in CHATTY} | {"django_structlog": {"level": "ERROR"}},
+            "loggers": {name: {"level": "WARNING"} for name in CHATTY} | {name: {"level": "ERROR"} for name in ERRORS_ALONE},
         }
     )
     structlog.configure(

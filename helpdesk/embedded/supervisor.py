@@ -107,7 +107,7 @@ class Supervisor:
 
     def _greet(self) -> None:
         place = self.installation
-        lines = [f"Twofold is at {place.url}/"]
+        lines = [f"Twofold is at {place.url}/: the team works at /inbox/, customers write at /write/"]
         if "smtp" in self.children:
             lines.append(f"Incoming mail: SMTP at {place.host}, port {place.smtp_port}")
         lines.append(f"Data in {place.data}; stop with Ctrl-C")

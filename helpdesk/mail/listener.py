@@ -23,6 +23,12 @@ MAX_RECIPIENTS = 100
 TRY_LATER = "451 4.3.0 Not accepted now, try again later"
 
 
+class Patient(SMTP):
+    """Some systems write lines far above the 998 characters of RFC 5322: refusing them would bounce a customer's mail."""
+
+    line_length_limit = settings.MAIL_MAX_BYTES
+
+
 class Door:
     """aiosmtpd's handler; the database is asked in threads, so that one slow answer holds up nobody else."""
 
@@ -95,7 +101,7 @@ async def serve(host: str, port: int, stop: asyncio.Event, *, ready: Callable[[i
     loop = asyncio.get_running_loop()
 
     def session() -> SMTP:
-        return SMTP(
+        return Patient(
             door, hostname=settings.MAIL_DOMAIN, ident="Twofold", data_size_limit=settings.MAIL_MAX_BYTES, enable_SMTPUTF8=True,
             decode_data=False, tls_context=context, timeout=300, loop=loop,
         )  # fmt: skip

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, QuerySet
+from django.db.models import Count, QuerySet, Value
+from django.db.models.functions import Concat, Left
 from django.utils.translation import gettext as _
 
 from helpdesk.accounts.models import User, audit
@@ -72,6 +73,19 @@ def read_again(mails: QuerySet[IncomingMail], *, by: User) -> int:
         audit("mail.read_again", actor=by.ref, subject=f"incoming:{pk}")
     if chosen:
         bell.ring("helpdesk.mail.tasks.process_incoming")
+    return len(chosen)
+
+
+@transaction.atomic
+def discard(mails: QuerySet[IncomingMail], *, by: User) -> int:
+    """A person looked at quarantined mail and wants nothing of it; its bytes stay. Returns how many."""
+    chosen = list(mails.filter(state=State.QUARANTINED).select_for_update(of=("self",)).values_list("pk", "reason"))
+    words = Concat(Value(_("Discarded by %s: ") % by), "reason")
+    IncomingMail.objects.filter(pk__in=[pk for pk, _reason in chosen]).update(
+        state=State.IGNORED, reason=Left(words, 300), processed_at=now()
+    )
+    for pk, reason in chosen:
+        audit("mail.discarded", actor=by.ref, subject=f"incoming:{pk}", before={"reason": reason})
     return len(chosen)
 
 

@@ -1,4 +1,4 @@
-"""Which message of ours a mail answers or reports on, by what only we can have signed (design: mail.md, threading)."""
+"""Which message of ours a mail answers or reports on, by what only we can have signed."""
 
 import re
 from collections.abc import Iterable, Iterator

@@ -14,6 +14,8 @@ urlpatterns = [
     path("customers/<int:pk>/mail/", views.customer_mail, name="customer-mail"),
     path("operations/", views.stuck, name="operations"),
     path("operations/switch/<str:turn>/", views.switch, name="mail-switch"),
+    path("operations/mail/discard/", views.discard, name="mail-discard"),
+    path("operations/mail/<int:pk>/source/", views.source, name="mail-source"),
     path("operations/mail/again/", views.read_again, name="mail-read-again"),
     path("operations/events/again/", views.deliver_again, name="events-deliver-again"),
 ]

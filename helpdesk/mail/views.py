@@ -16,6 +16,7 @@ from helpdesk.accounts.access import ADMINS, AGENTS, EVERYONE, MANAGERS, StaffRe
 from helpdesk.accounts.back import back
 from helpdesk.customers import dispatch
 from helpdesk.customers.models import Customer
+from helpdesk.files.serve import POLICY
 from helpdesk.mail import ledger, operations, outbox
 from helpdesk.mail.models import WAITING, Class, Lane, Outgoing
 
@@ -160,6 +161,26 @@ def read_again(request: StaffRequest) -> HttpResponse:
     count = operations.read_again(rows if "all" in request.POST else rows.filter(pk__in=_ids(request)), by=request.user)
     messages.success(request, ngettext("%(n)d mail is read again", "%(n)d mails are read again", count) % {"n": count})
     return redirect("operations")
+
+
+@require_POST
+@staff(*ADMINS)
+def discard(request: StaffRequest) -> HttpResponse:
+    """Quarantined mail of which nothing is wanted: those ticked."""
+    count = operations.discard(operations.quarantined().filter(pk__in=_ids(request)), by=request.user)
+    messages.success(request, ngettext("%(n)d mail is discarded", "%(n)d mails are discarded", count) % {"n": count})
+    return redirect("operations")
+
+
+@require_safe
+@staff(*ADMINS)
+def source(request: StaffRequest, pk: int) -> HttpResponse:
+    """A quarantined mail as it came, byte for byte, as a download in which nothing runs."""
+    mail = get_object_or_404(operations.quarantined().defer(None), pk=pk)
+    response = HttpResponse(bytes(mail.raw), content_type="application/octet-stream")
+    response["Content-Disposition"] = f'attachment; filename="mail-{pk}.eml"'
+    response["Content-Security-Policy"] = POLICY
+    return response
 
 
 @require_POST

@@ -11,7 +11,7 @@ from helpdesk.accounts.models import AuditEntry, User
 from helpdesk.customers import dispatch, timeline
 from helpdesk.customers.models import Customer, Event, EventDelivery
 from helpdesk.lib.dates import moved, now
-from helpdesk.mail import operations, outbox
+from helpdesk.mail import inbox, operations, outbox
 from helpdesk.mail.models import Class, IncomingMail, Lane, Mailbox, Outgoing, State
 
 Browser = Callable[[User], Client]
@@ -139,3 +139,23 @@ def test_the_page_costs_the_same_however_much_is_stuck(
         html = page.get("/operations/").content.decode()
     assert "70 mails could not be read" in html
     assert html.count('name="id"') == 100  # fifty of each, and the numbers say the rest
+
+
+def test_an_admin_discards_what_nobody_wants_and_its_bytes_stay(browser, omar, mia, support):
+    raw = b"Subject: nobody\r\n\r\n<script>alert(1)</script>"
+    mail = inbox.receive(raw, support, source="pipe")
+    inbox.set_aside(mail, "It names no sender")
+    page = browser(omar)
+    source = page.get(f"/operations/mail/{mail.pk}/source/")
+    assert (
+        source.content == raw
+        and source["Content-Disposition"].startswith("attachment")
+        and "sandbox" in source["Content-Security-Policy"]
+    )
+    assert browser(mia).post("/operations/mail/discard/", {"id": mail.pk}).status_code == 403
+    for _ in range(2):
+        page.post("/operations/mail/discard/", {"id": mail.pk})
+    mail.refresh_from_db()
+    assert (mail.state, bytes(mail.raw)) == ("ignored", raw) and mail.reason == f"Discarded by {omar}: It names no sender"
+    assert AuditEntry.objects.filter(action="mail.discarded").count() == 1
+    assert page.get(f"/operations/mail/{mail.pk}/source/").status_code == 404

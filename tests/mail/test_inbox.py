@@ -370,6 +370,7 @@ def test_the_pipe_says_by_its_exit_code_what_became_of_a_mail(support: Mailbox) 
     assert IncomingMail.objects.get().source == "pipe"
     assert pipe(letter()).returncode == 0 and IncomingMail.objects.count() == 1  # the default mailbox; the same mail
     assert pipe(letter(), "--mailbox", "nobody").returncode == 64
+    assert pipe(letter("Elsewhere"), "--to", "nobody@elsewhere.example").returncode == 67
     assert pipe(b"").returncode == 65
     assert pipe(letter(), MAIL_MAX_BYTES="10").returncode == 65
     away = pipe(letter("Other"), DATABASE_URL="postgres://nobody@127.0.0.1:1/none")

@@ -112,3 +112,8 @@ def test_a_connection_that_breaks_off_accepts_nothing(support: Mailbox, listen: 
         line.sendall(b"Subject: half\r\n\r\nhalf a mes")
     deliver(listener.port, letter())
     assert IncomingMail.objects.count() == 1
+
+
+def test_a_line_of_two_thousand_characters_is_taken(support: Mailbox, listen: Callable[..., Listener]) -> None:
+    deliver(listen().port, letter("x" * 2000 + "\n" + "y" * 100_000 + "\n"))
+    assert IncomingMail.objects.count() == 1

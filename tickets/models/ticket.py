@@ -263,6 +263,20 @@ class Ticket(models.Model):
         self.set_status(status or (self.status if self.status == Status.SOLVED else Status.PENDING), by=by, at=at)
         return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in before.items()}
 
+    def came_back(self, words: str, *, at: datetime) -> bool:
+        """Our answer did not arrive, so it is our turn again, and the list says why. A closed ticket stays closed."""
+        self.lock()
+        if self.status == Status.CLOSED:
+            return False
+        was = self.status
+        status = was if was in OURS else Status.OPEN
+        self._set(said=one_line(words, 200), status=status, waiting_since=self.waiting_since or at, solved_at=None)
+        if was != status:
+            kind = "ticket.reopened" if was == Status.SOLVED else "ticket.status_changed"
+            self.record(kind, "", at=at, was=was, status=str(status))
+        announce(f"ticket:{self.pk}", "inbox")
+        return True
+
     def noted(self, message: "Message", *, by: Any) -> None:
         """A note for the team: it moves no clock and no status."""
         self._set(last_message_id=message.pk, last_message_at=message.at)

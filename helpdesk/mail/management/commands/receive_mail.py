@@ -1,7 +1,7 @@
 """manage.py receive_mail [--mailbox SLUG] < message.eml: the pipe by which a mail server on this machine hands mail over.
 
 Exit codes are those of sysexits.h, which Postfix and Exim know: 0 accepted and committed, 75 try again later,
-64 called wrongly, 65 not a message that could ever be taken.
+64 called wrongly, 65 not a message that could ever be taken, 67 --to is no address of ours.
 """
 
 import sys
@@ -15,7 +15,7 @@ from helpdesk.mail import inbox
 from helpdesk.mail.models import Mailbox
 
 log = structlog.get_logger(__name__)
-EX_USAGE, EX_DATAERR, EX_TEMPFAIL = 64, 65, 75
+EX_USAGE, EX_DATAERR, EX_NOUSER, EX_TEMPFAIL = 64, 65, 67, 75
 
 
 class Command(BaseCommand):
@@ -40,14 +40,16 @@ class Command(BaseCommand):
             raise CommandError(str(error), returncode=EX_DATAERR) from error
         except Exception as error:  # nothing was committed: the mail server keeps it
             raise CommandError(f"Not accepted now: {type(error).__name__}: {error}", returncode=EX_TEMPFAIL) from error
-        self.stdout.write(f"Accepted as {row.pk}")
+        self.stdout.write(f"Accepted: mail {row.pk}, see /operations/ for what becomes of it")
 
 
 def _mailbox(slug: str, to: str) -> Mailbox:
     if slug:
         found = Mailbox.objects.filter(slug=slug).first()
     else:
-        found = (inbox.mailbox_for(to) if to else None) or Mailbox.objects.filter(is_default=True).first()
+        found = inbox.mailbox_for(to) if to else Mailbox.objects.filter(is_default=True).first()
+    if found is None and to and not slug:
+        raise CommandError(f"{to} is no address of ours", returncode=EX_NOUSER)
     if found is None:
         raise CommandError(f"There is no mailbox {slug}" if slug else "There is no default mailbox", returncode=EX_USAGE)
     return found
