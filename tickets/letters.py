@@ -118,7 +118,7 @@ def _content(row: Outgoing, message: Message, before: list[dict[str, Any]]) -> C
 def confirm(ticket: Ticket, address: Address) -> None:
     """Plan one short mail that says "we have it", at most one a day for an address, in the caller's transaction.
 
-    The address is unproved and anybody may have typed it (design: mail.md), so nothing typed is repeated.
+    The address is unproved and anybody may have typed it, so nothing typed is repeated.
     """
     lately = Outgoing.objects.filter(kind=CONFIRMATION, address=address, created_at__gt=now() - ONCE_A_DAY)
     if addresses.is_machine(address.canonical) or addresses.plain(address.canonical) in addresses.ours() or lately.exists():

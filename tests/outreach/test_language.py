@@ -24,7 +24,6 @@ def write(body, subject="Hello", **more):
     return letter(subject, body, FRAME).write({**VALUES, **more})
 
 
-# security.md rows 58 and 59
 REFUSED = [
     "{{ ''.__class__ }}",
     "{{ ''.__class__.__mro__[1].__subclasses__() }}",

@@ -1,4 +1,4 @@
-"""A read mail becomes words on a ticket: which ticket, whose words, and who else reads along (design: mail.md, threading)."""
+"""A read mail becomes words on a ticket: which ticket, whose words, and who else reads along."""
 
 import hashlib
 import re
