@@ -44,8 +44,9 @@ class CustomerForm(forms.Form):
         if customer and customer.language:
             languages.setdefault(customer.language, customer.language)
         self.fields["language"].choices = [("", _("Not known")), *languages.items()]  # type: ignore[attr-defined]
+        attributes = customer.attributes if customer else {}
         for definition in self.definitions:
-            self.fields[f"attribute_{definition.key}"] = _field(definition)
+            self.fields[f"attribute_{definition.key}"] = _field(definition, attributes.get(definition.key))
 
     def _known(self) -> dict[str, Any]:
         if self.customer is None:
@@ -100,7 +101,8 @@ class CustomerForm(forms.Form):
         )
 
 
-def _field(definition: FieldDefinition) -> forms.Field:
+def _field(definition: FieldDefinition, kept: Any = None) -> forms.Field:
+    """A choice that was taken away stays with those who have it, until somebody chooses another."""
     common: dict[str, Any] = {"label": definition.label, "required": False}
     match definition.type:
         case Type.NUMBER:
@@ -111,7 +113,8 @@ def _field(definition: FieldDefinition) -> forms.Field:
             words = [("", _("Not known")), ("true", _("Yes")), ("false", _("No"))]
             return forms.NullBooleanField(**common, widget=forms.Select(choices=words))
         case Type.CHOICE:
-            return forms.ChoiceField(**common, choices=[("", _("Not known")), *((each, each) for each in definition.choices)])
+            choices = dict.fromkeys([*definition.choices, kept] if isinstance(kept, str) else definition.choices)
+            return forms.ChoiceField(**common, choices=[("", _("Not known")), *((each, each) for each in choices)])
     return forms.CharField(**common, max_length=500)
 
 

@@ -7,9 +7,9 @@ from django.conf import settings
 from rest_framework import serializers
 
 from helpdesk.customers.addresses import BadAddress, canonical
-from helpdesk.customers.models import Address, Company, Consent, Customer
+from helpdesk.customers.models import Address, Company, Consent, Customer, FieldDefinition
 from helpdesk.customers.payloads import BadPayload, check_attributes, check_object
-from helpdesk.customers.profile import CompanyFacts, Profile, one_line
+from helpdesk.customers.profile import CompanyFacts, Profile, misfits, one_line
 from helpdesk.lib.dates import now
 
 MAX_EMAILS = 20
@@ -37,20 +37,27 @@ class ObjectField(serializers.JSONField):
 
 
 class AttributesField(serializers.JSONField):
-    """Custom attributes: merged with what is known; null removes one."""
+    """Custom attributes, each of the type its field has: merged with what is known; null removes one."""
+
+    def __init__(self, subject: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.subject = subject
 
     def to_internal_value(self, data: Any) -> Any:
         try:
-            return check_attributes(data)
+            attributes = check_attributes(data)
         except BadPayload as error:
             raise serializers.ValidationError(str(error)) from error
+        if wrong := misfits(self.subject, attributes):
+            raise serializers.ValidationError({key: [words] for key, words in wrong.items()})
+        return attributes
 
 
 class CompanyIn(StrictSerializer):
     external_id = serializers.CharField(max_length=200, required=False)
     name = serializers.CharField(max_length=200, required=False)
     zone = serializers.CharField(max_length=64, required=False, allow_blank=True)
-    attributes = AttributesField(required=False)
+    attributes = AttributesField(FieldDefinition.Subject.COMPANY, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if not attrs.get("external_id") and not attrs.get("name"):
@@ -75,7 +82,7 @@ class CustomerIn(StrictSerializer):
     )
     stage = serializers.CharField(max_length=40, required=False, allow_blank=True)
     company = CompanyIn(required=False, allow_null=True)
-    attributes = AttributesField(required=False)
+    attributes = AttributesField(FieldDefinition.Subject.CUSTOMER, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if not attrs.get("external_id") and not attrs.get("emails"):

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from helpdesk.accounts.models import ApiToken, Scope
-from helpdesk.customers.models import Consent, Customer, Event, EventDelivery, Subscription
+from helpdesk.customers.models import Consent, Customer, Event, EventDelivery, FieldDefinition, Subscription
 from helpdesk.lib.dates import now
 
 Call = Callable[..., Any]
@@ -95,6 +95,45 @@ def test_bad_input_is_answered_beside_its_field(api: Call, body: dict[str, Any],
 @pytest.mark.parametrize("path", ["customers", "events", "events/batch"])
 def test_no_body_breaks_the_api(api: Call, path: str, raw: bytes) -> None:
     assert api("post", path, raw).status_code == 400
+
+
+@pytest.fixture
+def fields(db: None) -> None:
+    """A field of each type, as an admin sets them up."""
+    for key, type in [("words", "text"), ("seats", "number"), ("renews", "date"), ("vip", "boolean")]:
+        FieldDefinition.objects.create(subject="customer", key=key, label=key.title(), type=type)
+    FieldDefinition.objects.create(subject="customer", key="plan", label="Plan", type="choice", choices=["free", "pro"])
+    FieldDefinition.objects.create(subject="company", key="size", label="Size", type="number")
+
+
+@pytest.mark.parametrize(
+    ("key", "wrong", "said"),
+    [
+        ("words", 4, "a text"),
+        ("seats", "many", "a number"),
+        ("seats", True, "a number"),
+        ("renews", "tomorrow", "a date"),
+        ("renews", "2026-02-30", "a date"),
+        ("vip", "yes", "true or false"),
+        ("plan", "team", "one of: free, pro"),
+        ("plan", ["pro"], "one of its choices"),
+    ],
+)
+def test_an_attribute_holds_what_its_field_says(api: Call, fields: None, key: str, wrong: Any, said: str) -> None:
+    answer = api("post", "customers", {"external_id": "x", "attributes": {"unheard_of": {"a": 1}, key: wrong}})
+    assert answer.status_code == 400 and list(answer.json()["attributes"]) == [key]
+    assert f"attributes.{key} must be {said}" in answer.json()["attributes"][key][0]
+    assert not Customer.objects.exists()
+
+
+def test_right_attributes_unknown_ones_and_null_are_kept(api: Call, fields: None) -> None:
+    good = {"words": "a", "seats": 4.5, "renews": "2027-01-31", "vip": False, "plan": "pro", "unheard_of": ["x"]}
+    made = api("post", "customers", {"external_id": "x", "attributes": good, "company": {"name": "Y", "attributes": {"plan": 1}}})
+    assert made.status_code == 201 and made.json()["customer"]["attributes"] == good
+    gone = api("post", "customers", {"external_id": "x", "attributes": {"plan": None}})
+    assert gone.status_code == 200 and "plan" not in gone.json()["customer"]["attributes"]
+    firm = api("post", "customers", {"external_id": "x", "company": {"name": "Y", "attributes": {"size": "big"}}})
+    assert firm.status_code == 400 and list(firm.json()["company"]["attributes"]) == ["size"]
 
 
 def test_a_body_beyond_the_limit_is_refused(api: Call) -> None:

@@ -187,6 +187,20 @@ def test_facts_are_edited_in_their_types(browser: Browser, ana: User, ben: Custo
     assert page.post(url, {**said, "emails": "no address"}).status_code == 422
 
 
+def test_wrong_attributes_are_refused_and_a_choice_taken_away_stays(browser: Browser, ana: User, ben: Customer) -> None:
+    FieldDefinition.objects.create(subject="customer", key="plan", label="Plan", type="choice", choices=["free", "pro"])
+    FieldDefinition.objects.create(subject="customer", key="seats", label="Seats", type="number")
+    Customer.objects.filter(pk=ben.pk).update(attributes={"plan": "classic"})
+    page, url = browser(ana), f"/customers/{ben.pk}/edit/"
+    said = {"name": "Ben", "emails": "ben@carter.example", "seen": page.get(url).context["form"].initial["seen"]}
+    for wrong in ({"attribute_plan": "team"}, {"attribute_seats": "many"}):
+        assert page.post(url, {**said, **wrong}).status_code == 422
+    assert '<option value="classic" selected>' in page.get(url).content.decode()
+    assert page.post(url, {**said, "attribute_plan": "classic"}).status_code == 302
+    ben.refresh_from_db()
+    assert (ben.name, ben.attributes) == ("Ben", {"plan": "classic"})
+
+
 def test_who_writes_while_somebody_else_saves_is_told_and_loses_nothing(browser: Browser, ana: User, ben: Customer) -> None:
     page, url = browser(ana), f"/customers/{ben.pk}/edit/"
     said = {"name": "Mine", "emails": "ben@carter.example", "seen": page.get(url).context["form"].initial["seen"]}
