@@ -163,7 +163,7 @@ def _send(results: Results, number: int) -> None:
 def prepared(ids: list[int]) -> list[tuple[str, str, bytes]]:
     """The same messages as finished bytes, without their rows being touched."""
     rows = list(Outgoing.objects.filter(pk__in=ids).select_related("customer__company", "address", "mailbox", "subscription"))
-    texts = sender.written(rows)
+    texts, _errors = sender.written(rows)
     for row in rows:
         row.rfc_id = mime.message_id(row)
     return [(mime.return_path(row, texts[row.pk]), row.to, mime.build(row, texts[row.pk])) for row in rows]  # type: ignore[arg-type]
