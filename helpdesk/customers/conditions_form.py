@@ -77,7 +77,7 @@ class ConditionsForm(forms.Form):
             for row in shown.rows:
                 row.error = row.error if row.value else ""
 
-    @property
+    @cached_property  # the template asks for every row
     def fields_to_ask(self) -> list[conditions.EditorField]:
         return conditions.fields(rows.SUBJECT)
 
@@ -87,7 +87,7 @@ class ConditionsForm(forms.Form):
         full = len(self.shown.rows) >= rows.MAX_ROWS
         return self.shown.rows if full else [*self.shown.rows, rows.Row()]
 
-    @property
+    @cached_property
     def kinds(self) -> list[str]:
         return timeline.kinds()
 
