@@ -37,7 +37,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "django.forms",
-    "template_partials",
     "django_htmx",
     "rest_framework",
     "drf_spectacular",

@@ -17,6 +17,7 @@ from helpdesk.accounts.back import back
 from helpdesk.customers import dispatch
 from helpdesk.customers.models import Customer
 from helpdesk.files.serve import POLICY
+from helpdesk.lib.ids import row_id, row_ids
 from helpdesk.mail import ledger, operations, outbox
 from helpdesk.mail.models import WAITING, Class, Lane, Outgoing
 
@@ -62,8 +63,7 @@ def customer_mail(request: StaffRequest, pk: int) -> HttpResponse:
     """Everything one customer was sent, was not sent, or will be sent, newest first."""
     customer = get_object_or_404(Customer, pk=pk)
     rows = ledger.seen_by(request.user).filter(customer=customer).order_by("-due_at", "-id")
-    before = request.GET.get("before", "")
-    if before.isascii() and before.isdigit() and (last := rows.filter(pk=int(before[:18])).first()):
+    if last := rows.filter(pk=row_id(request.GET.get("before", "")) or 0).first():
         rows = rows.filter(due_at__lte=last.due_at).exclude(due_at=last.due_at, pk__gte=last.pk)
     page = list(rows[: PAGE + 1])
     older = f"?before={page[PAGE - 1].pk}" if len(page) > PAGE else ""
@@ -150,7 +150,7 @@ def switch(request: StaffRequest, turn: str) -> HttpResponse:
 
 
 def _ids(request: StaffRequest) -> list[int]:
-    return [int(text) for text in request.POST.getlist("id")[:500] if text.isascii() and text.isdigit() and len(text) < 19]
+    return row_ids(request.POST.getlist("id")[:500])
 
 
 @require_POST
