@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -336,16 +337,22 @@ def test_without_a_sender_it_is_quarantined(support: Mailbox) -> None:
 @pytest.mark.skipif(not REAL.is_dir(), reason="the folder of real messages (../shared/data/mail) is not there")
 def test_every_real_message_has_one_end_with_its_reason(support: Mailbox) -> None:
     paths = sorted(REAL.glob("*.eml"))
-    rows = {path.name: inbox.receive(path.read_bytes(), support, source="pipe").pk for path in paths}
+    rows: dict[int, Path] = {}
+    for path in paths:
+        rows.setdefault(inbox.receive(path.read_bytes(), support, source="pipe").pk, path)  # some are copies of others
     while inbox.process_due():
         pass
-    for name, pk in rows.items():
-        row = IncomingMail.objects.get(pk=pk)
+    ends: Counter[str] = Counter()
+    for pk, path in rows.items():
+        row, name = IncomingMail.objects.get(pk=pk), path.name
+        ends[row.state] += 1
         assert row.state in (State.TICKETED, State.IGNORED, State.QUARANTINED), name
         assert (row.state == State.TICKETED) == bool(row.ticket_id and not row.reason) or row.state == State.IGNORED, name
         assert row.reason or row.state == State.TICKETED, name
         assert not re.search(r"Error|Exception", row.reason), (name, row.reason)
-        assert bytes(row.raw) in {path.read_bytes() for path in paths}
+        assert bytes(row.raw) == path.read_bytes(), name
+    assert len(rows) > 0.9 * len(paths)
+    assert ends[State.TICKETED] > 0.85 * len(rows) and ends[State.QUARANTINED] < 0.05 * len(rows), ends
 
 
 # --- the pipe ---------------------------------------------------------------------------------------------------------
