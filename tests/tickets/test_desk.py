@@ -370,7 +370,6 @@ class TestCompose:
         ("wrong", "words"), [({"text": "  "}, "nothing to send"), ({"cc": "ben@"}, "ben@"), ({"seen": "x"}, "whole number")]
     )
     def test_what_cannot_be_sent_comes_back_whole(self, say, ticket, wrong, words):
-        status = 422
         answer = say(**({"text": "Kept words", "cc": "books@carter.example"} | wrong))
         page = answer.content.decode()
         assert answer.status_code in (409, 422) and words in page and not Outgoing.objects.exists()
