@@ -81,9 +81,7 @@ def by_address(shown: Mapping[str, str], names: Mapping[str, str] | None = None,
     with connection.cursor() as cursor:
         cursor.execute(CLAIM_ADDRESSES, [*rows, moment, moment, moment])
         ours = {pk for (pk,) in cursor.fetchall()}
-    fresh = _known_addresses(missing)
-    _announce([customer for customer in fresh.values() if customer.pk in ours], actor)
-    return found | fresh
+    return found | _announced(_known_addresses(missing), ours, actor)
 
 
 INSERT_ONCE = """
@@ -97,22 +95,15 @@ INSERT_ONCE = """
 @transaction.atomic
 def by_external_id(ids: Iterable[str], *, actor: Any = "") -> dict[str, Customer]:
     """Customers by the id that another system gives them, made where we know none. Five statements at most."""
-    return _by_external_id(ids, actor)[0]
-
-
-def _by_external_id(ids: Iterable[str], actor: Any) -> tuple[dict[str, Customer], set[int]]:
-    """As above, and which of them are ours: made here, not by somebody else at the same moment."""
     wanted = sorted(set(ids))
     found = _named_so(wanted)
     missing = [external_id for external_id in wanted if external_id not in found]
     if not missing:
-        return found, set()
+        return found
     with connection.cursor() as cursor:  # the ORM cannot say which rows were new when others were not
         cursor.execute(INSERT_ONCE, [now(), now(), missing])
         ours = {pk for (pk,) in cursor.fetchall()}
-    fresh = _named_so(missing)
-    _announce([customer for customer in fresh.values() if customer.pk in ours], actor)
-    return found | fresh, ours
+    return found | _announced(_named_so(missing), ours, actor)
 
 
 def _named_so(ids: Iterable[str]) -> dict[str, Customer]:
@@ -131,12 +122,11 @@ def upsert(facts: Profile, *, external_id: str | None = None, emails: Sequence[s
         raise ValueError("A customer needs an external_id or an email.")
     known = _known_addresses(shown)
     if external_id:
-        customer, created = _named(external_id, known, actor)
+        customer = _named(external_id, known, actor)
     else:
         first = next(iter(shown))
         customer = by_address({first: shown[first]}, actor=actor)[first]
-        created = first not in known
-    return _change(customer.pk, facts, shown, created=created, actor=actor)
+    return _change(customer.pk, facts, shown, created=customer.just_made, actor=actor)
 
 
 @transaction.atomic
@@ -155,10 +145,10 @@ def _change(pk: int, facts: Profile, shown: Mapping[str, str], *, created: bool,
     return Upserted(customer, created, changed, warnings)
 
 
-def _named(external_id: str, known: Mapping[str, Customer], actor: Any) -> tuple[Customer, bool]:
+def _named(external_id: str, known: Mapping[str, Customer], actor: Any) -> Customer:
     """The customer of this external id: known, taken over from a known address, or new."""
     if customer := Customer.objects.filter(external_id=external_id).first():
-        return customer, False
+        return customer
     nameless = sorted({c.pk for c in known.values() if c.external_id is None})
     if nameless:
         try:
@@ -168,8 +158,7 @@ def _named(external_id: str, known: Mapping[str, Customer], actor: Any) -> tuple
                     timeline.record("customer.updated", customer=nameless[0], actor=actor, changed=changed)
         except IntegrityError:
             pass  # somebody made a customer of this id a moment ago: that one is meant
-    found, ours = _by_external_id([external_id], actor)
-    return found[external_id], found[external_id].pk in ours
+    return by_external_id([external_id], actor=actor)[external_id]
 
 
 def _add_addresses(customer: Customer, shown: Mapping[str, str]) -> dict[str, list[Any]]:
@@ -200,8 +189,13 @@ def _known_addresses(keys: Iterable[str]) -> dict[str, Customer]:
     return {row.canonical: row.customer for row in rows}
 
 
-def _announce(customers: list[Customer], actor: Any) -> None:
+def _announced(customers: dict[str, Customer], ours: set[int], actor: Any) -> dict[str, Customer]:
+    """Mark and record those that we made, not somebody else at the same moment."""
     ref = actor if isinstance(actor, str) else getattr(actor, "ref", "")
+    made = [customer for customer in customers.values() if customer.pk in ours]
+    for customer in made:
+        customer.just_made = True
     timeline.record_all(
-        [timeline.Fact("customer.created", c.pk, actor=ref, payload={"external_id": c.external_id}) for c in customers]
+        [timeline.Fact("customer.created", c.pk, actor=ref, payload={"external_id": c.external_id}) for c in made]
     )
+    return customers

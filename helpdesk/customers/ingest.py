@@ -25,54 +25,67 @@ class Reported:
     payload: dict[str, Any] = field(default_factory=dict)
 
 
+Key = tuple[str, str | None]
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """``accepted``, or ``duplicate`` with the event known before; None where the customer's id is not one of ours."""
+    """``accepted``, or ``duplicate`` with the event known before; ``created`` where the event made its customer."""
 
     status: str
     event: int
     customer: int | None
+    created: bool = False
 
 
 @transaction.atomic
 def ingest(reports: Sequence[Reported], *, actor: Any = "") -> list[Outcome | None]:
-    """Record what is new of these events, in at most fifteen statements; the outcomes are in the order given."""
-    owners = _owners(reports, actor)
+    """Record what is new of these events, in at most fifteen statements; the outcomes are in the order given.
+
+    None stands for an event that names a customer by an id that is not one of ours. A repeat makes no customer.
+    """
+    before = _known({(report.source, report.id) for report in reports})
+    owners = _owners([report for report in reports if (report.source, report.id) not in before], actor)
     ref = actor if isinstance(actor, str) else actor.ref
     facts = [
-        timeline.Fact(report.kind, owner, report.occurred_at or now(), ref, report.payload, report.source, report.id)
-        for report, owner in zip(reports, owners, strict=True)
-        if owner
+        timeline.Fact(report.kind, owner.pk, report.occurred_at or now(), ref, report.payload, report.source, report.id)
+        for report in reports
+        if (owner := owners.get(_name(report)))
+        if (report.source, report.id) not in before
     ]
-    new = {(e.source, e.external_id): e for e in timeline.record_all(facts)}
-    events = _known({(fact.source, fact.external_id) for fact in facts} - set(new)) | new
+    new: dict[Key, Event] = {(e.source, e.external_id): e for e in timeline.record_all(facts)}
+    events = before | new | _known({(fact.source, fact.external_id) for fact in facts} - set(new))
     outcomes: list[Outcome | None] = []
-    for report, owner in zip(reports, owners, strict=True):
-        key = (report.source, report.id)
-        status = "accepted" if owner and new.pop(key, None) else "duplicate"  # a second row in one batch is a duplicate
-        outcomes.append(Outcome(status, events[key].pk, events[key].customer_id) if owner else None)
+    for report in reports:
+        key, owner = (report.source, report.id), owners.get(_name(report))
+        if key not in before and owner is None:
+            outcomes.append(None)
+        elif new.pop(key, None):
+            outcomes.append(Outcome("accepted", events[key].pk, events[key].customer_id, bool(owner and owner.just_made)))
+        else:  # a second row in one batch is one too
+            outcomes.append(Outcome("duplicate", events[key].pk, events[key].customer_id))
     return outcomes
 
 
-def _owners(reports: Sequence[Reported], actor: Any) -> list[int | None]:
+def _name(report: Reported) -> tuple[str, Any]:
+    """How it names its customer: by id, external_id or email."""
+    [(by, value)] = report.customer.items()
+    return by, canonical(value) if by == "email" else value
+
+
+def _owners(reports: Sequence[Reported], actor: Any) -> dict[tuple[str, Any], Customer]:
     """The customers meant; unknown external ids and addresses become customers, unknown ids of ours do not."""
-    ids = {r.customer["id"] for r in reports if "id" in r.customer}
-    known = set(Customer.objects.filter(pk__in=ids).values_list("pk", flat=True)) if ids else set()
-    named = identity.by_external_id((r.customer["external_id"] for r in reports if "external_id" in r.customer), actor=actor)
+    names = [_name(report) for report in reports]
+    ids = {value for by, value in names if by == "id"}
+    known = Customer.objects.in_bulk(ids) if ids else {}
+    named = identity.by_external_id((value for by, value in names if by == "external_id"), actor=actor)
     shown = {canonical(r.customer["email"]): r.customer["email"] for r in reports if "email" in r.customer}
     reached = identity.by_address(shown, actor=actor)
-
-    def owner(ref: dict[str, Any]) -> int | None:
-        if "external_id" in ref:
-            return named[ref["external_id"]].pk
-        if "email" in ref:
-            return reached[canonical(ref["email"])].pk
-        return ref["id"] if ref["id"] in known else None
-
-    return [owner(report.customer) for report in reports]
+    found = {"id": known, "external_id": named, "email": reached}
+    return {(by, value): customer for by, customers in found.items() for value, customer in customers.items()}
 
 
-def _known(keys: set[tuple[str, str | None]]) -> dict[tuple[str, str | None], Event]:
+def _known(keys: set[Key]) -> dict[Key, Event]:
     if not keys:
         return {}
     rows = Event.objects.filter(source__in={source for source, _ in keys}, external_id__in={pk for _, pk in keys})

@@ -33,6 +33,8 @@ class Customer(models.Model):
     created_at = models.DateTimeField(default=now)
     updated_at = models.DateTimeField(default=now)
 
+    just_made = False  # True on the object that the making call returns; no column
+
     class Meta:
         indexes = [
             GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="customer_name_words"),
@@ -41,7 +43,7 @@ class Customer(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name or self.email or f"#{self.pk}"
+        return self.name or self.email or self.external_id or f"#{self.pk}"
 
     @property
     def email(self) -> str:

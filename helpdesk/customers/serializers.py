@@ -197,6 +197,7 @@ class EventOut(serializers.Serializer[Any]):
     status = serializers.ChoiceField(["accepted", "duplicate"])
     event = serializers.IntegerField()
     customer = serializers.IntegerField(allow_null=True)
+    created = serializers.BooleanField(help_text="Whether this event made the customer it names")
 
 
 class BatchIn(StrictSerializer):
@@ -207,6 +208,7 @@ class RowOut(serializers.Serializer[Any]):
     status = serializers.ChoiceField(["accepted", "duplicate", "rejected"])
     event = serializers.IntegerField(required=False)
     customer = serializers.IntegerField(required=False, allow_null=True)
+    created = serializers.BooleanField(required=False)
     errors = serializers.JSONField(required=False)  # type: ignore[assignment]
 
 

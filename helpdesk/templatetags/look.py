@@ -67,7 +67,12 @@ def badge(word: str, mood: str = "", icon: str = "") -> SafeString:
 
 
 def initials(name: str) -> str:
-    """First letters of the first and last name; titles, legal forms ("Dr.", "e. V.") and address domains do not count."""
+    """First letters of the first and last name; titles, legal forms ("Dr.", "e. V.") and address domains do not count.
+
+    Who is known by a number alone ("#22") has none.
+    """
+    if name[:1] == "#":
+        return "?"
     words = [w for w in re.split(r"[\s@]+", name.split("@")[0]) if w[:1].isalnum() and not w.endswith(".")] or [name]
     letters = words[0][:1] + (words[-1][:1] if len(words) > 1 else words[0][1:2])
     return letters.upper()

@@ -198,6 +198,22 @@ def test_a_stranger_in_an_event_becomes_a_customer(api: Call) -> None:
     assert Customer.objects.count() == 2
 
 
+def test_an_event_says_when_it_made_its_customer_and_a_repeat_makes_none(api: Call, ben: Customer) -> None:
+    made = api("post", "events", event(1, customer={"external_id": "cus_nobdy"})).json()
+    assert made["created"] is True and str(Customer.objects.get(pk=made["customer"])) == "cus_nobdy"
+    assert api("post", "events", event(2, customer={"external_id": "cus_nobdy"})).json()["created"] is False
+    assert api("post", "events", event(3, customer={"email": "a@new.example"})).json()["created"] is True
+    assert api("post", "events", event(4)).json()["created"] is False
+    for ref in ({"external_id": "cus_typo"}, {"email": "typo@new.example"}):
+        again = api("post", "events", event(4, customer=ref)).json()
+        assert (again["status"], again["customer"], again["created"]) == ("duplicate", ben.pk, False)
+    assert Customer.objects.count() == 3
+    rows = [event(5, customer={"external_id": "late"}), event(1, customer={"external_id": "never"}), event(6)]
+    results = api("post", "events/batch", {"events": rows}).json()["results"]
+    assert [row["created"] for row in results] == [True, False, False]
+    assert not Customer.objects.filter(external_id="never").exists()
+
+
 @pytest.mark.parametrize(
     ("change", "beside"),
     [

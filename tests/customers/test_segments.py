@@ -213,3 +213,11 @@ def test_a_stage_is_found_by_its_index(db: None, op: str, value: Any) -> None:
     assert rows.count() == 100
     plan = rows.explain()
     assert "customer_stage" in plan and "Seq Scan" not in plan, plan
+
+
+def test_faces_are_those_we_can_write_to_then_the_newest(people: list[Customer]) -> None:
+    ben, cleo, nobody = people
+    assert segments.faces({"all": []}) == [cleo, ben, nobody]  # nobody is the newest
+    identity.by_external_id([f"ghost-{n}" for n in range(12)])
+    shown = segments.faces({"all": []})
+    assert shown[:2] == [cleo, ben] and len(shown) == 10

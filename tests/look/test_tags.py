@@ -40,6 +40,7 @@ def draw(source: str, **context: object) -> str:
         ("ben@carter.example", "BE"),
         ("", ""),
         ("…", "…"),
+        ("#22", "?"),
     ],
 )
 def test_initials(name, letters):
