@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import ceil
 from typing import Any
 
 from django.db.models import Q
@@ -13,7 +14,7 @@ from helpdesk.customers.history import names_of
 from helpdesk.customers.models import Event
 from helpdesk.lib.dates import now
 from helpdesk.mail.models import Outgoing, State
-from tickets.models import Draft, Message, ReadMark, Ticket
+from tickets.models import Draft, Message, ReadMark, Status, Ticket
 
 SHOWN = 50  # messages; older ones by a link
 SHOWN_EVENTS = 200
@@ -26,6 +27,9 @@ EVENTS = [
     "ticket.updated",
     "ticket.unsent",
 ]
+
+
+STATUS_EVENTS = ("ticket.status_changed", "ticket.solved", "ticket.reopened")
 
 
 @dataclass
@@ -117,17 +121,30 @@ def _woven(messages: list[Message], events: list[Event]) -> list[Line]:
             woven[-1].events += line.events
         else:
             woven.append(line)
-    return woven
+    for line in woven:
+        line.events = _without_undone(line.events)
+    return [line for line in woven if line.message or line.events]
+
+
+def _without_undone(events: list[Event]) -> list[Event]:
+    """An answer taken back gives the ticket its status back: of those changes only what is left of them is told."""
+    changes = [event for event in events if event.kind in STATUS_EVENTS]
+    if len(changes) < 2 or not any(event.kind == "ticket.unsent" for event in events):
+        return events
+    last = changes[-1]
+    same = changes[0].payload.get("was", Status.SOLVED) == last.payload.get("status", Status.SOLVED)
+    return [event for event in events if event not in changes or (event is last and not same)]
 
 
 def delivery(row: Outgoing | None) -> dict[str, Any] | None:
     """How a reply fares, in words: the mood of its badge, what it says, and what one may do about it."""
     if row is None:
         return None
-    said: dict[str, Any] = {"row": row, "mood": "", "words": "", "undo": False, "retry": False}
+    said: dict[str, Any] = {"row": row, "mood": "", "words": "", "undo": False, "retry": False, "leaves": ""}
     match row.state:
         case State.PENDING if row.due_at > now():
-            said |= {"words": _("Leaves in %d s") % max(1, round((row.due_at - now()).total_seconds())), "undo": True}
+            seconds = (row.due_at - now()).total_seconds()  # as text: no language writes it with a comma
+            said |= {"words": _("Leaves in %d s") % max(1, ceil(seconds)), "leaves": f"{seconds:.1f}", "undo": True}
         case State.PENDING | State.QUEUED:
             said |= {"words": _("About to leave"), "undo": True}
         case State.CLAIMED | State.SENDING:

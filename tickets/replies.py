@@ -109,7 +109,7 @@ def unsend(message: Message, *, by: User) -> bool:
     ticket = message.ticket
     ticket.lock()
     rows = Outgoing.objects.filter(pk=message.outgoing_id or 0)
-    if message.kind != Message.Kind.REPLY or not outbox.cancel(rows, reason=_("Taken back by %s") % by, by=by):
+    if message.kind != Message.Kind.REPLY or not outbox.cancel(rows, reason=_("by %s") % by, by=by):
         return False
     draft, _new = Draft.objects.update_or_create(
         ticket=ticket, user=by, defaults={"kind": "reply", "text": message.text, "cc": ", ".join(message.cc), "saved_at": now()}
