@@ -1,4 +1,4 @@
-// The inbox as one page: the row that is open, the pane a phone shows, files by name, answers put where the cursor stands.
+// The inbox as one page: the row that is open, the pane a phone shows, what one writes, files by name.
 const desk = document.querySelector(".desk");
 
 function mark() {
@@ -42,25 +42,9 @@ document.addEventListener("htmx:historyRestore", () => location.reload()); // th
 document.addEventListener("click", event => {
   const kind = event.target.closest("[data-composer] .choice > *");
   if (kind && (event.target === kind || event.detail > 0)) setTimeout(() => kind.closest("form").elements.text.focus()); // after the label has had its own way
-
-  const answer = event.target.closest("[data-insert]"), area = document.querySelector("[data-composer] textarea");
-  if (!answer || !area) return;
-  event.preventDefault();
-  answer.closest("dialog")?.close();
-  area.focus();
-  area.setRangeText(answer.dataset.insert, area.selectionStart, area.selectionEnd, "end");
-  area.dispatchEvent(new Event("input", { bubbles: true }));
 });
 
 document.addEventListener("change", event => {
   const list = document.getElementById(event.target.dataset?.files ?? "");
   if (list) list.textContent = [...event.target.files].map(file => file.name).join(", ");
 });
-
-// a draft that could not be saved says so; what was typed is still in the field
-for (const trouble of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
-  document.addEventListener(trouble, event => {
-    const state = document.getElementById("draft-state");
-    if (state && event.target.matches?.("[data-composer] textarea")) state.textContent = document.querySelector("[data-composer]").dataset.unsaved;
-  });
-}
