@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.db import transaction
+from django.utils.dateparse import parse_datetime
 
+from helpdesk.customers.models import Event
 from tickets.models import Ticket
 
 VERBS: dict[str, Callable[..., bool]] = {
@@ -21,3 +23,15 @@ VERBS: dict[str, Callable[..., bool]] = {
 def change(ticket: Ticket, wanted: Mapping[str, Any], *, by: Any) -> list[str]:
     """Set these properties, the status last; returns those that were not so already. Raises TicketClosed."""
     return [name for name, verb in VERBS.items() if name in wanted and verb(ticket, wanted[name], by=by)]
+
+
+@transaction.atomic
+def unsolve(ticket: Ticket, *, by: Any) -> bool:
+    """Solved by a slip: it has the status it had, and they have waited all along. False when it is not solved any more."""
+    ticket.lock()
+    facts = Event.objects.filter(customer=ticket.requester_id, kind="ticket.solved", payload__ticket=ticket.pk)
+    slip = facts.order_by("-occurred_at", "-id").first()
+    if slip is None:
+        return False
+    since = parse_datetime(slip.payload.get("waiting_since") or "")
+    return ticket.reopen(by=by, status=slip.payload["was"], since=since)

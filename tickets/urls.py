@@ -8,6 +8,7 @@ urlpatterns = [
     path("tickets/<int:number>/", desk.ticket, name="ticket"),
     path("tickets/<int:number>/properties/", desk.properties, name="ticket-properties"),
     path("tickets/<int:number>/change/", acts.change, name="ticket-change"),
+    path("tickets/<int:number>/unsolve/", acts.unsolve, name="ticket-unsolve"),
     path("tickets/<int:number>/compose/", acts.compose, name="ticket-compose"),
     path("tickets/<int:number>/draft/", acts.draft, name="ticket-draft"),
     path("tickets/<int:number>/answers/", acts.answers, name="ticket-answers"),

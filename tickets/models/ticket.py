@@ -163,24 +163,30 @@ class Ticket(models.Model):
     def solve(self, *, by: Any, at: datetime | None = None) -> bool:
         """Mark the conversation solved; a second call, also a concurrent one, changes nothing."""
         self._open_to_change()
-        was = self.status
+        was, waiting = self.status, self.waiting_since
         if was == Status.SOLVED:
             return False
         at = at or now()
         self._set(status=Status.SOLVED, solved_at=at, waiting_since=None)
         self.record(
-            "ticket.solved", by, at=at, was=was, campaign=self.campaign_id, seconds=int((at - self.opened_at).total_seconds())
+            "ticket.solved",
+            by,
+            at=at,
+            was=was,
+            waiting_since=waiting and waiting.isoformat(),
+            campaign=self.campaign_id,
+            seconds=int((at - self.opened_at).total_seconds()),
         )
         return True
 
     @transaction.atomic
-    def reopen(self, *, by: Any, at: datetime | None = None, status: str = Status.OPEN) -> bool:
-        """A solved ticket becomes work again; if the work is ours, it waits on us from now on."""
+    def reopen(self, *, by: Any, at: datetime | None = None, status: str = Status.OPEN, since: datetime | None = None) -> bool:
+        """A solved ticket becomes work again; if the work is ours, it waits on us from now on, or ``since`` then."""
         self._open_to_change()
         if self.status != Status.SOLVED:
             return False
         at = at or now()
-        self._set(status=Status(status), solved_at=None, waiting_since=at if status in OURS else None)
+        self._set(status=Status(status), solved_at=None, waiting_since=(since or at) if status in OURS else None)
         self.record("ticket.reopened", by, at=at, status=str(status))
         return True
 
@@ -227,7 +233,9 @@ class Ticket(models.Model):
     def heard(self, message: "Message", *, by: Any, wakes: bool) -> None:
         """They wrote. Unless it is automatic or a mere thank-you, it is our turn, and what was solved is work again."""
         was, at = self.status, message.at
-        values: dict[str, Any] = {"last_message_id": message.pk, "last_message_at": at, "said": one_line(message.text, 200)}
+        # a stranger's words stand in the list under the requester's name, so they begin with whose they are
+        words = f"{message.address or message.author}: {message.text}" if message.stranger else message.text
+        values: dict[str, Any] = {"last_message_id": message.pk, "last_message_at": at, "said": one_line(words, 200)}
         if wakes:
             values |= {"waiting_since": self.waiting_since or at, "solved_at": None}
             values["status"] = self.status if self.status in OURS else Status.OPEN

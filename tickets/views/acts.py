@@ -1,5 +1,7 @@
 """What people do on a ticket. Every one is a POST, safe to press twice, and ends at the ticket or the next one."""
 
+from copy import copy
+
 from django.contrib import messages
 from django.db import transaction
 from django.forms import BaseForm
@@ -20,6 +22,7 @@ from helpdesk.mail.models import Outgoing
 from tickets import attachments, listing, replies
 from tickets.access import StaffRequest, ticket_for
 from tickets.changes import change as change_ticket
+from tickets.changes import unsolve as unsolve_ticket
 from tickets.forms import ChangeForm, ComposeForm, DraftForm
 from tickets.models import Draft, Message, Status, Ticket, TicketClosed
 from tickets.views.desk import after, show, view_query
@@ -43,14 +46,34 @@ def change(request: StaffRequest, number: int) -> HttpResponse:
     form = ChangeForm(data, instance=ticket)
     if not form.is_valid():
         return show(request, ticket, fault=faults(form), status=422)
+    before = copy(ticket)  # its place in the view
     try:
         change_ticket(ticket, form.cleaned_data, by=request.user)
     except TicketClosed as error:
         return show(request, ticket, fault=str(error), status=409)
     if ticket.status == Status.SOLVED and data.get("next"):
-        messages.success(request, _("#%s is solved.") % ticket.number)
-        return on_to_next(request, ticket)
+        undo = reverse("ticket-unsolve", args=[ticket.number]) + view_query(request)
+        messages.success(request, with_undo(_("#%s is solved.") % ticket.number, undo))
+        return on_to_next(request, before)
     return after(request, ticket)
+
+
+@staff(*EVERYONE)
+@require_POST
+def unsolve(request: StaffRequest, number: int) -> HttpResponse:
+    """Solve was a slip."""
+    ticket = ticket_for(request.user, number, to="change")
+    try:
+        unsolve_ticket(ticket, by=request.user)
+    except TicketClosed as error:
+        return show(request, ticket, fault=str(error), status=409)
+    return after(request, ticket)
+
+
+def with_undo(words: str, undo: str) -> str:
+    """Words for a toast, with a button that takes back what they tell."""
+    button = format_html('<button class="link" form="undo" formaction="{}" data-key="z">{}</button>', undo, _("Undo"))
+    return format_html("{} {}", words, button)
 
 
 @staff(*EVERYONE)
@@ -87,15 +110,7 @@ def compose(request: StaffRequest, number: int) -> HttpResponse:
         remember(request, ticket, files)
         return show(request, ticket_for(request.user, number), fault=str(error), status=409)
     undo = reverse("ticket-unsend", args=[ticket.number, sent.pk]) + view_query(request)
-    messages.success(
-        request,
-        format_html(
-            '{} <button class="link" form="undo" formaction="{}" data-key="z">{}</button>',
-            _("#%(number)s: the answer leaves in a moment.") % {"number": ticket.number},
-            undo,
-            _("Undo"),
-        ),
-    )
+    messages.success(request, with_undo(_("#%(number)s: the answer leaves in a moment.") % {"number": ticket.number}, undo))
     return on_to_next(request, before) if request.POST.get("next") else after(request, ticket)
 
 
@@ -106,10 +121,9 @@ def once_of(request: StaffRequest) -> str | None:
 
 
 def on_to_next(request: StaffRequest, ticket: Ticket) -> HttpResponse:
-    """The next ticket of the view that this one was opened from, or the ticket itself where there is none."""
-    view = listing.VIEWS.get(request.GET.get("view", ""))
-    following = listing.following(request.user, view, ticket) if view else None
-    return after(request, following or ticket)
+    """The next ticket of the view beside this one, or the ticket itself where there is none."""
+    view = listing.VIEWS.get(request.GET.get("view", ""), listing.VIEWS[listing.FIRST])
+    return after(request, listing.following(request.user, view, ticket) or ticket)
 
 
 def remember(request: StaffRequest, ticket: Ticket, files: list[Attachment] | None = None) -> Draft:
