@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -10,6 +10,7 @@ from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from helpdesk.accounts.models import AuditEntry
 from helpdesk.customers import segments
 from helpdesk.customers.models import Address, Event
 from helpdesk.lib import conditions
@@ -41,11 +42,28 @@ def who(version: Version) -> dict[str, Any]:
 
 
 def when(version: Version) -> dict[str, Any]:
-    """How often the trigger came from outside of late, counted up to 10,000; not known of our own kinds."""
+    """How often the trigger came from outside of late, and since a pause; not known of our own kinds."""
     if version.trigger_kind in settings.EVENT_SUBSCRIBERS:
-        return {"seen": None, "limit": COUNTED_UP_TO}
-    recent = Event.objects.exclude(source="").filter(received_at__gt=now() - RECENT, kind=version.trigger_kind)
-    return {"seen": len(recent.values_list("pk", flat=True)[:COUNTED_UP_TO]), "limit": COUNTED_UP_TO}
+        return {"seen": None, "missed": None, "limit": COUNTED_UP_TO}
+    paused = _paused_at(version.campaign)
+    return {
+        "seen": _came(version.trigger_kind, now() - RECENT),
+        "missed": _came(version.trigger_kind, paused) if paused else None,
+        "limit": COUNTED_UP_TO,
+    }
+
+
+def _came(kind: str, since: datetime) -> int:
+    """Events of a kind from outside, counted up to 10,000."""
+    rows = Event.objects.exclude(source="").filter(received_at__gte=since, kind=kind)
+    return len(rows.values_list("pk", flat=True)[:COUNTED_UP_TO])
+
+
+def _paused_at(campaign: Campaign) -> datetime | None:
+    if campaign.status != Campaign.Status.PAUSED:
+        return None
+    stopped = AuditEntry.objects.filter(subject=campaign.subject, action__in=("campaign.paused", "campaign.halted"))
+    return stopped.values_list("at", flat=True).first()
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ def campaign_launch(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 TURNS = {
-    "pause": (campaigns.pause, gettext_lazy("Paused. Nothing more leaves until you go on.")),
+    "pause": (campaigns.pause, gettext_lazy("Paused. Nothing more leaves and nobody comes in until you go on.")),
     "resume": (campaigns.resume, gettext_lazy("It goes on.")),
     "finish": (campaigns.finish, gettext_lazy("Nobody new comes in. Those on the way still get what follows.")),
     "cancel": (campaigns.cancel, gettext_lazy("Cancelled. Nothing more of it leaves.")),

@@ -164,6 +164,29 @@ def test_turns_are_posts_and_done_once(mias, campaign):
     assert AuditEntry.objects.filter(subject=made.subject).count() == 5
 
 
+def test_a_pause_says_what_it_misses_and_takes_it_in_never(mias, campaign, happens, drain, ben, cleo):
+    made = campaign().campaign
+    page = reverse("campaign", args=[made.pk])
+    happens("order_shipped", cleo, order_id="A-0")
+    drain()
+    assert "What happens during a pause takes nobody in, also later." in mias.get(page).content.decode()
+    mias.post(reverse("campaign-pause", args=[made.pk]))
+    assert "0 such events came since." in mias.get(page).content.decode()
+    happens("order_shipped", ben, order_id="A-1")
+    happens("order_lost", ben)
+    drain()
+    said = mias.get(page).content.decode()
+    assert "starts nothing, not even when it goes on. 1 such event came since." in said
+    assert "whoever fits, nobody new comes in" in mias.get(reverse("campaign-who", args=[made.pk]), {"q": "Ben"}).content.decode()
+    mias.post(reverse("campaign-resume", args=[made.pk]))
+    drain()
+    assert list(made.enrolments.values_list("customer", flat=True)) == [cleo.pk]
+    assert "such event came since" not in mias.get(page).content.decode()
+    happens("order_shipped", ben, order_id="A-2")
+    drain()
+    assert made.enrolments.count() == 2
+
+
 READERS = ["campaigns", "guards"]
 OF_ONE = {
     "campaign": "get",
