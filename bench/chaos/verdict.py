@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from django.db import connection
+from django.db import connection, connections
 from django.db.models import Q
 
 from bench.chaos.faults import Play
@@ -55,6 +55,7 @@ def quiet(play: Play, patience: float) -> dict[str, int]:
     """Let the processes finish what is there, unharmed; returns what still moves when patience ends."""
     end = time.monotonic() + patience
     while (left := restless()) and time.monotonic() < end:
+        connections.close_all()  # none of ours may go along into a fork
         play.reap()
         play.fill()
         time.sleep(0.2)
