@@ -1,7 +1,9 @@
 """Lifecycle mail waits while a ticket is open, by the condition language alone; caps hold between two workers."""
 
+import re
 import threading
 from datetime import UTC, datetime, timedelta
+from html import unescape
 
 import pytest
 from django.db import connection, transaction
@@ -61,6 +63,31 @@ def test_the_reason_names_the_ticket(campaign, happens, drain, ben, support):
     happens("order_shipped", ben, order_id="A-1")
     drain()
     assert Outgoing.objects.get(kind="campaign.message").reason == f"Held until ticket #{ticket.number} is solved"
+
+
+def panel_of(browser, person, customer):
+    """The card of campaigns beside a customer, its words in one line."""
+    html = browser(person).get(f"/customers/{customer.pk}/").content.decode()
+    card = html.partition("<h3>Campaigns</h3>")[2].partition("</section>")[0]
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", card)).split())
+
+
+@pytest.mark.django_db
+def test_what_is_held_names_no_time_beside_the_customer(campaign, happens, drain, ben, support, browser, ana):
+    campaign()
+    happens("order_shipped", ben, order_id="1881")
+    drain()
+    coming = panel_of(browser, ana, ben)
+    assert coming.startswith("Parcel tips for order_id 1881 On the way, next ") and ":" in coming
+    ticket = opened(ben, support)
+    with dates.moved(by=DAY + timedelta(minutes=1)):
+        drain()
+        assert panel_of(browser, ana, ben) == (
+            f"Parcel tips for order_id 1881 On the way. Held until ticket #{ticket.number} is solved"
+        )
+        ticket.solve(by=ana)
+        drain()
+        assert panel_of(browser, ana, ben).startswith("Parcel tips for order_id 1881 Finished, ")
 
 
 @pytest.mark.django_db
