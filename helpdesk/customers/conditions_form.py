@@ -73,9 +73,9 @@ class ConditionsForm(forms.Form):
             self.shown = rows.shown(self.tree)
             if self.shown.source is not None:
                 self.shown.error = _("This goes deeper than rows can show; it stays JSON.")
-        if action == "redraw":  # a field was just chosen: its value comes next
-            for row in shown.rows:
-                row.error = row.error if row.value else ""
+        # a field was just chosen: its value comes next; counting, the last row may still be empty
+        for row in shown.rows if action == "redraw" else shown.rows[-1:] if action == "count" else ():
+            row.error = row.error if row.value else ""
 
     @cached_property  # the template asks for every row
     def fields_to_ask(self) -> list[conditions.EditorField]:

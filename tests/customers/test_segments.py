@@ -176,9 +176,12 @@ def test_buttons_of_the_editor_save_nothing_and_lose_nothing(browser: Browser, m
     def press(action: str, **changes: str) -> str:
         return page.post("/segments/new/", {**rows, **changes, "action": action}).content.decode()
 
-    chosen, counted = press("redraw"), press("count")
-    assert 'value="carter"' in chosen and "c1-error" not in chosen  # its value comes next
-    assert 'id="c1-error"' in counted and "fits" not in counted
+    for begun in (press("redraw"), press("count"), press("count", **{"c-total": "3"})):
+        assert 'value="carter"' in begun and "c1-error" not in begun  # its value comes next
+        assert "counted when every condition" in begun and "fits" not in begun
+    forgotten = press("count", **{"c0-value": ""}) + press("count", **{"c1-field": "attribute.seats", "c1-value": "many"})
+    assert 'id="c0-error"' in forgotten and 'id="c1-error"' in forgotten and "fits" not in forgotten
+    assert 'id="c1-error"' in press("save", name="Two")
     assert "2 customers fit" in press("count", **{"c1-value": "trial"})
     assert "1 customer fits" in press("remove-1")
     as_json = unescape(press("to-json", **{"c1-value": "trial"}))
