@@ -17,7 +17,7 @@ from helpdesk.lib.dates import now
 from tickets.models import Status, Ticket
 
 MAX_TEXT = 50_000  # characters
-QUICKEST = timedelta(seconds=2)  # nobody reads and fills in the form faster
+QUICKEST = timedelta(seconds=2)  # sooner, it is a machine, or a browser that filled in the form: we ask for a second press
 LONGEST = timedelta(hours=24)
 SALT = "tickets.submit"
 
@@ -81,6 +81,8 @@ class SubmitForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
+        # A machine is told nothing: it believes that it was heard. Only the trap is proof enough for that.
+        self.is_machine = bool(data.get("website"))
         try:
             self.once, shown = signing.loads(data.get("nonce", ""), salt=SALT)
         except (signing.BadSignature, ValueError, TypeError):
@@ -90,9 +92,15 @@ class SubmitForm(forms.Form):
         if age > LONGEST:
             self.renew()
             raise forms.ValidationError(_("This page was open for a long time. Please press Send again."))
-        # A machine is told nothing: it believes that it was heard.
-        self.is_machine = bool(data.get("website")) or age < QUICKEST
+        if age < QUICKEST and not self.is_machine:  # with the same nonce: its time has passed when they press again
+            raise forms.ValidationError(_("That was very quick, so we ask whether it was meant. Please press Send again."))
         return data
+
+    def full_clean(self) -> None:
+        """No browser keeps files on a page that comes back, so it says that they must be chosen again."""
+        super().full_clean()
+        if self._errors and self.files and "files" not in self._errors:  # type: ignore[attr-defined]
+            self.add_error("files", _("Please choose your files again."))
 
     def renew(self) -> None:
         """The page that comes back carries a fresh nonce, and everything that was typed."""

@@ -103,9 +103,22 @@ def test_files_too_many_and_too_large_are_refused_by_name(fill, settings):
 
 
 def test_machines_believe_they_were_heard(fill):
-    assert fill(website="https://spam.example").status_code == 302
-    assert fill(waits=0).status_code == 302
+    for waits in (30, 0):
+        assert fill(website="https://spam.example", waits=waits).status_code == 302
     assert not Ticket.objects.exists()
+
+
+def test_whoever_is_very_quick_is_asked_to_press_again_and_is_heard(fill):
+    """A browser that fills in the form for Ben is no machine: nothing that he sent may be thanked for and thrown away."""
+    answer = fill(waits=0, subject="Typed by the browser", files=[SimpleUploadedFile("a.txt", b"x")])
+    page = answer.content.decode()
+    assert answer.status_code == 422 and "Please press Send again" in page and not Ticket.objects.exists()
+    for kept in ("Typed by the browser", "I got &lt;b&gt;two&lt;/b&gt;.", "ben@carter.example", 'value="Ben"'):
+        assert kept in page
+    assert "Please choose your files again" in page
+    nonce = answer.context["form"]["nonce"].value()
+    assert [fill(nonce, waits=2).status_code, fill(nonce).status_code] == [302, 302]
+    assert Ticket.objects.count() == 1
 
 
 def test_a_nonce_that_is_none_or_old_asks_to_send_again_and_then_works(fill, client):
