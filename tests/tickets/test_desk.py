@@ -305,10 +305,18 @@ class TestCompose:
         assert ticket.messages.count() == 2 and Outgoing.objects.count() == 1
         assert Event.objects.filter(kind="ticket.replied").count() == 1
 
-    def test_send_and_solve_is_both(self, say, ticket):
-        say(status="solved")
+    def test_send_and_solve_is_both_and_goes_on_to_the_next(self, say, ticket, support):
+        opened(2, support)
+        after = Ticket.objects.get(subject="Subject 1")  # the one below Ben's
+        answer = say(status="solved")
         ticket.refresh_from_db()
-        assert ticket.status == "solved"
+        assert ticket.status == "solved" and answer.url == f"/tickets/{after.number}/?view=open"
+        page = say.browser.get(answer.url).content.decode()
+        assert f"/tickets/{ticket.number}/messages/{ticket.last_message_id}/unsend/?view=open" in page  # it can be undone there
+
+    def test_a_plain_send_stays_at_the_ticket(self, say, ticket, support):
+        opened(1, support)
+        assert say().url == f"/tickets/{ticket.number}/?view=open"
 
     def test_a_note_leaves_for_nobody_and_moves_no_clock(self, say, ticket, drain, sink):
         say("@Omar look", kind="note")

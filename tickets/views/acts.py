@@ -111,7 +111,7 @@ def compose(request: StaffRequest, number: int) -> HttpResponse:
         return show(request, ticket_for(request.user, number), fault=str(error), status=409)
     undo = reverse("ticket-unsend", args=[ticket.number, sent.pk]) + view_query(request)
     messages.success(request, with_undo(_("#%(number)s: the answer leaves in a moment.") % {"number": ticket.number}, undo))
-    return on_to_next(request, before) if request.POST.get("next") else after(request, ticket)
+    return on_to_next(request, before) if data["status"] == Status.SOLVED else after(request, ticket)
 
 
 def once_of(request: StaffRequest) -> str | None:
