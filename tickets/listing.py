@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.fields.tuple_lookups import TupleGreaterThan, TupleLessThan
 from django.utils.dateparse import parse_datetime
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -111,11 +112,13 @@ def page(rows: QuerySet[Ticket], view: View, reader: User, after: str = "", size
 
 
 def ordered(rows: QuerySet[Ticket], view: View, after: str = "") -> QuerySet[Ticket]:
-    """The rows of a view in its order, from behind a cursor on. Raises BadCursor."""
+    """The rows of a view in its order, from behind a cursor on. Raises BadCursor.
+
+    A comparison of rows, (at, id) < (x, y), is where the view's index starts; said with OR it would be a filter behind it.
+    """
     if after:
-        at, pk = read_cursor(after)
-        beyond = "lt" if view.newest_first else "gt"
-        rows = rows.filter(Q(**{f"{view.column}__{beyond}": at}) | Q(**{view.column: at, f"pk__{beyond}": pk}))
+        beyond = TupleLessThan if view.newest_first else TupleGreaterThan
+        rows = rows.filter(beyond((F(view.column), F("id")), read_cursor(after)))
     by: list[Any] = [F(view.column).desc(), F("pk").desc()] if view.newest_first else [F(view.column).asc(), F("pk").asc()]
     return rows.order_by(*by)
 

@@ -164,8 +164,17 @@ def _write(ticket: Ticket, author: Customer, words: Words, *, stranger: bool) ->
 
 
 def on_ticket_requested(events: list[Event]) -> None:
-    """A journey asks for a ticket about a customer: payload subject, text and, if known, topic, outgoing, priority, tags."""
+    """Somebody asks for a ticket about a customer: payload subject, text and, if known, topic, outgoing, priority, tags.
+
+    What it takes to open them is looked up for all at once, and those that are open already are left alone. Opening is one
+    by one, on purpose: it is the one way in, each has a person waiting at its end, and a batch holds at most dispatch.BATCH.
+    """
+    there = set(Ticket.objects.filter(once__in=[f"event:{each.pk}" for each in events]).values_list("once", flat=True))
+    events = [event for event in events if f"event:{event.pk}" not in there]
     customers = Customer.objects.in_bulk([event.customer_id for event in events if event.customer_id])
+    known = Address.objects.filter(customer__in=customers).order_by("customer", "-is_primary", "id").distinct("customer")
+    addresses = {address.customer_id: address for address in known}
+    mailbox = Mailbox.objects.filter(is_default=True).first()
     topics = Topic.objects.in_bulk([each.payload["topic"] for each in events if isinstance(each.payload.get("topic"), int)])
     sent = Outgoing.objects.in_bulk(
         [each.payload["outgoing"] for each in events if isinstance(each.payload.get("outgoing"), int)]
@@ -181,10 +190,11 @@ def on_ticket_requested(events: list[Event]) -> None:
             Words(str(asked.get("text") or ""), name=str(asked.get("name") or ""), at=event.occurred_at),
             channel=Channel.OUTREACH,
             by=event.actor,
+            mailbox=mailbox,
             topic=topics.get(asked.get("topic")),
             answers=sent.get(asked.get("outgoing")),
             priority=asked["priority"] if asked.get("priority") in Priority.values else Priority.NORMAL,
             tags=[str(tag) for tag in asked.get("tags") or []],
             once=f"event:{event.pk}",
-            address=customer.addresses.order_by("-is_primary", "id").first(),
+            address=addresses.get(customer.pk),
         )

@@ -1,0 +1,102 @@
+"""What costs the same in a desk of any size: the plan of a deep page, and how much a search may find."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from helpdesk.customers import identity, timeline
+from helpdesk.lib import dates
+from tickets import intake, listing, search
+from tickets.models import Message, Ticket
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def many(ana, ben, support):
+    """4,000 tickets of Ben's, the newest 3,000 live, and what PostgreSQL knows about them. Ana reads them, half are hers."""
+    at = dates.now()
+    tickets = Ticket.objects.bulk_create(
+        Ticket(
+            subject=f"Subject {n}, a customer",
+            requester=ben,
+            channel="mail",
+            team=support.team,
+            assignee=ana if n % 2 else None,
+            status=("open" if n % 3 else "new") if n >= 1_000 else "solved",
+            opened_at=at - timedelta(minutes=4_000 - n),
+            last_message_at=at - timedelta(minutes=4_000 - n),
+            waiting_since=at - timedelta(minutes=4_000 - n) if n >= 1_000 else None,
+            solved_at=None if n >= 1_000 else at - timedelta(minutes=4_000 - n),
+        )
+        for n in range(4_000)
+    )
+    Message.objects.bulk_create(Message(ticket=each, kind="customer", customer=ben, text="I am a customer") for each in tickets)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    return ana
+
+
+def nodes(plan):
+    yield plan
+    for each in plan.get("Plans", ()):
+        yield from nodes(each)
+
+
+@pytest.mark.parametrize(
+    ("slug", "index"),
+    [("waiting", "ticket_waiting"), ("open", "ticket_live"), ("mine", "ticket_of_person"), ("solved", "ticket_solved")],
+)
+def test_a_deep_page_starts_where_the_last_one_ended(many, slug, index):
+    """The cursor is a condition of the index, and nothing is read and then thrown away."""
+    view = listing.VIEWS[slug]
+    rows = list(listing.ordered(listing.rows_of(many, view), view))
+    assert len(rows) > 60
+    deep = rows[-20]
+    page = listing.ordered(listing.rows_of(many, view), view, listing.cursor(deep, view))
+    assert list(page) == rows[-19:]
+    sql, params = page.all()[:41].query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", params)
+        [plan] = cursor.fetchone()[0]
+    [scan] = [node for node in nodes(plan["Plan"]) if "Scan" in node["Node Type"]]
+    assert scan["Node Type"] == "Index Scan" and scan["Index Name"] == index
+    assert f"ROW({view.column}, id)" in scan["Index Cond"] and "Filter" not in scan
+    assert scan["Shared Hit Blocks"] + scan["Shared Read Blocks"] <= 60, scan
+
+
+def test_a_word_of_every_message_finds_the_newest_and_no_more(many, monkeypatch):
+    monkeypatch.setattr(search, "NEWEST", 30)
+    found = search.search(many, "customer").order_by("-pk")
+    assert list(found) == list(Ticket.objects.order_by("-pk")[:30])
+    assert list(search.search(many, "ben@carter").order_by("-pk")) == list(found)
+
+
+def test_what_others_may_see_takes_no_room_in_a_search(many, monkeypatch, noor):
+    """The newest within her reach: the newest of all are another team's."""
+    monkeypatch.setattr(search, "NEWEST", 5)
+    old = Ticket.objects.order_by("pk")[500]
+    Ticket.objects.filter(pk=old.pk).update(team=noor.teams.get())
+    for words in ("customer", "I am", "ben@carter"):
+        assert [each.pk for each in search.search(noor, words)] == [old.pk], words
+
+
+def test_many_requests_for_tickets_look_up_as_much_as_one(ben, support):
+    def queries(count):
+        people = [identity.customer_for_address(f"p{n}@many.example") for n in range(count)]
+        events = [timeline.record("ticket.requested", customer=each.pk, subject="Call") for each in people]
+        with CaptureQueriesContext(connection) as asked:
+            intake.on_ticket_requested(events)
+        assert Ticket.objects.filter(requester__in=people, address__customer__in=people).count() == count
+        with CaptureQueriesContext(connection) as again:
+            intake.on_ticket_requested(events)
+        Ticket.objects.all().delete()
+        reads = [q["sql"] for q in asked if q["sql"].startswith("SELECT")]
+        return [len(reads), len(again)]
+
+    one, two, nine = queries(1), queries(2), queries(9)
+    each = two[0] - one[0]
+    assert nine[0] - one[0] == 8 * each and each <= 1, "only the look that makes it idempotent"
+    assert nine[1] == one[1] <= 6
