@@ -53,7 +53,7 @@ class CampaignForm(forms.ModelForm):
 
     def save(self, commit: bool = True) -> Campaign:
         # a hold in words of their own, made by the API, survives a visit to this form
-        self.instance.holds = (self.kept_holds or open_ticket()) if self.cleaned_data["waits"] else None
+        self.instance.holds = (self.kept_holds or open_ticket()) if self.cleaned_data["waits"] else {}
         return super().save(commit)
 
 
@@ -132,7 +132,7 @@ class MessageForm(forms.Form):
         required=False,
         max_length=4000,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text=gettext_lazy("One a line: customer.first_name: there"),
+        help_text=gettext_lazy("A line for each value that can be missing: customer.first_name: there"),
     )
     too_late = forms.IntegerField(
         label=gettext_lazy("Too late after, in hours"),

@@ -55,7 +55,7 @@ class Campaign(models.Model):
     topic = models.ForeignKey(Topic, null=True, blank=True, on_delete=models.SET_NULL, verbose_name=_("topic"))
     mailbox = models.ForeignKey(Mailbox, null=True, blank=True, on_delete=models.PROTECT, verbose_name=_("sent from"))
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT)
-    holds = models.JSONField(default=open_ticket)  # a customer who matches waits; null: nothing of theirs holds it
+    holds = models.JSONField(default=open_ticket)  # a customer who matches waits; {}: nothing of theirs holds it
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(default=now)
     updated_at = models.DateTimeField(default=now)

@@ -152,6 +152,18 @@ def test_a_launch_is_refused_with_all_its_reasons(mias, filled, settings):
     assert campaign.status == "draft" and campaign.live is None
 
 
+def test_docs_and_form_teach_one_way_for_what_is_missing(mias, filled, settings):
+    taught = (settings.BASE_DIR / "docs/managers.md").read_text()
+    form = unescape(mias.get(NEW).content.decode())
+    assert "When something is not known" in taught and "When something is not known" in form
+    for example in ("customer.first_name: there", "{{ customer.first_name }}", "{{ event.order_id }}"):
+        assert example in taught and example in form
+    assert "default:" not in taught and "order.id" not in taught
+    write(mias, filled, **{"m-0-body": "{{ customer.first_name }}", "m-0-fallbacks": "customer.first_name: there"})
+    mias.post(reverse("campaign-launch", args=[Campaign.objects.get().pk]))
+    assert Campaign.objects.get().status == "running"
+
+
 def test_turns_are_posts_and_done_once(mias, campaign):
     made = campaign().campaign
     for turn, status in [("pause", "paused"), ("resume", "running"), ("finish", "finished"), ("cancel", "cancelled")]:
@@ -325,3 +337,13 @@ def test_lists_cost_the_same_however_long(mias, campaign, django_assert_max_num_
         campaign(name=f"Campaign {number}")
     with django_assert_max_num_queries(9):
         mias.get("/outreach/")
+
+
+def test_a_campaign_that_waits_for_no_ticket_is_saved_as_such(browser, mia, filled):
+    page = browser(mia)
+    saved = page.post("/outreach/campaigns/new/", {key: value for key, value in filled.items() if key != "waits"})
+    campaign = Campaign.objects.get()
+    assert saved.status_code == 302 and campaign.holds == {}
+    page.post(f"/outreach/campaigns/{campaign.pk}/edit/", filled)
+    campaign.refresh_from_db()
+    assert campaign.holds == {"field": "ticket", "op": "has", "where": {"field": "open", "op": "is", "value": True}}
