@@ -36,18 +36,19 @@ ANSWERS = [
     ("Export above 10,000 lines", "export", "Choose *Export, by month*: each file stays below the limit and nothing is cut."),
 ]
 CARD = """\
-Dear {{ customer.name | default: "customer" }},
+Dear {{ customer.name }},
 
-the card for your plan ends on **{{ event.expires | default: "the last day of this month" }}**. Changing it takes two minutes:
+the card for your plan ends on **{{ event.expires }}**. Changing it takes two minutes:
 open *Settings, Payment* and choose *New card*.
 
 Nothing else changes. If something is odd, answer this mail: a person reads it."""
 WELCOME = """\
-Hello {{ customer.name | default: "there" }},
+Hello {{ customer.name }},
 
 three things make the first week easy: connect your bank, invite whoever keeps the books, and send yourself a test invoice.
 
 Answer this mail if you are stuck."""
+UNKNOWN = {"customer.name": "customer", "event.expires": "the last day of this month"}
 
 
 class Story:
@@ -107,7 +108,7 @@ class Story:
             "account",
             "card_expiring",
             "card",
-            [{"do": "send", "subject": "Your card ends soon", "body": CARD, "fallbacks": {}, "too_late": None}],
+            [{"do": "send", "subject": "Your card ends soon", "body": CARD, "fallbacks": UNKNOWN, "too_late": None}],
         )
         self.campaign(
             "First steps",
@@ -116,7 +117,13 @@ class Story:
             "",
             [
                 {"do": "wait", "seconds": 24 * 3600},
-                {"do": "send", "subject": "Three things for the first week", "body": WELCOME, "fallbacks": {}, "too_late": None},
+                {
+                    "do": "send",
+                    "subject": "Three things for the first week",
+                    "body": WELCOME,
+                    "fallbacks": {"customer.name": "there"},
+                    "too_late": None,
+                },
             ],
         )
 
