@@ -1,10 +1,14 @@
 """What the documentation says is so."""
 
 import re
+from io import StringIO
 from pathlib import Path
 
+import pytest
 from django.conf import settings
-from django.core.management import get_commands
+from django.core.management import call_command, get_commands
+
+from helpdesk.accounts.models import ApiToken, Scope
 
 ROOT = Path(settings.BASE_DIR)
 
@@ -85,3 +89,18 @@ def test_links_between_pages_of_the_documentation_lead_somewhere():
     for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
         for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.django_db
+def test_the_calls_of_the_api_page_work_on_the_demo(client):
+    call_command("load_demo", stdout=StringIO())
+    text = ApiToken.objects.issue("docs", [scope.value for scope in Scope])[1]
+    calls = re.findall(r"\$URL(/api/v1/\S+).*?-d '(\{.*?\})'", (ROOT / "docs/api.md").read_text(), re.DOTALL)
+    answers = [
+        (path, client.post(path, body, "application/json", headers={"authorization": f"Bearer {text}"})) for path, body in calls
+    ]
+    assert [(path, answer.status_code) for path, answer in answers] == [
+        ("/api/v1/customers", 200),
+        ("/api/v1/events", 201),
+        ("/api/v1/tickets", 201),
+    ]
