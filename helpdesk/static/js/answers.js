@@ -47,3 +47,6 @@ document.addEventListener("click", event => {
   area.setRangeText(answer.dataset.insert, area.selectionStart, area.selectionEnd, "end");
   area.dispatchEvent(new Event("input", { bubbles: true }));
 });
+
+// what was found last time is not what is asked for next time
+document.addEventListener("close", event => { if (event.target.id === "answers") document.getElementById("answers-body").replaceChildren(); }, true);

@@ -1,0 +1,105 @@
+"""The composer in Chromium: by keys alone an answer goes in, nothing typed is lost, and the seconds run down."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from helpdesk.knowledge.models import Answer
+from tests import chromium
+from tickets import intake
+from tickets.models import Draft
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def page(live_server: Any, ana: Any, settings: Any) -> Iterator[Any]:
+    settings.UNDO_SEND = 4
+    complaints: list[str] = []
+    with chromium.running() as browser:
+        context = browser.new_context(base_url=live_server.url, viewport={"width": 1440, "height": 900})
+        chromium.sign_in(context, chromium.session_of(ana), live_server.url)
+        yield chromium.page_in(context, complaints)
+    assert complaints == []
+
+
+def test_writing_an_answer(page: Any, ticket: Any, ben: Any, support: Any) -> None:
+    for title in ("Parcel is late", "Phone is new", "Phone is lost"):
+        Answer.objects.create(title=title, body=f"{title}, so …")
+    words = intake.Words("And a second thing", html='<p><a>dead</a> <a href="https://a.example">alive</a></p>')
+    other = intake.open_ticket(ben, "Another", words, channel="mail", mailbox=support)
+    page.goto(f"/tickets/{ticket.number}/")
+    page.wait_for_selector("[data-js=ready]")
+    composer = page.locator("[data-composer] textarea")
+
+    # an answer by keys alone: the first that was found, whether or not it is there yet; then the second of two
+    page.keyboard.press("m")
+    page.locator("#answer-words:focus").wait_for()
+    page.locator("#answers [data-insert]").first.wait_for()
+    page.keyboard.type("parcel")
+    page.keyboard.press("Enter")
+    page.locator("#answers").wait_for(state="hidden")
+    assert composer.input_value() == "Parcel is late, so …"
+    composer.fill("")
+    page.locator("#ticket-pane").focus()
+    page.keyboard.press("m")
+    page.locator("#answer-words:focus").wait_for()
+    page.locator("#answers [aria-selected=true]").wait_for()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.locator("#answers").wait_for(state="hidden")
+    assert composer.input_value() == "Phone is lost, so …"
+
+    # words typed a moment before the page goes, or another ticket is opened, are in the draft
+    page.get_by_text("Draft saved").wait_for()
+    composer.select_text()
+    page.keyboard.type("Half a sent")
+    page.reload()
+    page.wait_for_selector("[data-js=ready]")
+    assert composer.input_value() == "Half a sent"
+    composer.focus()
+    page.keyboard.press("Control+End")
+    page.keyboard.type("ence")
+    page.get_by_role("link", name="Another").first.click()
+    page.wait_for_url(f"**/tickets/{other.number}/**")
+    page.locator(f"#ticket-pane[data-number='{other.number}']").wait_for()
+    page.wait_for_timeout(200)
+    assert Draft.objects.get().text == "Half a sentence"
+
+    # only a link that leads somewhere looks like one
+    look = "node => getComputedStyle(node).textDecorationLine"
+    assert [page.get_by_text(text, exact=True).evaluate(look) for text in ("dead", "alive")] == ["none", "underline"]
+
+    # the seconds run down, and at their end the conversation asks how it stands
+    composer.fill("An answer")
+    page.keyboard.press("Control+Enter")
+    seen = [page.get_by_text(f"Leaves in {left} s").wait_for() or left for left in (3, 2, 1)]
+    assert seen == [3, 2, 1]
+    with page.expect_response(f"**/tickets/{other.number}/?part=thread"):
+        page.get_by_text("About to leave").wait_for()
+
+
+@pytest.mark.parametrize("width", [1440, 1024, 390])
+def test_nothing_is_cut_off_and_word_covers_no_tool(page: Any, ticket: Any, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto("/inbox/")
+    cut = page.locator(".strip h1").evaluate("node => node.scrollWidth - node.clientWidth")
+    hint = page.locator("#find").evaluate(
+        """node => { const pen = document.createElement("canvas").getContext("2d"), look = getComputedStyle(node);
+        pen.font = look.font;
+        return node.clientWidth - parseFloat(look.paddingLeft) - parseFloat(look.paddingRight) - pen.measureText(node.placeholder).width }"""
+    )
+    assert cut <= 0 and hint >= 0
+    page.goto(f"/tickets/{ticket.number}/")
+    page.wait_for_selector("[data-js=ready]")
+    page.keyboard.press("e")
+    toast = page.locator(".toast").first
+    toast.wait_for()
+    box, composer = toast.bounding_box(), page.locator("[data-composer]").bounding_box()
+    apart = box["x"] + box["width"] <= composer["x"] or box["y"] + box["height"] <= composer["y"]
+    assert apart and box["x"] >= 0 and box["x"] + box["width"] <= width
+    toast.get_by_role("button", name="Undo").click()
+    page.get_by_role("button", name="Solve", exact=True).wait_for()
+    ticket.refresh_from_db()
+    assert ticket.status == "new"
