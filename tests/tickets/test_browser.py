@@ -88,7 +88,8 @@ def test_nothing_is_cut_off_and_word_covers_no_tool(page: Any, ticket: Any, widt
     hint = page.locator("#find").evaluate(
         """node => { const pen = document.createElement("canvas").getContext("2d"), look = getComputedStyle(node);
         pen.font = look.font;
-        return node.clientWidth - parseFloat(look.paddingLeft) - parseFloat(look.paddingRight) - pen.measureText(node.placeholder).width }"""
+        const room = node.clientWidth - parseFloat(look.paddingLeft) - parseFloat(look.paddingRight);
+        return room - pen.measureText(node.placeholder).width }"""
     )
     assert cut <= 0 and hint >= 0
     page.goto(f"/tickets/{ticket.number}/")
