@@ -1,0 +1,97 @@
+"""The demo's small world behind a real server with collected, compressed files, and one Chromium before it."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.test import override_settings
+from django.test.testcases import LiveServerThread
+
+from helpdesk.accounts.models import User
+from helpdesk.lib import signing
+from helpdesk.lib.dates import now
+from helpdesk.mail.models import Outgoing
+from tests import chromium
+from tickets import intake
+from tickets.models import Ticket
+
+LONG = 50  # messages of the ticket that is looked at
+
+
+@pytest.fixture(scope="package")
+def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[str, str]]:
+    """load_demo, a ticket of fifty messages, and what the table's addresses name; committed, and gone with the package."""
+    own = override_settings(
+        BELL=False,
+        WORKSPACE_NAME="Nordwind",
+        MAIL_DOMAIN="nordwind.example",
+        POSTAL_ADDRESS="Nordwind, 1 Letter Lane, 12345 Papertown",
+    )
+    with own, django_db_blocker.unblock():
+        call_command("load_demo", stdout=StringIO())
+        ticket = Ticket.objects.filter(outgoing_id__isnull=False).latest("pk")
+        for n in range(LONG - ticket.messages.count()):
+            words = intake.Words(f"Line {n} of a long talk.", at=now() - timedelta(minutes=LONG - n))
+            intake.hear(ticket, ticket.requester, words)
+        sent = Outgoing.objects.filter(campaign_id__isnull=False).latest("pk")
+        yield {
+            "ticket": str(ticket.number),
+            "simple": str(Ticket.objects.filter(requester__name__contains="Minh").latest("pk").number),
+            "customer": str(ticket.requester_id),
+            "outgoing": str(sent.pk),
+            "campaign": str(sent.campaign_id),
+            "token": signing.token("unsubscribe", sent.pk),
+        }
+        with connection.cursor() as cursor:  # rows of history cannot be deleted, but a test's database can be emptied
+            names = ", ".join(
+                connection.ops.quote_name(t) for t in connection.introspection.django_table_names(only_existing=True)
+            )
+            cursor.execute(f"TRUNCATE {names} CASCADE")
+
+
+@pytest.fixture(scope="package")
+def site(world: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    own = override_settings(STATIC_ROOT=tmp_path_factory.mktemp("static"), ALLOWED_HOSTS=["127.0.0.1", "testserver"])
+    own.enable()
+    persistent = connection.settings_dict["CONN_MAX_AGE"]
+    connection.settings_dict["CONN_MAX_AGE"] = 0  # a thread that ends would keep its connection, and the database with it
+    others = ["drf_spectacular_sidecar/*", "rest_framework/*"]
+    call_command("collectstatic", interactive=False, verbosity=0, ignore_patterns=others)
+    thread = LiveServerThread("127.0.0.1", lambda application: application)
+    thread.daemon = True
+    thread.start()
+    thread.is_ready.wait()
+    if thread.error:
+        raise thread.error
+    yield f"http://127.0.0.1:{thread.port}"
+    thread.terminate()
+    thread.join()
+    connection.settings_dict["CONN_MAX_AGE"] = persistent
+    own.disable()
+
+
+@pytest.fixture(scope="package")
+def chrome(site: str) -> Iterator[Any]:
+    with chromium.running() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="package")
+def sessions(world: dict[str, str]) -> dict[str, str]:
+    """Who → the key of their session."""
+    return {who: chromium.session_of(User.objects.get(email=f"{who}@nordwind.example")) for who in ("ana", "mia", "omar")}
+
+
+@pytest.fixture(scope="package")
+def contexts(chrome: Any, site: str, sessions: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """One browser for each of them and for a stranger, kept from page to page as people keep theirs."""
+    made = {who: chrome.new_context(base_url=site, reduced_motion="reduce") for who in (*sessions, "")}
+    for who, session in sessions.items():
+        chromium.sign_in(made[who], session, site)
+    yield made
+    for context in made.values():
+        context.close()
