@@ -24,7 +24,7 @@ THEMES = ["light", "dark"]
 
 @dataclass(frozen=True)
 class Page:
-    """One row of the table; `address` is a path, or "app.Model:url-name" for the newest row."""
+    """One row of the table; `address` is a path, "app.Model:url-name" for the newest row, or the name of a link in our newest campaign mail."""
 
     name: str
     address: str
@@ -55,6 +55,35 @@ PAGES = [
     Page("ticket-menu", "tickets.Ticket:ticket", full=False, click="[popovertarget=status-menu]"),
     Page("form", "/write/", who=""),
     Page("thanks", "/write/thanks/", who=""),
+    Page("inbox-search", "/inbox/open/?q=invoice", full=False),
+    Page("ticket-properties", "tickets.Ticket:ticket-properties"),
+    Page("ticket-answers", "tickets.Ticket:ticket-answers"),
+    Page("customer-new", "/customers/new/"),
+    Page("customer-edit", "customers.Customer:customer-edit"),
+    Page("customer-consents", "customers.Customer:customer-consents", who="mia@nordwind.example"),
+    Page("customer-mail", "customers.Customer:customer-mail"),
+    Page("outgoing", "mail.Outgoing:outgoing"),
+    Page("segments", "/segments/", who="mia@nordwind.example"),
+    Page("segment-new", "/segments/new/", who="mia@nordwind.example"),
+    Page("campaign-who", "outreach.Campaign:campaign-who", who="mia@nordwind.example"),
+    Page("knowledge", "/knowledge/"),
+    Page("answer-new", "/knowledge/answers/new/"),
+    Page("people", "/people/", who="omar@nordwind.example"),
+    Page("person-new", "/people/new/", who="omar@nordwind.example"),
+    Page("teams", "/teams/", who="omar@nordwind.example"),
+    Page("team-new", "/teams/new/", who="omar@nordwind.example"),
+    Page("tokens", "/tokens/", who="omar@nordwind.example"),
+    Page("token-new", "/tokens/new/", who="omar@nordwind.example"),
+    Page("mailboxes", "/mailboxes/", who="omar@nordwind.example"),
+    Page("mailbox-new", "/mailboxes/new/", who="omar@nordwind.example"),
+    Page("fields", "/fields/", who="omar@nordwind.example"),
+    Page("field-new", "/fields/new/", who="omar@nordwind.example"),
+    Page("subscriptions", "/subscriptions/", who="omar@nordwind.example"),
+    Page("subscription-new", "/subscriptions/new/", who="omar@nordwind.example"),
+    Page("audit", "/audit/", who="omar@nordwind.example"),
+    Page("operations", "/operations/", who="omar@nordwind.example"),
+    Page("unsubscribe", "unsubscribe", who=""),
+    Page("choices", "subscriptions", who=""),
     Page("customers", "/customers/", who="mia@nordwind.example"),
     Page("customer", "customers.Customer:customer", who="mia@nordwind.example"),
     Page("campaigns", "/outreach/", who="mia@nordwind.example"),
@@ -188,6 +217,13 @@ def resolve(address: str) -> str | None:
         return address
     from django.apps import apps
     from django.urls import NoReverseMatch, reverse
+
+    if ":" not in address:
+        from helpdesk.lib import signing
+        from helpdesk.mail.models import Outgoing
+
+        sent = Outgoing.objects.filter(campaign_id__isnull=False).order_by("-pk").first()
+        return reverse(address, args=[signing.token("unsubscribe", sent.pk)]) if sent else None
 
     model, _, name = address.partition(":")
     row = apps.get_model(model).objects.order_by("-pk").first()
