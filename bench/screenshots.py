@@ -24,7 +24,7 @@ THEMES = ["light", "dark"]
 
 @dataclass(frozen=True)
 class Page:
-    """One row of the table; `address` is a path, "app.Model:url-name" for the newest row, or the name of a link in our newest campaign mail."""
+    """One row; `address` is a path, "app.Model:url-name" of the newest row, or the name of a link in our newest campaign mail."""
 
     name: str
     address: str
