@@ -114,6 +114,12 @@ def stopped(world: World, browser: Client) -> Said:
     return {}
 
 
+def solved(world: World, browser: Client) -> Said:
+    """Solved a moment ago, which was a slip."""
+    browser.post(world.url("ticket-change", **live(world)), {"status": "solved"})
+    return {}
+
+
 def shown_a_while_ago(world: World, browser: Client) -> Said:
     with dates.moved(by=-timedelta(seconds=5)):
         return {"nonce": nonce()}
@@ -196,6 +202,7 @@ CASES = [
     Case("mail-switch", said={"name": "campaigns", "reason": "A wrong link."}),
     Case("mail-switch", said={"name": "campaigns"}, where=lambda w: {"turn": "on"}, ready=stopped),
     Case("mail-read-again", "operations", {"all": "1"}),
+    Case("mail-discard", said=lambda w: {"id": [w.quarantined.pk]}),
     Case("events-deliver-again", "operations", {"all": "1"}),
     Case("campaign-new", "campaign-new", lambda w: {**CAMPAIGN, "subscription": w.subscription.pk}),
     Case("campaign-new", "campaign-new", {"action": "add-message"}, writes=False),
@@ -219,6 +226,7 @@ CASES = [
     Case("ticket-insert", "ticket-answers", lambda w: {"answer": w.answer.pk}),
     Case("ticket-unsend", "ticket", page_where=live),
     Case("ticket-resend"),
+    Case("ticket-unsolve", where=live, ready=solved),
     Case(
         "submit",
         "submit",

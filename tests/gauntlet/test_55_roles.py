@@ -28,7 +28,7 @@ TABLE = {
     # done, and from there to where one signs in: all but its owner
     "- - + - - - -": "POST account_confirm_email",
     "- + + + + + -": """
-        GET live GET rail GET inbox GET inbox-view GET customers GET customer GET customer-consents GET customer-mail
+        GET live GET rail GET palette GET inbox GET inbox-view GET customers GET customer GET customer-consents GET customer-mail
         GET knowledge GET answer
         GET account_reauthenticate POST account_reauthenticate GET account_email POST account_email
         GET account_change_password POST account_change_password GET account_set_password POST account_set_password
@@ -48,6 +48,7 @@ TABLE = {
         GET outgoing GET outgoing-body""",
     "- x + 0 + + -": """
         GET ticket-properties POST ticket-change POST ticket-compose POST ticket-unsend POST ticket-resend
+        POST ticket-unsolve
         POST outgoing-decide""",
     "- x x x + + -": """
         POST address-lift GET segments GET segment-add POST segment-add GET segment POST segment
@@ -61,7 +62,8 @@ TABLE = {
         POST person-invite GET teams GET team-add POST team-add GET team POST team
         GET tokens GET token-add POST token-add POST token-revoke GET audit
         GET fields GET field-add POST field-add GET field POST field
-        GET mailboxes GET mailbox-add POST mailbox-add GET mailbox POST mailbox POST mail-switch""",
+        GET mailboxes GET mailbox-add POST mailbox-add GET mailbox POST mailbox POST mail-switch
+        GET mail-source POST mail-discard""",
     # the API knows tokens and no sessions
     "- - - - - - x": """
         GET api-customers POST api-customers PUT api-customers GET api-customer GET api-consents POST api-consents

@@ -169,6 +169,7 @@ class World:
             "mailbox": {"pk": self.mailbox.pk},
             "outgoing": {"pk": self.unknown.pk},
             "outgoing-body": {"pk": self.unknown.pk},
+            "mail-source": {"pk": self.quarantined.pk},
             "mail-switch": {"turn": "off"},
             "outgoing-decide": {"pk": self.unknown.pk, "verb": "arrived"},
             "campaign-launch": {"pk": self.draft.pk},
@@ -199,7 +200,9 @@ class World:
 # --- pictures of the database -----------------------------------------------------------------------------------------
 
 Picture = dict[str, Counter[str]]
-PASSING = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(?:[+-]\d\d(?::?\d\d)?|Z)?|[\w=+/-]{20,}")  # moments, random names
+PASSING = re.compile(  # moments, how long something took, random names
+    r'\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(?:[+-]\d\d(?::?\d\d)?|Z)?|(?<="waited": )\d+|(?<="seconds": )\d+|[\w=+/-]{20,}'
+)
 RANDOM = ["hint"]  # the first letters of a token's text
 UNSEEN = {"django_session", "django_migrations"}
 
