@@ -15,7 +15,8 @@ FIND = """() => [...document.querySelectorAll('button, input[type=submit]')].fla
   if (node.disabled || !(node.hasAttribute('hx-post') || (type === 'submit' && form && method === 'post'))) return [];
   const to = node.getAttribute('hx-post') || node.getAttribute('formaction') || form.getAttribute('action') || location.pathname;
   const path = new URL(to || location.pathname, location).pathname;
-  return [{index, kind: path.replace(/\\d+/g, 'N').replace(/^\\/u\\/[^/]+/, '/u/T') + ' ' + (node.name || '') + ' ' + node.innerText.trim()}];
+  const kind = path.replace(/\\d+/g, 'N').replace(/^\\/u\\/[^/]+/, '/u/T');
+  return [{index, kind: `${kind} ${node.name || ''} ${node.innerText.trim()}`}];
 })"""
 # Open what hides it and fill in what it asks for, as a person would have.
 READY = """index => {
@@ -25,7 +26,8 @@ READY = """index => {
     if (up.matches('[popover]:not(:popover-open)')) up.showPopover();
     if (up.matches('dialog:not([open])')) up.showModal();
   }
-  if (form && !node.checkVisibility()) form.querySelectorAll('input[type=radio]').forEach(radio => node.checkVisibility() || radio.click());
+  const choices = form?.querySelectorAll('input[type=radio]') ?? [];
+  choices.forEach(choice => node.checkVisibility() || choice.click());
   for (const field of form?.elements ?? []) {
     if (field.required && !field.value && field.type === 'text') field.value = 'word';
     if (field.tagName === 'TEXTAREA' && !field.value) field.value = 'word';
