@@ -30,7 +30,7 @@ def running() -> Iterator[Any]:
         browser.close()
 
 
-def page_in(context: Any, complaints: list[str], *, patience: int = 8000) -> Any:
+def page_in(context: Any, complaints: list[str], *, patience: int = 20_000) -> Any:
     """A new page of a context that writes its errors down; ``patience`` in milliseconds.
 
     It has no streams: they need the ASGI server, which a live server is not. A test that wants one answers it itself.

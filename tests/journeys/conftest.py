@@ -26,7 +26,7 @@ def browsers(live_server: Any, settings: Any) -> Iterator[Callable[..., Any]]:
 
         def open_browser(person: Any = None, **options: Any) -> Any:
             context = chrome.new_context(base_url=live_server.url, viewport={"width": 1440, "height": 900}, **options)
-            page = chromium.page_in(context, complaints, patience=10_000)
+            page = chromium.page_in(context, complaints, patience=20_000)
             if person:
                 page.goto(reverse(configured.LOGIN_URL))
                 page.get_by_label("Email").fill(person.email)
