@@ -9,8 +9,10 @@ from unittest import mock
 
 import pytest
 from django.conf import settings
-from django.db import connections
-from django.test import Client
+from django.core.management import call_command
+from django.db import connection, connections
+from django.test import Client, override_settings
+from django.test.testcases import LiveServerThread
 
 PROGRAM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
@@ -28,6 +30,28 @@ def running() -> Iterator[Any]:
         yield browser
         connections.close_all()  # playwright's loop made its own for this thread, which nobody else would find
         browser.close()
+
+
+@contextmanager
+def site(static: Path) -> Iterator[str]:
+    """The address of a server whose files are collected into ``static``, hashed and compressed, as they are in earnest."""
+    own = override_settings(STATIC_ROOT=static, ALLOWED_HOSTS=["127.0.0.1", "testserver"])
+    own.enable()
+    persistent = connection.settings_dict["CONN_MAX_AGE"]
+    connection.settings_dict["CONN_MAX_AGE"] = 0  # a thread that ends would keep its connection, and the database with it
+    others = ["drf_spectacular_sidecar/*", "rest_framework/*"]  # nine seconds of files that no page of ours names
+    call_command("collectstatic", interactive=False, verbosity=0, ignore_patterns=others)
+    thread = LiveServerThread("127.0.0.1", lambda application: application)
+    thread.daemon = True
+    thread.start()
+    thread.is_ready.wait()
+    if thread.error:
+        raise thread.error
+    yield f"http://127.0.0.1:{thread.port}"
+    thread.terminate()
+    thread.join()
+    connection.settings_dict["CONN_MAX_AGE"] = persistent
+    own.disable()
 
 
 def page_in(context: Any, complaints: list[str], *, patience: int = 20_000) -> Any:

@@ -5,10 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.sessions.backends.db import SessionStore
-from django.core.management import call_command
-from django.db import connection
 from django.test import override_settings
-from django.test.testcases import LiveServerThread
 
 from helpdesk.accounts.models import Role, User
 from tests import chromium
@@ -21,27 +18,11 @@ def site(django_db_setup: None, django_db_blocker: object, tmp_path_factory: pyt
         ROOT_URLCONF="tests.look.urls",
         RAIL={"places": ["tests.look.urls.places"], "views": "tests.look.urls.views"},
         PALETTE=["tests.look.urls.found"],
-        STATIC_ROOT=tmp_path_factory.mktemp("static"),
         STYLEGUIDE=True,
         WORKSPACE_NAME="Nordwind",
-        ALLOWED_HOSTS=["127.0.0.1", "testserver"],
     )
-    own.enable()
-    persistent = connection.settings_dict["CONN_MAX_AGE"]
-    connection.settings_dict["CONN_MAX_AGE"] = 0  # a thread that ends would keep its connection, and the database with it
-    others = ["drf_spectacular_sidecar/*", "rest_framework/*"]  # nine seconds of files that no page of ours names
-    call_command("collectstatic", interactive=False, verbosity=0, ignore_patterns=others)
-    thread = LiveServerThread("127.0.0.1", lambda application: application)
-    thread.daemon = True
-    thread.start()
-    thread.is_ready.wait()
-    if thread.error:
-        raise thread.error
-    yield f"http://127.0.0.1:{thread.port}"
-    thread.terminate()
-    thread.join()
-    connection.settings_dict["CONN_MAX_AGE"] = persistent
-    own.disable()
+    with own, chromium.site(tmp_path_factory.mktemp("static")) as address:
+        yield address
 
 
 @pytest.fixture(scope="package")
@@ -75,7 +56,7 @@ def tab(chrome: object, site: str, site_session: str, request: pytest.FixtureReq
         contexts.append(context)
         if not stranger:
             chromium.sign_in(context, site_session, site)
-        return chromium.page_in(context, complaints, patience=5000)
+        return chromium.page_in(context, complaints)
 
     yield open_tab
     for context in contexts:

@@ -128,7 +128,7 @@ def test_the_public_pages_are_sound(page, live_server, settings, world):
 
 def settled(page):
     """What was swapped in listens by now; no hand is quicker than that, but a script is."""
-    page.wait_for_function("!document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling, .htmx-added')")
+    page.wait_for_selector(".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added", state="detached")
 
 
 def test_a_segment_is_written_and_a_campaign_starts_from_it(page, live_server, mia, ben, cleo):

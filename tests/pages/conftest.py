@@ -9,7 +9,6 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.test import override_settings
-from django.test.testcases import LiveServerThread
 
 from helpdesk.accounts.models import User
 from helpdesk.lib import signing
@@ -55,23 +54,8 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[str, s
 
 @pytest.fixture(scope="package")
 def site(world: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    own = override_settings(STATIC_ROOT=tmp_path_factory.mktemp("static"), ALLOWED_HOSTS=["127.0.0.1", "testserver"])
-    own.enable()
-    persistent = connection.settings_dict["CONN_MAX_AGE"]
-    connection.settings_dict["CONN_MAX_AGE"] = 0  # a thread that ends would keep its connection, and the database with it
-    others = ["drf_spectacular_sidecar/*", "rest_framework/*"]
-    call_command("collectstatic", interactive=False, verbosity=0, ignore_patterns=others)
-    thread = LiveServerThread("127.0.0.1", lambda application: application)
-    thread.daemon = True
-    thread.start()
-    thread.is_ready.wait()
-    if thread.error:
-        raise thread.error
-    yield f"http://127.0.0.1:{thread.port}"
-    thread.terminate()
-    thread.join()
-    connection.settings_dict["CONN_MAX_AGE"] = persistent
-    own.disable()
+    with chromium.site(tmp_path_factory.mktemp("static")) as address:
+        yield address
 
 
 @pytest.fixture(scope="package")
