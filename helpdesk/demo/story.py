@@ -256,6 +256,8 @@ class Story:
         )
         self.happened("anneliese", "card_expiring", "demo-card-1", at=self.before(days=1.1), card="4242", expires="7 December")
         self.happened("kenji", "signup", "demo-signup-1", at=self.before(hours=20))
+        for hours in range(19, 4, -3):  # at whatever hour this is told, what waited for the morning left in time
+            self.work(self.before(hours=hours))
 
     def this_morning(self) -> None:
         sent = Outgoing.objects.filter(customer=self.customers["anneliese"], campaign_id__isnull=False).first()

@@ -33,11 +33,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def eventually(true: Callable[[], object], what: str) -> None:
-    """Wait until it holds; fail with `what` when it never does."""
+def eventually(true: Callable[[], object], what: str, said: Callable[[], str] = str) -> None:
+    """Wait until it holds; fail with `what`, and with what was `said` meanwhile, when it never does."""
     deadline = time.monotonic() + PATIENCE
     while not true():
-        assert time.monotonic() < deadline, f"never happened: {what}"
+        assert time.monotonic() < deadline, f"never happened: {what}\n{said()[-4000:]}"
         time.sleep(0.05)
 
 

@@ -51,8 +51,8 @@ def test_an_installation_lives_through_every_end_and_keeps_its_data(folder: Path
     before, killed = first.pids(), ("web", "beat", "valkey", "postgres")
     for name in killed:
         os.kill(before[name], signal.SIGKILL)
-    eventually(lambda: all(first.pids().get(name, before[name]) != before[name] for name in killed), "return")
-    eventually(lambda: answers(first), "the web process answers again")
+    eventually(lambda: all(first.pids().get(name, before[name]) != before[name] for name in killed), "return", first.said)
+    eventually(lambda: answers(first), "the web process answers again", first.said)
     assert "web was killed by signal 9" in first.said()
 
     # SIGTERM ends all in order

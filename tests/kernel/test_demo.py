@@ -5,17 +5,20 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
+from helpdesk.lib import dates
 from helpdesk.mail.models import Outgoing, State
 from outreach.models import Campaign
 from tickets.models import Ticket
 
 
 @pytest.mark.django_db
-def test_the_demo_tells_the_ring_and_only_once(tmp_path, settings):
+@pytest.mark.parametrize("hour", (1, 13))
+def test_the_demo_tells_the_ring_and_only_once_at_any_hour(tmp_path, settings, hour):
     settings.DATA_DIR = tmp_path
     settings.MAIL_TRANSPORT = "file"
     out = StringIO()
-    call_command("load_demo", stdout=out)
+    with dates.moved(to=dates.now().replace(hour=hour)):
+        call_command("load_demo", stdout=out)
     assert "ana@nordwind.example" in out.getvalue()
     assert Ticket.objects.count() >= 9 and Campaign.objects.running().count() == 2
     joined = Ticket.objects.get(campaign_id__isnull=False)
