@@ -7,7 +7,8 @@ import structlog
 
 # Only what went wrong on our side: a refused page or an ended stream is no line in the log.
 ERRORS_ALONE = ["django_structlog", "django.request"]
-CHATTY = ["celery.app.trace", "celery.worker.strategy", "celery.beat", "mail.log"]
+CHATTY = ["celery.app.trace", "celery.worker.strategy", "celery.worker.request", "celery.beat", "mail.log"]
+SILENT = ["django.security.DisallowedHost"]  # any scanner could fill the log; its page was refused
 
 # Plain tracebacks: the pretty ones print local variables, and so passwords and letters.
 PLAIN = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
@@ -35,7 +36,9 @@ def configure(config: dict[str, Any]) -> None:
             },
             "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "all"}},
             "root": {"handlers": ["console"], "level": config["level"]},
-            "loggers": {name: {"level": "WARNING"} for name in CHATTY} | {name: {"level": "ERROR"} for name in ERRORS_ALONE},
+            "loggers": {name: {"level": "WARNING"} for name in CHATTY}
+            | {name: {"level": "ERROR"} for name in ERRORS_ALONE}
+            | {name: {"level": "CRITICAL"} for name in SILENT},
         }
     )
     structlog.configure(

@@ -178,7 +178,8 @@ class EventIn(StrictSerializer):
     def validate_kind(self, value: str) -> str:
         if value != one_line(value, 80):
             raise serializers.ValidationError("A kind is one line of plain characters.")
-        if value in settings.EVENT_SUBSCRIBERS or (value.split(".")[0] in OURS and "." in value):
+        folded = value.lower()  # "Ticket.solved" would only be read as ours
+        if folded in settings.EVENT_SUBSCRIBERS or (folded.split(".")[0] in OURS and "." in folded):
             raise serializers.ValidationError("This kind is one of our own and cannot come from outside.")
         return value
 
@@ -201,7 +202,7 @@ class EventOut(serializers.Serializer[Any]):
 
 
 class BatchIn(StrictSerializer):
-    events = serializers.ListField(child=serializers.JSONField(), min_length=1, max_length=500)
+    events = serializers.ListField(child=serializers.JSONField(allow_null=True), min_length=1, max_length=500)
 
 
 class RowOut(serializers.Serializer[Any]):

@@ -46,7 +46,8 @@ def customer(request: StaffRequest, pk: int) -> HttpResponse:
     context = {"customer": person, "lines": lines, "older": older, "continued": "before" in request.GET}
     if request.htmx:
         return render(request, "customers/_timeline.html", context)
-    zone = dates.zone(person.zone, person.company.zone if person.company else "", settings.TIME_ZONE)
+    zones = [person.zone, person.company.zone if person.company else ""]
+    zone = dates.zone(*zones, settings.TIME_ZONE)
     panels = [import_string(name)(person, request) for name in settings.PANELS]
     context |= {
         "panels": [panel for panel in panels if panel],
@@ -55,6 +56,7 @@ def customer(request: StaffRequest, pk: int) -> HttpResponse:
         "attributes": standing.attributes(person),
         "local_time": dates.local(dates.now(), zone).replace(tzinfo=None),  # or the template would turn it back into ours
         "zone": zone.key,
+        "zone_is_known": any(zones),
         "language": dict(settings.SPOKEN_LANGUAGES).get(person.language, person.language),
     }
     return render(request, "customers/customer_detail.html", context)

@@ -14,6 +14,7 @@ from helpdesk.embedded.folder import Refused
 from helpdesk.embedded.process import Program
 
 ROOT = Path(__file__).resolve().parents[2]
+DEMO_POSTAL_ADDRESS = "Nordwind, 1 Letter Lane, 12345 Papertown"
 # queues of a worker → tasks at a time; a process costs 75 MB, and maintenance is too little work for its own
 WORKERS = {"replies": 2, "campaigns,maintenance": 3, "ingest": 2}
 # `prepare` has run the checks; without them a worker does without the pages and their 35 MB. No banner, and no warning
@@ -113,12 +114,15 @@ def installation(options: Mapping[str, object]) -> Installation:
         "PYTHONUNBUFFERED": "1",
     }
     wanted = not options["no_demo"] and os.environ.get("TWOFOLD_DEMO", "1") not in {"0", "false", "no"}
+    demo = wanted and not own_database  # never into an operator's database
+    if demo and "MAIL_TRANSPORT" not in os.environ:  # nothing leaves this machine: campaigns can be tried as they are
+        environ.setdefault("POSTAL_ADDRESS", DEMO_POSTAL_ADDRESS)
     return Installation(
         data=data,
         host=str(options["host"]),
         port=int(str(options["port"])),
         smtp_port=int(str(options["smtp_port"])),
-        demo=wanted and not own_database,  # never into an operator's database
+        demo=demo,
         environ=environ,
     )
 

@@ -253,8 +253,9 @@ def test_a_batch_answers_row_by_row(api: Call, ben: Customer) -> None:
         event(1),
         event(2),
         event(2),
-        event(3, kind="ticket.solved"),
+        event(3, kind="Ticket.solved"),
         "no object",
+        None,
         event(4, customer={"id": 10**9}),
         event(5, customer={"email": "a@new.example"}),
     ]
@@ -268,14 +269,15 @@ def test_a_batch_answers_row_by_row(api: Call, ben: Customer) -> None:
         "rejected",
         "rejected",
         "rejected",
+        "rejected",
         "accepted",
     ]
-    assert (body["accepted"], body["duplicate"], body["rejected"]) == (2, 2, 3)
+    assert (body["accepted"], body["duplicate"], body["rejected"]) == (2, 2, 4)
     assert body["results"][1]["event"] == body["results"][2]["event"]
     assert list(body["results"][3]["errors"]) == ["kind"]
     assert Event.objects.filter(source="billing").count() == 3
     again = api("post", "events/batch", {"events": rows}).json()
-    assert (again["accepted"], again["duplicate"], again["rejected"]) == (0, 4, 3)
+    assert (again["accepted"], again["duplicate"], again["rejected"]) == (0, 4, 4)
 
 
 def test_five_hundred_rows_take_a_handful_of_statements(api: Call, django_assert_max_num_queries: Any) -> None:

@@ -23,6 +23,7 @@ class Command(BaseCommand):
             self.stdout.write(f"Migrating the database: {len(steps)} steps")
             call_command("migrate", interactive=False, verbosity=0)
         self._collect_static_files()
+        (Path(settings.DATA_DIR) / "files").mkdir(exist_ok=True)  # there from the first backup on
         if not no_demo and "load_demo" in get_commands() and not get_user_model().objects.exists():
             self.stdout.write("Loading the demo")
             self._load_demo(Path(settings.DATA_DIR) / "sign_ins.txt")
