@@ -90,7 +90,7 @@ def test_the_page_tells_what_happened_and_what_comes(browser: Browser, ana: User
         "Held until ticket #812 is solved",
         "Year-end checklist",
         "Europe/Berlin",
-        "Not to be sent",
+        "Not allowed",
     ):
         assert words in html, words
     assert html.index("October invoice") < html.index("Renewal in 30 days") < html.index("Year-end checklist")

@@ -56,7 +56,7 @@ def test_once_round(browsers, post, drain, sink, support, tips, ana, mia, settin
     wait(desk, "Since Monday the file ends")
     desk.locator(".composer").get_by_text("Note", exact=True).click()
     desk.locator(".composer textarea").fill("Known limit, fix on Thursday.")
-    desk.get_by_role("button", name="Keep note").click()
+    desk.get_by_role("button", name="Add note").click()
     wait(desk, "Known limit, fix on Thursday.")
     desk.locator(".composer").get_by_text("Reply", exact=True).click()
     desk.locator(".composer textarea").fill("Please use *Export, by month* until Thursday.")

@@ -156,7 +156,7 @@ class TestTicket:
     def test_a_light_agent_reads_and_keeps_notes_and_no_more(self, browser, lena, ticket):
         lena_s, at = browser(lena), f"/tickets/{ticket.number}/"
         page = lena_s.get(at).content.decode()
-        assert 'value="reply"' not in page and "Keep note" in page
+        assert 'value="reply"' not in page and "Add note" in page
         for part, data in (("change/", {"status": "solved"}), ("compose/", {"kind": "reply", "text": "x", "seen": 9})):
             assert lena_s.post(at + part, data).status_code == 403
         assert lena_s.post(at + "compose/", {"kind": "note", "text": "Seen", "seen": 0}).status_code == 302

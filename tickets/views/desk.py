@@ -135,7 +135,9 @@ def may_reply(request: StaffRequest, ticket: Ticket) -> bool:
 def about(request: StaffRequest, ticket: Ticket) -> dict[str, Any]:
     """The customer beside the conversation."""
     request.ticket = ticket  # type: ignore[attr-defined]  # so that panels know what is on the page already
-    return {"facts": facts(ticket.requester), "panels": panels(request, ticket.requester)}
+    who = ticket.requester
+    language = dict(settings.SPOKEN_LANGUAGES).get(who.language, who.language)
+    return {"facts": facts(who), "language": language, "panels": panels(request, who)}
 
 
 def facts(customer: Customer) -> list[tuple[str, Any]]:
