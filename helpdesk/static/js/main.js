@@ -24,5 +24,6 @@ async function look() {
 }
 
 document.documentElement.dataset.js = "";
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });  // on a phone it may lie outside
 look().then(() => { document.documentElement.dataset.js = "ready"; });
 document.addEventListener("htmx:load", look);
