@@ -201,7 +201,7 @@ class World:
 
 Picture = dict[str, Counter[str]]
 PASSING = re.compile(  # moments, how long something took, the second of a signature, random names
-    r'\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(?:[+-]\d\d(?::?\d\d)?|Z)?'
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(?:[+-]\d\d(?::?\d\d)?|Z)?"
     r'|(?<="waited": )\d+|(?<="seconds": )\d+|(?<=:)\w{6}(?=:)|[\w=+/-]{20,}'
 )
 RANDOM = ["hint"]  # the first letters of a token's text
