@@ -1,7 +1,7 @@
 """One ticket as a page shows it: messages, what happened between them, how our replies fared, and whom we wrote to first."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import ceil
 from typing import Any
 
@@ -18,6 +18,7 @@ from tickets.models import Draft, Message, ReadMark, Status, Ticket
 
 SHOWN = 50  # messages; older ones by a link
 SHOWN_EVENTS = 200
+AT_ONCE = timedelta(minutes=10)  # what happened within this shares a line, under one time
 EVENTS = [
     "ticket.assigned",
     "ticket.status_changed",
@@ -105,7 +106,7 @@ def _events(ticket: Ticket, reader: User, messages: list[Message], earlier: int 
 
 
 def _woven(messages: list[Message], events: list[Event]) -> list[Line]:
-    """Messages and events in the order of time; events beside each other share a line.
+    """Messages and events in the order of time; what happened at once shares a line.
 
     A status that changed with a message, at its very moment, goes without saying.
     """
@@ -117,7 +118,7 @@ def _woven(messages: list[Message], events: list[Event]) -> list[Line]:
     lines.sort(key=lambda line: line.at)
     woven: list[Line] = []
     for line in lines:
-        if line.events and woven and woven[-1].events:
+        if line.events and woven and woven[-1].events and line.at - woven[-1].at < AT_ONCE:
             woven[-1].events += line.events
         else:
             woven.append(line)

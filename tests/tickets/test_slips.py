@@ -27,7 +27,7 @@ def others(support):
 
 def events_shown(page):
     """The thin lines between messages, as words."""
-    lines = re.findall(r'<p class="event"><span>(.*?)<time', page.content.decode(), re.S)
+    lines = re.findall(r'<p class="event"><span>(.*?) · <time', page.content.decode(), re.S)
     return [" ".join(html.unescape(re.sub(r"<[^>]+>", "", line)).split()) for line in lines]
 
 

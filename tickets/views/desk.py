@@ -57,17 +57,28 @@ def list_context(request: StaffRequest, slug: str) -> dict[str, Any]:
 @staff(*EVERYONE)
 @require_safe
 def ticket(request: StaffRequest, number: int) -> HttpResponse:
-    """One ticket; ``?part=thread`` and ``?part=customer`` are its parts alone, for a page that is open already."""
+    """One ticket; ``?part=thread`` and ``?part=customer`` are its parts alone, for a page that is open already.
+
+    With the conversation comes how the ticket stands, which may have changed with it.
+    """
     found = ticket_for(request.user, number)
     if request.GET.get("part") == "thread":
-        return render(
-            request,
-            "tickets/_thread.html",
-            {"ticket": found, "may_reply": may_reply(request, found), **thread_context(request, found)},
-        )
+        return render(request, "tickets/_now.html", standing(request, found) | thread_context(request, found))
     if request.GET.get("part") == "customer":
         return render(request, "tickets/_about.html", {"ticket": found, **about(request, found)})
     return show(request, found)
+
+
+def standing(request: StaffRequest, ticket: Ticket) -> dict[str, Any]:
+    """What the head of a ticket shows and offers."""
+    return {
+        "ticket": ticket,
+        "view_query": view_query(request),
+        "statuses": Status.choices[1:5],
+        "priorities": Priority.choices,
+        "may_reply": may_reply(request, ticket),
+        "may_change": ticket.status != Status.CLOSED and may(request.user, "change"),
+    }
 
 
 def thread_context(request: StaffRequest, ticket: Ticket) -> dict[str, Any]:
@@ -91,20 +102,14 @@ def show(
 ) -> HttpResponse:
     """The ticket's panes for htmx, the whole desk otherwise. ``address`` is where the browser is then, if not there already."""
     view = listing.VIEWS.get(view_slug(request), listing.VIEWS[listing.FIRST])
-    living = ticket.status != Status.CLOSED
     context = {
-        "ticket": ticket,
         "view": view,
-        "view_query": view_query(request),
         "form": form,
         "fault": fault,
         "newer": newer or [],
         "newer_ids": [message.pk for message in newer or []],
         "once": get_random_string(24),
-        "statuses": Status.choices[1:5],
-        "priorities": Priority.choices,
-        "may_reply": may_reply(request, ticket),
-        "may_change": living and may(request.user, "change"),
+        **standing(request, ticket),
         **about(request, ticket),
         **thread_context(request, ticket),
     }

@@ -27,8 +27,18 @@ document.addEventListener("click", event => {
   if (step) rows[at + Number(step.dataset.step)]?.click();
 });
 
+/** What arrives while nothing is typed has been seen: an answer begun now is an answer to it. */
+function see() {
+  const form = document.querySelector("[data-composer]"), thread = document.querySelector(".thread[data-last]");
+  if (form && thread && !form.elements.text.value.trim()) form.elements.seen.value = thread.dataset.last;
+}
+
 mark();
+document.addEventListener("htmx:oobBeforeSwap", event => {
+  if (event.detail.target.querySelector(":popover-open")) event.detail.shouldSwap = false; // somebody is choosing there
+});
 document.addEventListener("htmx:afterSettle", event => {
+  see();
   if (event.detail.target?.dataset?.pane === "ticket" || event.target.id === "ticket-pane") {
     desk.dataset.open = "ticket";
     document.querySelectorAll("dialog[open]").forEach(dialog => dialog.close());
