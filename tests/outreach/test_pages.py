@@ -181,7 +181,7 @@ def test_a_pause_says_what_it_misses_and_takes_it_in_never(mias, campaign, happe
     page = reverse("campaign", args=[made.pk])
     happens("order_shipped", cleo, order_id="A-0")
     drain()
-    assert "What happens during a pause takes nobody in, also later." in mias.get(page).content.decode()
+    assert "An event that comes during a pause starts nothing, not even later." in mias.get(page).content.decode()
     mias.post(reverse("campaign-pause", args=[made.pk]))
     assert "0 such events came since." in mias.get(page).content.decode()
     happens("order_shipped", ben, order_id="A-1")
