@@ -101,8 +101,8 @@ def test_a_signature_below_the_quote_goes_with_it() -> None:
     assert plain(f"{NEW}\n\n{INTRODUCTIONS['English']}\n{OLD}\n\n-- \nBen Carter\nCarter & Sons\n").reply == NEW
 
 
-def test_a_signature_above_stays() -> None:
-    assert plain(f"{NEW}\n\n-- \nBen\n\n{INTRODUCTIONS['English']}\n{OLD}\n").reply == f"{NEW}\n\n-- \nBen"
+def test_a_signature_above_the_quote_folds_with_it() -> None:
+    assert plain(f"{NEW}\n\n-- \nBen\n\n{INTRODUCTIONS['English']}\n{OLD}\n").reply == NEW
 
 
 @pytest.mark.parametrize("body", [OLD, f"{INTRODUCTIONS['German']}\n{OLD}", f"{OUTLOOK['French']}\n\nHave you tried?"])

@@ -21,6 +21,7 @@ _NAME = r"""[^\s/>=<"'][^\s/>=<]*+"""
 _VALUE = r""""[^"]*+"|'[^']*+'|[^\s"'>][^\s>]*+"""
 # No capturing group inside a possessive one: Python before 3.11.8 then raises SystemError (cpython gh-101955).
 _TAG = re.compile(rf"<(/?)([a-zA-Z][a-zA-Z0-9:-]*+)((?:{_NAME}(?:\s*+=\s*+(?:{_VALUE})?)?+|[\s/=\"'])*+)>")
+_MARKUP = re.compile(r"<(?=[a-zA-Z/!?])")  # any other "<" is a word's, and a million of them must not cost a step each
 _ATTRIBUTES = re.compile(rf"({_NAME})(?:\s*+=\s*+({_VALUE})?)?")
 _REFERENCE = re.compile(r"&(?:#[0-9]{1,7};?|#[xX][0-9a-fA-F]{1,6};?|[a-zA-Z][a-zA-Z0-9]*;)")
 # PostgreSQL takes no NUL, UTF-8 no surrogate; the two noncharacters are the sanitiser's own.
@@ -56,7 +57,8 @@ def tokens(html: str) -> Iterator[tuple[str, str, Attributes]]:
     unclosed: set[str] = set()  # ends that no longer come: looked for once, not once per opening
     lower = html.lower() if html.isascii() else re.sub("[A-Z]+", lambda m: m[0].lower(), html)
     at = text_from = 0
-    while (at := html.find("<", at)) != -1:
+    while begin := _MARKUP.search(html, at):
+        at = begin.start()
         tag = _TAG.match(html, at)
         name = tag[2].lower() if tag else ""
         if tag:

@@ -116,7 +116,7 @@ def _reports(leaves: list[Part]) -> Iterator[tuple[str, bytes]]:
 def _reply(text: str | None, raw_html: str | None, html: str, *, forwarded: bool) -> tuple[str, str]:
     """(new part as text, new part as HTML). What a subject calls forwarded is shown whole: it is the content.
 
-    Where only one of the two shows that a quote begins, the other is made from it.
+    Where only one of the two shows that a quote begins, the other is cut in the same place or made from it.
     """
     whole = text if text is not None else to_text(raw_html or "")
     if forwarded:
@@ -124,11 +124,22 @@ def _reply(text: str | None, raw_html: str | None, html: str, *, forwarded: bool
     shorter = quotes_html.new_part(raw_html) if raw_html else None
     if shorter is not None:
         html = sanitize(shorter)
-    if text is None and shorter is not None:
-        return to_text(html), html
-    reply = quotes.new_part(whole, marks=text is not None)
+    reply = quotes.new_part(whole) if text is not None else whole
     if reply == whole and shorter is not None:
-        return to_text(html), html
-    if reply != whole and raw_html and shorter is None:
+        words = to_text(html)
+        return _beginning(whole, words) or words, html
+    if reply != whole and raw_html and shorter is None and "<img" not in html:
         return reply, from_text(reply)
     return reply, html
+
+
+def _beginning(whole: str, words: str) -> str | None:
+    """The beginning of `whole` that says `words`, white space aside; None if it begins otherwise."""
+    at = 0
+    for char in "".join(words.split()):
+        while at < len(whole) and whole[at].isspace():
+            at += 1
+        if at == len(whole) or whole[at] != char:
+            return None
+        at += 1
+    return whole[:at] or None

@@ -6,29 +6,26 @@ but quote is there, everything is the message.
 
 import re
 
-from . import phrases
+from . import phrases, signatures
 
-_QUOTED = re.compile(r"^\s{0,3}(?:>|\|(?=[> ]))")
 _RULE = re.compile(r"^\s*[_=*-]{3,}\s*$")
 MAX_LINES = 5_000  # what a person writes above a quote is shorter
 _CONTEXT = 5  # lines over which a mail program may wrap its attribution
 
 
-def new_part(text: str, *, marks: bool = True) -> str:
-    """`text` without its trailing quote; `text` itself when there is none, or nothing else.
-
-    `marks` is off for text made from HTML, whose `>` lines were judged there.
-    """
-    lines = text.rstrip().split("\n")
-    cut = min(_marker(lines), _trailing(lines) if marks else len(lines))
-    kept = "\n".join(lines[:cut]).rstrip()
-    return kept.strip("\n") if kept.strip() else text.strip("\n")
+def new_part(text: str) -> str:
+    """`text` without its trailing quote and signature; `text` itself when there is neither, or nothing else."""
+    lines = text.rstrip("\n").split("\n")
+    kept = lines[: min(marker(lines), _trailing(lines))]
+    if not any(phrases.forwarded(line) for line in kept):  # what is forwarded is content to its last line
+        kept = kept[: signatures.start(kept)]
+    return "\n".join(kept).strip("\n").rstrip() if any(line.strip() for line in kept) else text.strip("\n")
 
 
-def _marker(lines: list[str]) -> int:
+def marker(lines: list[str]) -> int:
     """Where a quote without marks begins (Outlook and phones): all that follows is quote. len(lines) if there is none."""
     for index, line in enumerate(lines[:MAX_LINES]):
-        if _QUOTED.match(line):
+        if phrases.QUOTED.match(line):
             continue
         if phrases.forwarded(line):
             return len(lines)
@@ -38,7 +35,7 @@ def _marker(lines: list[str]) -> int:
             return _over_rule(lines, index)
         if line.rstrip().endswith((":", "：")) and (start := _attribution(lines, index)) is not None:
             following = _after(lines, index)
-            if following and not _QUOTED.match(following[0]) and phrases.sure("\n".join(lines[start : index + 1])):
+            if following and not phrases.QUOTED.match(following[0]) and phrases.sure("\n".join(lines[start : index + 1])):
                 return start
     return len(lines)
 
@@ -47,9 +44,9 @@ def _trailing(lines: list[str]) -> int:
     """Where the block of `>` lines at the end begins, its attribution included. A signature below it goes with it."""
     end = _above_signature(lines)
     start = end
-    while start and (not lines[start - 1].strip() or _QUOTED.match(lines[start - 1])):
+    while start and (not lines[start - 1].strip() or phrases.QUOTED.match(lines[start - 1])):
         start -= 1
-    if not any(_QUOTED.match(line) for line in lines[start:end]):
+    if not any(phrases.QUOTED.match(line) for line in lines[start:end]):
         return len(lines)
     above = start
     while above and not lines[above - 1].strip():
@@ -62,12 +59,10 @@ def _trailing(lines: list[str]) -> int:
 
 
 def _above_signature(lines: list[str]) -> int:
-    """The number of lines above a signature (RFC 3676: a line `-- `) that closes the message, if a quote stands above it."""
-    for index in range(len(lines) - 1, max(len(lines) - 12, 0), -1):
-        if lines[index] in ("-- ", "--"):
-            above = [line for line in lines[:index] if line.strip()]
-            return index if above and _QUOTED.match(above[-1]) else len(lines)
-    return len(lines)
+    """The number of lines above a signature that closes the message, if a quote stands above it."""
+    end = signatures.start(lines)
+    above = next((line for line in reversed(lines[:end]) if line.strip()), "")
+    return end if phrases.QUOTED.match(above) else len(lines)
 
 
 def _attribution(lines: list[str], last: int) -> int | None:
@@ -83,7 +78,7 @@ def _attribution(lines: list[str], last: int) -> int | None:
 def _begins(lines: list[str], first: int) -> bool:
     """An attribution stands alone, a blank line or a quote above it, or it begins with its date."""
     above = lines[first - 1] if first else ""
-    return not above.strip() or bool(_QUOTED.match(above)) or phrases.dated(lines[first])
+    return not above.strip() or bool(phrases.QUOTED.match(above)) or phrases.dated(lines[first])
 
 
 def _after(lines: list[str], index: int) -> list[str]:
