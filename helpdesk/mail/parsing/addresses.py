@@ -1,6 +1,7 @@
 """Addresses in header fields: names decoded only after the cutting, so that an encoded comma or bracket adds nobody."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 import idna
@@ -15,6 +16,7 @@ _LOCAL = re.compile(r"[^\s@<>()\[\],;:\\\"\x00-\x20\x7f-\xa0\u2028\u2029]{1,200}
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _DOMAIN = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}|\[[0-9a-f.:]{{3,60}}\]")
 _SPACED_DOT = re.compile(r"\s{1,20}\.\s{0,20}|\.\s{1,20}")  # obsolete: jdoe@test . example
+_WITH_LATIN = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "IDEOGRAPHIC")  # written beside Latin letters by custom
 _INSIDE = re.compile(r"<([^<>\s]{3,320})>")
 
 
@@ -24,6 +26,39 @@ class Address:
 
     name: str
     address: str
+
+    @property
+    def lookalike(self) -> str:
+        """The domain as its letters look, where they pass for others ("pаypal.example" with a Cyrillic а); else ""."""
+        domain = self.address.rpartition("@")[2]
+        return lookalike(domain) if "xn--" in domain else ""
+
+
+def lookalike(domain: str) -> str:
+    """The Unicode form of a punycode domain that is made to be mistaken for another; "" for an honest one.
+
+    A label is suspect that mixes Latin letters with those of another alphabet, or whose letters all pass for Latin ones
+    under a Latin top-level domain (Unicode TS 39, and the rules that browsers made of it).
+    """
+    try:
+        shown = idna.decode(domain)
+    except (idna.IDNAError, UnicodeError, ValueError, IndexError):
+        return domain  # no such name can be registered
+    *labels, top = shown.split(".")
+    return shown if any(_suspect(label, top.isascii()) for label in labels) else ""
+
+
+def _suspect(label: str, latin_top: bool) -> bool:
+    foreign = [char for char in label if char.isalpha() and not unicodedata.name(char, "").startswith("LATIN")]
+    if not foreign or all(unicodedata.name(char, "").startswith(_WITH_LATIN) for char in foreign):
+        return False
+    mixed = any(unicodedata.name(char, "").startswith("LATIN") for char in label if char.isalpha())
+    if mixed:
+        return True
+    from confusable_homoglyphs.confusables import is_confusable  # reads a table of a megabyte
+
+    passing = is_confusable(label, greedy=True, preferred_aliases=["latin"]) or []
+    return latin_top and {one["character"] for one in passing} >= set(foreign)
 
 
 def valid(text: str) -> str | None:
@@ -84,7 +119,7 @@ def _cut(value: str) -> list[tuple[str, str | None, str]]:
     phrase: list[str] = []
     comment: list[str] = []
     angle: str | None = None
-    depth = at = 0
+    depth = at = opened = 0
     quoted = False
     # What is never closed opens nothing: else one stray quote would swallow every address behind it.
     last_quote, last_bracket = value.rfind('"'), value.rfind(")")
@@ -108,7 +143,9 @@ def _cut(value: str) -> list[tuple[str, str | None, str]]:
             if depth:
                 comment.append(char)
         elif char == '"':
-            quoted = not quoted and at < last_quote
+            if quoted and value[at + 1 : at + 2] == "@" and not _LOCAL.fullmatch("".join(phrase[opened:])):
+                phrase[opened:] = ["\0"]  # "two words"@host is an address, but none that mail can be sent to: never a part of it
+            quoted, opened = not quoted and at < last_quote, len(phrase)
         elif quoted:
             phrase.append(char)
         elif char == "=" and (word := WORD.match(value, at)):
@@ -121,10 +158,12 @@ def _cut(value: str) -> list[tuple[str, str | None, str]]:
             comma = value.find(",", at, at + 1_000)
             stop = close if close >= 0 else comma if comma >= 0 else min(len(value), at + 1_000)
             if angle is None or "@" not in angle:
-                angle = value[at + 1 : stop]
+                angle = value[at + 1 : stop].lstrip("<")
             at = stop if close >= 0 else stop - 1
         elif char in ",;":
             flush()
+        elif char == ">" and angle is not None:
+            pass
         elif char == ":" and angle is None and "@" not in "".join(phrase[-320:]):
             phrase.clear()  # the name of a group
         else:

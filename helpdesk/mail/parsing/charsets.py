@@ -27,12 +27,17 @@ ALIASES = {
     "x-gbk": "gb18030",
     "x-unknown": "utf-8",
     "unicode": "utf-16",
+    "windows-874": "cp874",
+    "windows-936": "gb18030",
+    "windows-949": "cp949",
+    "windows-950": "cp950",
 }
 # Codecs that are no charsets, or that cost quadratic time (punycode, idna).
 REFUSED = {"punycode", "idna", "unicode_escape", "raw_unicode_escape", "unicode-escape", "raw-unicode-escape", "undefined"}
 SINGLE_BYTE_LATIN = {"cp1252", "cp1254", "iso8859-15", "mac_roman", "cp850"}
 BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 INVISIBLE = "\u00ad\u115f\u1160\u180e\u200b-\u200d\u2060-\u2064\u206a-\u206f\u3164\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
+_JAPANESE = re.compile(rb"\x1b\$[@B]|\x1b\([JI]")
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _BREAKS = re.compile("[\r\n\t\x0b\x0c\x85\u2028\u2029]+")
@@ -60,6 +65,8 @@ def decode(data: bytes, charset: str | None = None, *, hint: str | None = None) 
     """
     if data.isascii() and b"\0" not in data and b"\x1b" not in data and codec(charset) not in ("utf-7", "hz"):
         return data.decode("ascii")
+    if data.isascii() and _JAPANESE.search(data) and (text := _strict(data, "iso2022_jp_ext")) is not None:
+        return text  # seven bits with these escapes are that, also without a label or called ASCII
     for name in (codec(charset), codec(hint)):
         if name is None:
             continue
@@ -84,7 +91,7 @@ def _best(data: bytes) -> str:
         return _clean_decode(data, "utf-16")
     repaired = data.decode("utf-8", "replace")
     letters = sum(data.count(byte) for byte in range(0xC2, 0xF5))
-    if repaired.count("\ufffd") * 3 < letters:
+    if repaired.count("\ufffd") * 3 <= letters:
         return repaired
     return _clean_decode(data, "cp1252")
 

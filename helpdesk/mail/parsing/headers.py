@@ -23,7 +23,7 @@ _NOT_BASE64 = bytes(set(range(256)) - set(string.ascii_letters.encode() + string
 _FIELD = re.compile(rb"([!-9;-~]{1,100})[ \t]*:")
 _BLANK = re.compile(rb"\n\r?\n")
 WORD = re.compile(r"=\?([^?\s*]{1,60})(?:\*[^?\s]{0,20})?\?([bBqQ])\?(.{0,4000}?)\?=")
-_ID = re.compile(r"<([^<>\s]{1,500})>")
+_ID = re.compile(r"<([^<>\s]{1,500}|[^<>]{1,500}@[^<>]{1,500})>")
 _BARE_ID = re.compile(r"[^<>\s,;\"']{1,400}@[^<>\s,;\"']{1,200}")
 
 
@@ -57,7 +57,7 @@ def split(data: bytes, start: int, end: int) -> tuple[Headers, int]:
     Without any empty line, the body begins at the first line that is neither a field nor a continuation. With one,
     a stray line among the fields belongs to the field above it, since that is how broken gateways fold.
     """
-    if data.startswith((b"From ", b">From "), start, end):  # an mbox line in front
+    if data.startswith((b"From ", b">From "), start, end) and not _FIELD.match(data, start, end):  # an mbox line in front
         newline = data.find(b"\n", start, end)
         start = end if newline < 0 else newline + 1
     if data.startswith(b"\n", start, end) or data.startswith(b"\r\n", start, end):
@@ -189,7 +189,7 @@ def ids(values: Iterator[str]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for value in values:
         listed = _ID.findall(value) or _BARE_ID.findall(value)
-        found.update(dict.fromkeys(f"<{clean_line(one, 500)}>" for one in listed))
+        found.update(dict.fromkeys(f"<{clean_line(''.join(one.split()), 500)}>" for one in listed))
     kept = list(found)
     # Long threads: the first is the thread's root, the last are its nearest ancestors (RFC 5322, 3.6.4).
     return tuple(kept if len(kept) <= MAX_IDS else kept[:1] + kept[1 - MAX_IDS :])

@@ -1,6 +1,7 @@
 """From raw bytes to a Mail: the one reading that every way in shares."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 
 from helpdesk.lib.html import from_text, sanitize, to_text
@@ -13,6 +14,7 @@ from .mail import Mail
 from .parts import Part, tree
 
 MAX_SUBJECT = 500
+_FRONT = re.compile(rb"(?:\xef\xbb\xbf|[\r\n]){1,100}(?=[!-9;-~]{1,100}:)")
 
 _DELIVERED = (
     "delivered-to", "x-original-to", "x-delivered-to", "envelope-to", "x-envelope-to", "x-forwarded-to", "x-apparently-to",
@@ -25,6 +27,8 @@ def read(raw: bytes) -> Mail:
     Bare CR as line end (old Macs, some gateways) is understood; the raw bytes are the caller's to keep.
     """
     data = raw.replace(b"\r", b"\n") if b"\n" not in raw else raw
+    if front := _FRONT.match(data):  # a byte-order mark or blank lines in front of the first field
+        data = data[front.end() :]
     root, notes = tree(data)
     leaves = list(root.leaves())
     headers = Headers(root.headers.fields, _hint(leaves))

@@ -17,6 +17,7 @@ MAX_FILENAME = 200
 
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,100}/[a-z0-9!#$&^_.+-]{1,100}")
 _GUESS = re.compile(rb"^--(?!\s)([^\r\n]{1,200}?)[ \t]*\r?\n(?:[!-9;-~]{1,60}:[^\n]*\n)", re.MULTILINE)
+_META = re.compile(rb"<meta[^<>]{0,200}?charset=[\"']?([a-zA-Z0-9_-]{2,30})", re.IGNORECASE)
 _UU_BEGIN = re.compile(rb"^begin(?:-base64)? [0-7]{3,4} ([^\r\n]{1,300})\r?\n", re.MULTILINE)
 
 
@@ -61,7 +62,9 @@ class Part:
 
     def text(self) -> str:
         """The part's bytes as the text that was meant."""
-        return decode(self.body(), self.params.get("charset"))
+        data = self.body()
+        named = _META.search(data, 0, 4_096) if self.type == "text/html" else None
+        return decode(data, self.params.get("charset"), hint=named[1].decode("ascii") if named else None).removeprefix("\ufeff")
 
 
 def tree(data: bytes) -> tuple[Part, list[str]]:
@@ -74,11 +77,12 @@ def tree(data: bytes) -> tuple[Part, list[str]]:
 def _part(data: bytes, start: int, end: int, default: str, depth: int, budget: list[int], notes: list[str]) -> Part:
     headers, body = split(data, start, end)
     kind, params = parameters(headers.get("content-type"))
-    if not _TYPE.fullmatch(kind):
-        kind = "text/html" if kind in ("html", "text/html") else default
     hint = params.get("charset")
     headers = Headers(headers.fields, hint)
     disposition, more = parameters(headers.get("content-disposition"))
+    if not _TYPE.fullmatch(kind):
+        file = bool(kind) and disposition.startswith("attachment")
+        kind = "application/octet-stream" if file else "text/html" if kind == "html" else default
     name = more.get("filename") or params.get("name") or ""
     part = Part(headers, kind, params, disposition, filename(name), data, body, end)
     if not kind.startswith("multipart/"):

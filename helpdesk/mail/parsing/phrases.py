@@ -10,9 +10,10 @@ WROTE = re.compile(
     r"yazdı|έγραψε|đã viết|je napisa[ol]|rašė|kirjutas|menulis)\b|写道|寫道|写到|のメール|のメッセージ|書きました|작성|כתב|كتب",
     re.IGNORECASE,
 )
-# Gmail in Japanese, Yandex and Mail.ru say only when and who.
+# Gmail in Japanese, Yandex, Mail.ru and Tutanota say only when and who.
 _DATE_AND_SENDER = re.compile(
-    r"^(?:\w{2,12}\.?,? )?(?:(?:19|20)\d\d[年./-]|\d{1,2}[./ -](?:\d{1,2}|\w{3,12})\.?[./ -]\d{2,4}).{0,200}<[^<>\s]{3,320}>[:：]$"
+    r"^(?:\w{2,12}\.?,? )?(?:(?:19|20)\d\d[年./-]|\d{1,2}[./ -]{1,2}(?:\d{1,2}|\w{3,12})\.?[./ -]\d{2,4}|\w{3,12} \d{1,2}, \d{4})"
+    r".{0,200}[<\s][^<>\s@]{1,100}@[^<>\s@]{3,200}>?[:：]$"
 )
 _DATED = re.compile(r"\d{1,2}[:.h]\d{2}|\b(?:19|20)\d{2}\b|\d{1,2}[./-]\d{1,2}[./-]\d{2}|年\d")
 _FORWARDED_LINE = re.compile(
@@ -31,16 +32,16 @@ ORIGINAL = re.compile(
     re.IGNORECASE,
 )
 _KEYS = {
-    "from": "from|von|absender|de|expéditeur|remitente|da|mittente|van|od|nadawca|från|fra|lähettäjä|feladó|от|от кого|отправитель|"
-    "від|kimden|gönderen|από|发件人|發件人|寄件者|寄件人|差出人|送信者|보낸 ?사람",
-    "sent": "sent|date(?: d['’]envoi)?|gesendet(?: am)?|datum|envoyé(?: le)?|enviado(?: el| em)?|enviada(?: em)?|data(?: invio| wysłania)?|"
-    "inviato(?: il)?|verzonden(?: op)?|wysłano|skickat|sendt|lähetetty|päiväys|odesláno|elküldve|dátum|отправлено|дата|надіслано|"
-    "gönderme tarihi|gönderildi|tarih|fecha(?: de envío)?|ημερομηνία|发送时间|发送日期|發送時間|發送日期|寄件日期|寄件時間|傳送時間|时间|時間|日期|"
-    "送信日時|日時|보낸 ?날짜|날짜",
-    "to": "to|an|empfänger|à|destinataire|para|destinatario|a|aan|do|odbiorca|till|til|vastaanottaja|komu|címzett|кому|получатель|"
-    "kime|alıcı|προς|收件人|收件者|收信人|宛先|받는 ?사람",
-    "subject": "subject|betreff|objet|sujet|asunto|assunto|oggetto|onderwerp|temat|ämne|emne|aihe|předmět|predmet|tárgy|тема|konu|θέμα|"
-    "主题|主題|主旨|标题|標題|件名|제목",
+    "from": "from|von|absender|de|expéditeur|remitente|da|mittente|van|od|nadawca|från|fra|lähettäjä|feladó|от|от кого|"
+    "отправитель|від|kimden|gönderen|από|发件人|發件人|寄件者|寄件人|差出人|送信者|보낸 ?사람",
+    "sent": "sent|date(?: d['’]envoi)?|gesendet(?: am)?|datum|envoyé(?: le)?|enviado(?: el| em)?|enviada(?: em)?|"
+    "data(?: invio| wysłania)?|inviato(?: il)?|verzonden(?: op)?|wysłano|skickat|sendt|lähetetty|päiväys|odesláno|elküldve|"
+    "dátum|отправлено|дата|надіслано|gönderme tarihi|gönderildi|tarih|fecha(?: de envío)?|ημερομηνία|发送时间|发送日期|"
+    "發送時間|發送日期|寄件日期|寄件時間|傳送時間|时间|時間|日期|送信日時|日時|보낸 ?날짜|날짜",
+    "to": "to|an|empfänger|à|destinataire|para|destinatario|a|aan|do|odbiorca|till|til|vastaanottaja|komu|címzett|кому|"
+    "получатель|kime|alıcı|προς|收件人|收件者|收信人|宛先|받는 ?사람",
+    "subject": "subject|betreff|objet|sujet|asunto|assunto|oggetto|onderwerp|temat|ämne|emne|aihe|předmět|predmet|tárgy|"
+    "тема|konu|θέμα|主题|主題|主旨|标题|標題|件名|제목",
 }
 _KEY = re.compile(
     r"^[\W_]{0,4}(?:" + "|".join(f"(?P<{name}>{words})" for name, words in _KEYS.items()) + r")[\W_]{0,3}[:：]",

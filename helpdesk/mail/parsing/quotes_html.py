@@ -19,12 +19,12 @@ MAX_BOXES = 20  # quotes taken off the end, boxes looked into for each, and mark
 
 _SPACES = re.compile(r"\s+")
 _VOID = {"br", "hr", "img", "col"}
-_BREAKS = {"address", "blockquote", "br", "center", "div", "dd", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre",
-           "table", "td", "tr", "ul"}  # fmt: skip
+_BREAKS = {"address", "blockquote", "br", "center", "div", "dd", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p",
+           "pre", "table", "td", "tr", "ul"}  # fmt: skip
 _APART = {"blockquote", "p", "table", "ul", "ol"}
 # A box around the quote (and its attribution): Gmail, Yahoo, Proton, Tutanota, Zoho, GMX, Outlook on phones and Macs.
 _BOX_CLASS = re.compile(
-    r"(?:^|\s|_)(?:gmail_quote(?:_container)?|gmail_extra|yahoo_quoted|protonmail_quote|tutanota_quote|zmail_extra|"
+    r"(?:^|\s|_)(?:gmail_quote(?:_container)?|yahoo_quoted|protonmail_quote|tutanota_quote|zmail_extra|"
     r"ms-outlook-mobile-reference-message)(?:\s|$)"
 )
 _BOX_ID = re.compile(r"^(?:x_)*(?:mail-editor-reference-message-container|OLK_SRC_BODY_SECTION)$")
@@ -43,10 +43,10 @@ def new_part(html: str) -> str | None:
     if len(html) > MAX_HTML:
         return None
     found = list(tokens(html))
-    end = _Document(found).end_of_new()
-    if end == len(found) or not any(_visible(token) for token in found[:end]):
+    document = _Document(found)
+    if document.end_of_new() == len(found) or not document.shown:
         return None
-    return "".join(map(_write, found[:end]))
+    return "".join(map(_write, found[: document.shown[-1] + 1]))  # without the rule that parted it from the quote
 
 
 class _Document:
@@ -176,7 +176,7 @@ class _Document:
     def _is_quote(self, index: int) -> bool:
         """A blockquote is also how people set a citation: it counts with a mail program's mark, or under an attribution."""
         attributes = self.found[index][2]
-        if attributes.get("type", "").lower() == "cite" or "gmail_quote" in attributes.get("class", "") or "cite" in attributes:
+        if attributes.get("type", "").lower() == "cite" or "cite" in attributes or _BOX_CLASS.search(attributes.get("class", "")):
             return True
         return bool(self._attribution([at for at in range(max(index - 60, 0), index) if _visible(self.found[at])]))
 
