@@ -38,6 +38,7 @@ SINGLE_BYTE_LATIN = {"cp1252", "cp1254", "iso8859-15", "mac_roman", "cp850"}
 BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 INVISIBLE = "\u00ad\u115f\u1160\u180e\u200b-\u200d\u2060-\u2064\u206a-\u206f\u3164\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
 _JAPANESE = re.compile(rb"\x1b\$[@B]|\x1b\([JI]")
+_PRINTABLE = bytes(range(32, 127))  # text of little else is not UTF-16, whatever it says
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _BREAKS = re.compile("[\r\n\t\x0b\x0c\x85\u2028\u2029]+")
@@ -67,8 +68,8 @@ def decode(data: bytes, charset: str | None = None, *, hint: str | None = None) 
         return data.decode("ascii")
     if data.isascii() and _JAPANESE.search(data) and (text := _strict(data, "iso2022_jp_ext")) is not None:
         return text  # seven bits with these escapes are that, also without a label or called ASCII
-    for name in (codec(charset), codec(hint)):
-        if name is None:
+    for name in (codec(charset), _beside_ascii(hint)):
+        if name is None or (name.startswith(("utf-16", "utf-32")) and len(data.translate(None, _PRINTABLE)) * 5 < len(data)):
             continue
         if name in SINGLE_BYTE_LATIN:
             text = _strict(data, "utf-8")
@@ -80,6 +81,12 @@ def decode(data: bytes, charset: str | None = None, *, hint: str | None = None) 
         if name.startswith(("iso2022", "euc", "cp9", "gb", "big5")):
             return _clean_decode(data, name)
     return _best(data)
+
+
+def _beside_ascii(label: str | None) -> str | None:
+    """The codec of a charset in which ASCII is ASCII: no other can be meant by bytes in the midst of headers or markup."""
+    name = codec(label)
+    return name if name and _strict(b"<a@b>", name) == "<a@b>" else None
 
 
 def _best(data: bytes) -> str:
