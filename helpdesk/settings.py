@@ -208,11 +208,41 @@ SPECTACULAR_SETTINGS = {
 
 MAIL_DOMAIN = env.str("MAIL_DOMAIN", default=BASE_URL.split("//")[-1].split(":")[0])
 BOUNCE_ADDRESS = env.str("BOUNCE_ADDRESS", default=f"bounce@{MAIL_DOMAIN}")
-# smtp://user:password@host:587/?tls=starttls (or tls=implicit), or file: a folder below the data folder, for trying things
+# smtp://user:password@host:587/?tls=starttls (or tls=implicit; auth=oauth2: user is the address of a mailbox that signed in
+# at its provider), or file: a folder below the data folder, for trying things
 MAIL_TRANSPORT = env.str("MAIL_TRANSPORT", default="file")
 MAIL_SENDER_STAMP = env.int("MAIL_SENDER_STAMP", default=20)  # messages a campaign stamp hands over; replies go one by one
 MAIL_SMTP_TIMEOUT = env.int("MAIL_SMTP_TIMEOUT", default=30)  # seconds, per command
 MAIL_MAX_BYTES = env.int("MAIL_MAX_BYTES", default=30_000_000)
+MAIL_POLL = env.int("MAIL_POLL", default=20)  # seconds between two looks into a mailbox whose server does not ring (IDLE)
+# Where mailboxes may be: other ports, and hosts or networks (10.0.0.0/8) that are not public, only by the operator's word.
+MAIL_PORTS = [int(port) for port in env.list("MAIL_PORTS", default=["143", "993"])]
+MAIL_PRIVATE_HOSTS = env.list("MAIL_PRIVATE_HOSTS", default=[])
+# Mailboxes by OAuth2: an app registered at the provider. What `authorize` and `token` name, the operator trusts.
+MICROSOFT_LOGIN = env.str("MICROSOFT_LOGIN", default="https://login.microsoftonline.com")
+MICROSOFT_LOGIN += f"/{env.str('MICROSOFT_TENANT', default='common')}/oauth2/v2.0"
+MAIL_SIGN_IN = {
+    "microsoft": {
+        "name": "Microsoft",
+        "client_id": env.str("MICROSOFT_CLIENT_ID", default=""),
+        "client_secret": env.str("MICROSOFT_CLIENT_SECRET", default=""),
+        "authorize": f"{MICROSOFT_LOGIN}/authorize",
+        "token": f"{MICROSOFT_LOGIN}/token",
+        "scope": "https://outlook.office.com/IMAP.AccessAsUser.All https://outlook.office.com/SMTP.Send offline_access",
+        "ask": {"prompt": "select_account"},
+        "imap_host": "outlook.office365.com",
+    },
+    "google": {
+        "name": "Google",
+        "client_id": env.str("GOOGLE_CLIENT_ID", default=""),
+        "client_secret": env.str("GOOGLE_CLIENT_SECRET", default=""),
+        "authorize": "https://accounts.google.com/o/oauth2/v2/auth",
+        "token": "https://oauth2.googleapis.com/token",
+        "scope": "https://mail.google.com/",
+        "ask": {"access_type": "offline", "prompt": "consent select_account"},
+        "imap_host": "imap.gmail.com",
+    },
+}
 SMTP_LISTEN_HOST = env.str("TWOFOLD_HOST", default="127.0.0.1")
 SMTP_LISTEN_PORT = env.int("TWOFOLD_SMTP_PORT", default=2525)
 SMTP_CERTIFICATE = env.str("SMTP_CERTIFICATE", default="")  # a PEM file: the listener then offers STARTTLS

@@ -6,12 +6,17 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
+from django.db import models
 
 PURPOSE = b"twofold secrets at rest"
 
 
 class Unreadable(ValueError):
     """Sealed under a key that this installation no longer has: enter the secret again."""
+
+
+class SealedField(models.BinaryField):
+    """What `seal` gave; `manage.py rotate_secrets` finds every such column by its type."""
 
 
 def _box() -> MultiFernet:

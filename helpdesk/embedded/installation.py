@@ -65,7 +65,7 @@ class Installation:
             return client.connect_ex((_nearest(self.host), self.port)) == 0
 
     def programs(self) -> list[Program]:
-        """Web, a worker for each queue, beat and the SMTP listener."""
+        """Web, a worker for each queue, beat, the SMTP listener and who waits at the IMAP mailboxes."""
         web = ["uvicorn", "helpdesk.asgi:application", "--host", self.host, "--port", str(self.port)]
         web += ["--no-access-log", "--no-server-header", "--lifespan", "off", "--log-level", "warning"]
         web += ["--timeout-graceful-shutdown", "3"]
@@ -79,6 +79,7 @@ class Installation:
         programs.append(self.python("beat", *CELERY, "beat", "--scheduler", "celery.beat:Scheduler"))
         if (ROOT / "helpdesk/mail/management/commands/smtp_listener.py").exists():
             programs.append(self.python("smtp", "manage.py", "smtp_listener"))
+            programs.append(self.python("mailboxes", "manage.py", "watch_mailboxes"))
         return programs
 
     def python(self, name: str, *arguments: str) -> Program:

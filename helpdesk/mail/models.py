@@ -5,6 +5,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from helpdesk.accounts.models import Team
+from helpdesk.accounts.vault import SealedField
 from helpdesk.customers.models import Address, Customer, Subscription
 from helpdesk.files.models import Attachment
 from helpdesk.lib import signing
@@ -24,11 +25,19 @@ class Mailbox(models.Model):
     imap_port = models.PositiveIntegerField(default=993)
     imap_tls = models.BooleanField(default=True)
     imap_user = models.CharField(max_length=200, blank=True)
-    imap_secret = models.BinaryField(blank=True, default=b"")  # encrypted, see accounts.vault
+    imap_secret = SealedField(blank=True, default=b"")  # the password or, with a provider, the refresh token
     imap_folder = models.CharField(max_length=120, default="INBOX")
+    provider = models.CharField(max_length=20, blank=True)  # a key of settings.MAIL_SIGN_IN; empty: by password
+    signed_in_at = models.DateTimeField(null=True)  # when an admin last signed in at the provider
+    access_secret = SealedField(blank=True, default=b"")  # the provider's access token, see mail.oauth
+    access_until = models.DateTimeField(null=True)
     uidvalidity = models.BigIntegerField(null=True)
     last_uid = models.BigIntegerField(default=0)
-    fetched_at = models.DateTimeField(null=True)
+    past_uid = models.BigIntegerField(default=0)  # up to this number is the mailbox's past, of which not all is fetched
+    past_since = models.DateField(null=True)  # of the past: what is unread, and what came since this day
+    stumbled_uid = models.BigIntegerField(null=True)  # the mail at which the connection broke off last
+    stumbles = models.PositiveSmallIntegerField(default=0)  # and how often it did there
+    fetched_at = models.DateTimeField(null=True)  # the last sign of somebody who looks, whatever came of it
     last_error = models.TextField(blank=True)
     created_at = models.DateTimeField(default=now)
 
