@@ -230,7 +230,8 @@ MAIL_SIGN_IN = {
         "token": f"{MICROSOFT_LOGIN}/token",
         "scope": "https://outlook.office.com/IMAP.AccessAsUser.All https://outlook.office.com/SMTP.Send offline_access",
         "ask": {"prompt": "select_account"},
-        "imap_host": "outlook.office365.com",
+        "imap_host": env.str("MICROSOFT_IMAP", default="outlook.office365.com"),
+        "imap_port": 993,
     },
     "google": {
         "name": "Google",
@@ -241,6 +242,7 @@ MAIL_SIGN_IN = {
         "scope": "https://mail.google.com/",
         "ask": {"access_type": "offline", "prompt": "consent select_account"},
         "imap_host": "imap.gmail.com",
+        "imap_port": 993,
     },
 }
 SMTP_LISTEN_HOST = env.str("TWOFOLD_HOST", default="127.0.0.1")

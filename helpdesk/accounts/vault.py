@@ -40,5 +40,8 @@ def unseal(sealed: bytes | memoryview) -> str:
 
 
 def rotate(sealed: bytes | memoryview) -> bytes:
-    """The same secret under the first key, for after a change of TOKEN_KEYS."""
-    return _box().rotate(bytes(sealed)) if sealed else b""
+    """The same secret under the first key, for after a change of TOKEN_KEYS. Raises Unreadable."""
+    try:
+        return _box().rotate(bytes(sealed)) if sealed else b""
+    except InvalidToken as error:
+        raise Unreadable("This secret was sealed under another key.") from error

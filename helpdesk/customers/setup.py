@@ -31,7 +31,7 @@ class SetupForm(forms.ModelForm):
         after = self._facts()
         if after == self.before:
             return self.instance
-        self.instance.save()
+        self._write()
         audit(
             f"{self.noun}.changed" if self.before else f"{self.noun}.added",
             actor=by.ref,
@@ -40,6 +40,9 @@ class SetupForm(forms.ModelForm):
             after=after,
         )
         return self.instance
+
+    def _write(self) -> None:
+        self.instance.save()
 
 
 class SubscriptionForm(SetupForm):

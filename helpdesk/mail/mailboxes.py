@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.db import transaction
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
@@ -11,7 +12,10 @@ from helpdesk.accounts import vault
 from helpdesk.accounts.models import User
 from helpdesk.customers.addresses import BadAddress, canonical
 from helpdesk.customers.setup import SetupForm
+from helpdesk.mail import oauth
 from helpdesk.mail.models import Mailbox
+
+SERVER = ["imap_host", "imap_port", "imap_tls"]  # whoever holds the secret; another one is not told it
 
 
 class MailboxForm(SetupForm):
@@ -27,6 +31,7 @@ class MailboxForm(SetupForm):
         "imap_tls",
         "imap_user",
         "imap_folder",
+        "provider",
     )
     is_default = forms.BooleanField(
         label=_("The usual sender"), required=False, help_text=_("For everything that names no other mailbox.")
@@ -77,15 +82,36 @@ class MailboxForm(SetupForm):
         except BadAddress as error:
             raise forms.ValidationError(str(error)) from error
 
+    @property
+    def then(self) -> str:
+        """What shall happen when it is saved: "test", or the provider to sign in at."""
+        wanted = str(self.data.get("then", ""))
+        return wanted if wanted == "test" or wanted in oauth.providers() else ""
+
+    def clean_imap_port(self) -> int:
+        port: int = self.cleaned_data["imap_port"]
+        if port not in settings.MAIL_PORTS:
+            known = ", ".join(map(str, settings.MAIL_PORTS))
+            raise forms.ValidationError(_("Mail is fetched at the ports %s. Another one must be in MAIL_PORTS.") % known)
+        return port
+
     def clean(self) -> dict[str, Any]:
         said: dict[str, Any] = super().clean() or self.cleaned_data
-        if said.get("imap_host") and not said.get("imap_user"):
-            self.add_error("imap_user", _("Say who signs in at the IMAP server."))
-        if said.get("imap_host") and not said.get("password") and not self.instance.imap_secret:
-            self.add_error("password", _("Give the password of the IMAP server."))
+        if said.get("imap_host") and self.then in ("", "test"):
+            self._clean_server(said)
         self.sealed = b"" if self._same_password(said.get("password", "")) else vault.seal(said.get("password", ""))
         self.instance.is_default, self.instance.imap_port = said.get("is_default", False), said.get("imap_port", 993)
         return said
+
+    def _clean_server(self, said: dict[str, Any]) -> None:
+        if not said.get("imap_user"):
+            self.add_error("imap_user", _("Say who signs in at the IMAP server."))
+        if said.get("password"):
+            return
+        if not self.instance.imap_secret:
+            self.add_error("password", _("Give the password of the IMAP server."))
+        elif {*SERVER} & {*self.changed_data}:
+            self.add_error("password", _("The one we have was given for another server. Give it anew."))
 
     def _same_password(self, password: str) -> bool:
         """Whether it is the one we have: the second of two clicks changes nothing, and says so nowhere."""
@@ -97,16 +123,24 @@ class MailboxForm(SetupForm):
     @transaction.atomic
     def keep(self, *, by: User) -> Mailbox:
         box = self.instance
-        if self.sealed:
+        self.written = [*self.told]
+        if self.sealed or not box.imap_host:
+            oauth.sign_out(box)
             box.imap_secret = self.sealed
+            self.written += oauth.SECRETS
         if {"imap_host", "imap_user", "imap_folder"} & set(self.changed_data):
-            box.uidvalidity, box.last_uid, box.last_error = None, 0, ""  # another mailbox: its numbers begin anew
+            box.begin_anew()
+            self.written += Mailbox.PLACE
         if box.pk is None:
             box.slug = _free_slug(box.name)
         if box.is_default:
             Mailbox.objects.filter(is_default=True).exclude(pk=box.pk).update(is_default=False)
         kept: Mailbox = super().keep(by=by)
         return kept
+
+    def _write(self) -> None:
+        """Not the whole row: meanwhile its mail is fetched, and its tokens are renewed."""
+        self.instance.save(update_fields=self.written if self.instance.pk else None)
 
 
 def _free_slug(name: str) -> str:

@@ -41,12 +41,18 @@ class Mailbox(models.Model):
     last_error = models.TextField(blank=True)
     created_at = models.DateTimeField(default=now)
 
+    PLACE = ["uidvalidity", "last_uid", "past_uid", "past_since", "last_error"]  # how far we are in it
+
     class Meta:
         ordering = ["name"]
         constraints = [models.UniqueConstraint(fields=["is_default"], condition=Q(is_default=True), name="mailbox_default")]
 
     def __str__(self) -> str:
         return f"{self.name} <{self.address}>"
+
+    def begin_anew(self) -> None:
+        """It is another mailbox at the server: its numbers mean nothing yet. The caller saves."""
+        self.uidvalidity, self.last_uid, self.past_uid, self.past_since, self.last_error = None, 0, 0, None, ""
 
 
 class IncomingMail(models.Model):

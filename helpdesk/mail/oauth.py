@@ -26,6 +26,7 @@ from helpdesk.mail.models import Mailbox
 
 EARLY = timedelta(minutes=5)  # before its end a token is renewed
 UNSAID = 3600  # seconds a token is good for when the provider does not say
+SECRETS = ["imap_secret", "provider", "signed_in_at", "access_secret", "access_until"]
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 
 
@@ -68,10 +69,13 @@ def begin(box: Mailbox, provider: str, *, back: str) -> Begun:
     return Begun(url, {"state": state, "verifier": verifier, "mailbox": box.pk, "provider": provider})
 
 
+def answers(kept: Mapping[str, Any], said: Mapping[str, str]) -> bool:
+    """Whether the browser that comes back is the one that was sent, and last (RFC 6749, 10.12)."""
+    return bool(kept) and secrets.compare_digest(str(kept["state"]).encode(), said.get("state", "").encode())
+
+
 def finish(kept: Mapping[str, Any], said: Mapping[str, str], *, back: str, by: User) -> Mailbox:
     """The provider sent an admin back with a code: exchange it, and keep what it gives. Raises SignInFailed."""
-    if not secrets.compare_digest(str(kept.get("state", "")).encode(), said.get("state", "").encode()) or not kept:
-        raise SignInFailed(_("This is not the sign-in that was begun here last. Please begin again."))
     known, box = providers().get(kept["provider"]), Mailbox.objects.filter(pk=kept["mailbox"]).first()
     if known is None or box is None:
         raise SignInFailed(_("The mailbox or its provider is not there any more."))
@@ -89,15 +93,26 @@ def finish(kept: Mapping[str, Any], said: Mapping[str, str], *, back: str, by: U
 
 @transaction.atomic
 def _signed_in(box: Mailbox, provider: str, token: Mapping[str, Any], *, by: User) -> Mailbox:
+    """The token is for the provider's server and for no other."""
     box = Mailbox.objects.select_for_update(no_key=True).get(pk=box.pk)
-    before = {"provider": box.provider, "signed_in_at": box.signed_in_at}
+    known = providers()[provider]
+    before = {name: getattr(box, name) for name in ("provider", "imap_host", "imap_user")}
+    box.imap_host, box.imap_port, box.imap_tls = known["imap_host"], known["imap_port"], True
+    box.imap_user = box.imap_user if "@" in box.imap_user else box.address
+    after = {"provider": provider, "imap_host": box.imap_host, "imap_user": box.imap_user}
+    if (before["imap_host"], before["imap_user"]) != (box.imap_host, box.imap_user):
+        box.begin_anew()
     box.provider, box.signed_in_at, box.last_error = provider, now(), ""
     box.imap_secret = vault.seal(token["refresh_token"])
     _take(box, token)
-    box.save(update_fields=["provider", "signed_in_at", "last_error", "imap_secret", "access_secret", "access_until"])
-    after = {"provider": provider, "signed_in_at": box.signed_in_at}
+    box.save()
     audit("mailbox.signed_in", actor=by.ref, subject=f"mailbox:{box.pk}", before=before, after=after)
     return box
+
+
+def sign_out(box: Mailbox) -> None:
+    """It signs in by password again, or nowhere. The caller saves."""
+    box.provider, box.signed_in_at, box.access_secret, box.access_until = "", None, b"", None
 
 
 # --- and we go in and out ---------------------------------------------------------------------------------------------
@@ -149,10 +164,11 @@ def _ask(known: dict[str, Any], client: WebApplicationClient, body: str) -> dict
         answer = door.request(
             "POST", known["token"], body=body.encode(), headers=FORM, ports=[port], private=[parts.hostname or ""], timeout=15
         )
-    except (OSError, http.client.HTTPException) as error:
-        raise SignInFailed(_("%(name)s does not answer: %(error)s") % {"name": known["name"], "error": error}) from error
-    try:
+        if answer.status >= 500:
+            raise OSError(f"HTTP {answer.status}")
         token: dict[str, Any] = client.parse_request_body_response(answer.body.decode("utf-8", "replace"))
+    except (OSError, http.client.HTTPException) as error:
+        raise SignInFailed(_("%(name)s does not answer now: %(error)s") % {"name": known["name"], "error": error}) from error
     except OAuth2Error as error:
         raise SignInFailed(_refused(known, error.description or error.error)) from error
     except ValueError as error:
@@ -161,5 +177,5 @@ def _ask(known: dict[str, Any], client: WebApplicationClient, body: str) -> dict
 
 
 def _refused(known: dict[str, Any], words: str) -> str:
-    said = " ".join(words.split())[:300]
+    said = " ".join(words.split())[:300].rstrip(".")
     return _("%(name)s does not let us in: %(words)s Sign in again.") % {"name": known["name"], "words": f"“{said}”."}

@@ -12,6 +12,10 @@ import idna
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from helpdesk.accounts import vault
+from helpdesk.mail import oauth
+from helpdesk.mail.models import Mailbox
+
 PER_CONNECTION = 200  # messages; some servers cut longer conversations
 
 
@@ -70,7 +74,8 @@ class SmtpTransport:
         parts = urlsplit(url)
         self.host, self.port = parts.hostname or "localhost", parts.port or 25
         self.user, self.password = unquote(parts.username or ""), unquote(parts.password or "")
-        self.tls = parse_qs(parts.query).get("tls", [""])[0]
+        options = parse_qs(parts.query)
+        self.tls, self.auth = options.get("tls", [""])[0], options.get("auth", [""])[0]
         self.smtp: smtplib.SMTP | None = None
         self.sent = 0
 
@@ -82,10 +87,29 @@ class SmtpTransport:
             smtp = smtplib.SMTP(self.host, self.port, timeout=timeout)
         if self.tls == "starttls":
             smtp.starttls(context=ssl.create_default_context())
-        if self.user:
+        if self.auth == "oauth2":
+            self._by_token(smtp)
+        elif self.user:
             smtp.login(self.user, self.password)
         smtp.ehlo_or_helo_if_needed()
         return smtp
+
+    def _by_token(self, smtp: smtplib.SMTP) -> None:
+        """As the mailbox of this address, which signed in at its provider (XOAUTH2)."""
+        box = Mailbox.objects.filter(address__iexact=self.user).exclude(provider="").first()
+        if box is None:
+            raise smtplib.SMTPException(f"There is no mailbox {self.user} that signed in at a provider")
+        try:
+            token = oauth.access_token(box)
+        except (oauth.SignInFailed, vault.Unreadable) as error:
+            raise smtplib.SMTPException(str(error)) from error
+        first = [oauth.sasl(self.user, token)]
+        smtp.ehlo_or_helo_if_needed()
+        try:
+            smtp.auth("XOAUTH2", lambda _question=None: first.pop() if first else "")
+        except smtplib.SMTPAuthenticationError:
+            oauth.forget(box)
+            raise
 
     def close(self) -> None:
         if self.smtp:

@@ -7,6 +7,7 @@ from helpdesk.mail import mailbox_views, views
 urlpatterns = [
     path("mailboxes/", mailbox_views.mailboxes, name="mailboxes"),
     path("mailboxes/new/", mailbox_views.mailbox, name="mailbox-add"),
+    path("mailboxes/signed-in/", mailbox_views.signed_in, name="mailbox-signed-in"),
     path("mailboxes/<int:pk>/", mailbox_views.mailbox, name="mailbox"),
     path("outgoing/<int:pk>/", views.outgoing, name="outgoing"),
     path("outgoing/<int:pk>/body/", views.body, name="outgoing-body"),
