@@ -62,7 +62,7 @@ TABLE = {
         POST person-invite GET teams GET team-add POST team-add GET team POST team
         GET tokens GET token-add POST token-add POST token-revoke GET audit
         GET fields GET field-add POST field-add GET field POST field
-        GET mailboxes GET mailbox-add POST mailbox-add GET mailbox POST mailbox POST mail-switch
+        GET mailboxes GET mailbox-add POST mailbox-add GET mailbox POST mailbox GET mailbox-signed-in POST mail-switch
         GET mail-source POST mail-discard""",
     # the API knows tokens and no sessions
     "- - - - - - x": """
