@@ -249,6 +249,7 @@ SMTP_LISTEN_HOST = env.str("TWOFOLD_HOST", default="127.0.0.1")
 SMTP_LISTEN_PORT = env.int("TWOFOLD_SMTP_PORT", default=2525)
 SMTP_CERTIFICATE = env.str("SMTP_CERTIFICATE", default="")  # a PEM file: the listener then offers STARTTLS
 SMTP_CERTIFICATE_KEY = env.str("SMTP_CERTIFICATE_KEY", default="")
+SMTP_REQUIRE_TLS = env.bool("SMTP_REQUIRE_TLS", default=False)  # no mail over a connection that is not encrypted
 DKIM_DOMAIN = env.str("DKIM_DOMAIN", default="")
 DKIM_SELECTOR = env.str("DKIM_SELECTOR", default="twofold")
 DKIM_KEY_FILE = env.str("DKIM_KEY_FILE", default="")

@@ -1,18 +1,22 @@
 """A real IMAP server (Debian's dovecot) and our own SMTP listener, each in its own process."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Queue
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from django.db import connection
 
+from helpdesk.mail import listener
 from tests.mail.dovecot import Dovecot, Imap, free_port, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,6 +60,27 @@ def program(transactional_db: None) -> Iterator[Callable[..., subprocess.Popen[b
         if one.poll() is None:
             one.terminate()
             one.wait(20)
+
+
+@pytest.fixture
+def smtp(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], int]]:
+    """`smtp()` is the port of a listener in a thread of the test; it is one, with the settings of the test."""
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", 0)  # its threads would keep theirs
+    started: list[tuple[threading.Thread, asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    def start() -> int:
+        port: Queue[int] = Queue()
+        loop, stop = asyncio.new_event_loop(), asyncio.Event()
+        thread = threading.Thread(target=loop.run_until_complete, args=(listener.serve("127.0.0.1", 0, stop, ready=port.put),))
+        thread.start()
+        started.append((thread, loop, stop))
+        return port.get(timeout=20)
+
+    yield start
+    for thread, loop, stop in started:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(20)
+        loop.close()
 
 
 @dataclass

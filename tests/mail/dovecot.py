@@ -75,8 +75,8 @@ def free_port() -> int:
 
 
 def wait_for(port: int) -> None:
-    """Until something listens there; ten seconds at most."""
-    for _ in range(200):
+    """Until something listens there; a minute at most."""
+    for _ in range(1200):
         with socket.socket() as client:
             if client.connect_ex(("127.0.0.1", port)) == 0:
                 return
