@@ -4,6 +4,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,6 +21,7 @@ from helpdesk.lib import dates
 from helpdesk.mail import imap as client
 from helpdesk.mail import oauth, transports
 from helpdesk.mail.models import IncomingMail, Mailbox
+from tests import chromium
 from tests.mail.dovecot import Dovecot, Imap, free_port
 from tests.mail.oauth_server import CLIENT, Provider
 from tests.mail.test_imap import mail
@@ -219,6 +221,24 @@ def test_without_a_registration_there_is_no_such_button(browser: Any, omar: Any,
     shown = browser(omar).get("/mailboxes/new/").content.decode()
     assert "Sign in with Google" in shown and "Microsoft" not in shown
     assert browser(omar).post("/mailboxes/new/", {**FORM, "then": "microsoft"})["Location"] == "/mailboxes/"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_in_a_browser_the_policy_lets_the_form_lead_there_and_back(
+    omar: Any, provider: Provider, settings: Any, tmp_path: Path
+) -> None:
+    complaints: list[str] = []
+    with chromium.site(tmp_path) as address, chromium.running() as browser:
+        settings.BASE_URL = address
+        context = browser.new_context(base_url=address)
+        chromium.sign_in(context, chromium.session_of(omar), address)
+        page = chromium.page_in(context, complaints)
+        page.goto("/mailboxes/new/")
+        page.get_by_label("Name", exact=True).fill("Nordwind help")
+        page.get_by_label("Address").fill("support@nordwind.example")
+        page.get_by_role("button", name="Sign in with Google").click()
+        page.wait_for_selector("text=Signed in with Google as support@nordwind.example")
+        assert complaints == [] and page.url == f"{address}/mailboxes/{Mailbox.objects.get().pk}/"
 
 
 class Smtp:
