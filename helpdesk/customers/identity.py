@@ -12,7 +12,17 @@ from helpdesk.customers.models import Address, Customer
 from helpdesk.customers.profile import Profile, one_line
 from helpdesk.lib.dates import now
 
-__all__ = ["AddressTaken", "BadAddress", "by_address", "by_external_id", "canonical", "change", "customer_for_address", "upsert"]
+__all__ = [
+    "AddressTaken",
+    "BadAddress",
+    "address_for",
+    "by_address",
+    "by_external_id",
+    "canonical",
+    "change",
+    "customer_for_address",
+    "upsert",
+]
 
 
 class AddressTaken(ValueError):
@@ -32,19 +42,22 @@ class Upserted:
 
 
 def customer_for_address(shown: str, name: str = "", *, actor: Any = "") -> Customer:
-    """The customer of this address, made on first sight; a name is taken where we know none.
+    """The customer of this address, made on first sight; see `address_for`."""
+    return address_for(shown, name, actor=actor).customer
+
+
+def address_for(shown: str, name: str = "", *, actor: Any = "") -> Address:
+    """This address and its customer, made on first sight; a name is taken where we know none.
 
     Safe to call twice at once. Raises BadAddress, a ValueError.
     """
     key = canonical(shown)
-    known = Customer.objects.filter(addresses__channel="email", addresses__canonical=key).first()
-    customer = known or by_address({key: shown}, {key: name}, actor=actor)[key]
-    name = one_line(name)
+    address = _addresses({key: shown}, {key: name}, actor)[key]
+    customer, name = address.customer, one_line(name)
     if name and not customer.name and Customer.objects.filter(pk=customer.pk, name="").update(name=name, updated_at=now()):
         customer.name = name
-        if known:
-            timeline.record("customer.updated", customer=customer.pk, actor=actor, changed={"name": ["", name]})
-    return customer
+        timeline.record("customer.updated", customer=customer.pk, actor=actor, changed={"name": ["", name]})
+    return address
 
 
 # The address is claimed first, under an id drawn for its customer (the foreign key is checked at commit): who loses the
@@ -58,30 +71,39 @@ CLAIM_ADDRESSES = """
         SELECT nextval(pg_get_serial_sequence('customers_customer', 'id')), 'email', canonical, shown, true, 'unknown', '', '{}',
                %s FROM wanted
         ON CONFLICT (channel, canonical) DO NOTHING
-        RETURNING customer_id, canonical
+        RETURNING id, customer_id, canonical
+    ), made AS (
+        INSERT INTO customers_customer (id, name, language, zone, stage, attributes, created_at, updated_at)
+        SELECT customer_id, name, '', '', '', '{}', %s, %s FROM claimed JOIN wanted USING (canonical)
     )
-    INSERT INTO customers_customer (id, name, language, zone, stage, attributes, created_at, updated_at)
-    SELECT customer_id, name, '', '', '', '{}', %s, %s FROM claimed JOIN wanted USING (canonical)
-    RETURNING id
+    SELECT id, customer_id, canonical FROM claimed
 """
 
 
-@transaction.atomic
 def by_address(shown: Mapping[str, str], names: Mapping[str, str] | None = None, *, actor: Any = "") -> dict[str, Customer]:
-    """Customers by canonical address; ``shown`` gives each as its owner writes it. Five statements at most, for any number.
+    """Customers by canonical address; ``shown`` gives each as its owner writes it. Four statements at most, for any number."""
+    return {key: address.customer for key, address in _addresses(shown, names or {}, actor).items()}
 
-    Addresses are claimed in order, so that two batches never wait for each other.
-    """
+
+@transaction.atomic(savepoint=False)
+def _addresses(shown: Mapping[str, str], names: Mapping[str, str], actor: Any) -> dict[str, Address]:
+    """The addresses with their customers; claimed in order, so that two batches never wait for each other."""
     found = _known_addresses(shown)
     missing = sorted(set(shown) - set(found))
     if not missing:
         return found
     moment = now()
-    rows = [missing, [shown[key].strip() for key in missing], [one_line((names or {}).get(key, "")) for key in missing]]
+    written = {key: shown[key].strip() for key in missing}
+    called = {key: one_line(names.get(key, "")) for key in missing}
     with connection.cursor() as cursor:
-        cursor.execute(CLAIM_ADDRESSES, [*rows, moment, moment, moment])
-        ours = {pk for (pk,) in cursor.fetchall()}
-    return found | _announced(_known_addresses(missing), ours, actor)
+        cursor.execute(CLAIM_ADDRESSES, [missing, [*written.values()], [*called.values()], moment, moment, moment])
+        for pk, customer_id, key in cursor.fetchall():
+            customer = Customer(pk=customer_id, name=called[key], created_at=moment, updated_at=moment)
+            address = Address(pk=pk, customer=customer, canonical=key, shown=written[key], changed_at=moment)
+            customer._state.adding = address._state.adding = False
+            found[key] = address
+    _announced([found[key].customer for key in missing if key in found], actor)
+    return found | _known_addresses(set(missing) - set(found))  # somebody else's, claimed since we looked
 
 
 INSERT_ONCE = """
@@ -103,7 +125,9 @@ def by_external_id(ids: Iterable[str], *, actor: Any = "") -> dict[str, Customer
     with connection.cursor() as cursor:  # the ORM cannot say which rows were new when others were not
         cursor.execute(INSERT_ONCE, [now(), now(), missing])
         ours = {pk for (pk,) in cursor.fetchall()}
-    return found | _announced(_named_so(missing), ours, actor)
+    named = _named_so(missing)
+    _announced([customer for customer in named.values() if customer.pk in ours], actor)
+    return found | named
 
 
 def _named_so(ids: Iterable[str]) -> dict[str, Customer]:
@@ -120,9 +144,8 @@ def upsert(facts: Profile, *, external_id: str | None = None, emails: Sequence[s
     shown = {canonical(email): email for email in emails}
     if not external_id and not shown:
         raise ValueError("A customer needs an external_id or an email.")
-    known = _known_addresses(shown)
     if external_id:
-        customer = _named(external_id, known, actor)
+        customer = _named(external_id, shown, actor)
     else:
         first = next(iter(shown))
         customer = by_address({first: shown[first]}, actor=actor)[first]
@@ -145,11 +168,12 @@ def _change(pk: int, facts: Profile, shown: Mapping[str, str], *, created: bool,
     return Upserted(customer, created, changed, warnings)
 
 
-def _named(external_id: str, known: Mapping[str, Customer], actor: Any) -> Customer:
+def _named(external_id: str, shown: Mapping[str, str], actor: Any) -> Customer:
     """The customer of this external id: known, taken over from a known address, or new."""
     if customer := Customer.objects.filter(external_id=external_id).first():
         return customer
-    nameless = sorted({c.pk for c in known.values() if c.external_id is None})
+    known = [address.customer for address in _known_addresses(shown).values()]
+    nameless = sorted({c.pk for c in known if c.external_id is None})
     if nameless:
         try:
             with transaction.atomic():
@@ -184,18 +208,17 @@ def _add_addresses(customer: Customer, shown: Mapping[str, str]) -> dict[str, li
     return {"email": [before[0] if before else "", primary]}
 
 
-def _known_addresses(keys: Iterable[str]) -> dict[str, Customer]:
-    rows = Address.objects.filter(channel="email", canonical__in=list(keys)).select_related("customer")
-    return {row.canonical: row.customer for row in rows}
+def _known_addresses(keys: Iterable[str]) -> dict[str, Address]:
+    wanted = list(keys)
+    rows = Address.objects.filter(channel="email", canonical__in=wanted).select_related("customer") if wanted else ()
+    return {row.canonical: row for row in rows}
 
 
-def _announced(customers: dict[str, Customer], ours: set[int], actor: Any) -> dict[str, Customer]:
+def _announced(made: Sequence[Customer], actor: Any) -> None:
     """Mark and record those that we made, not somebody else at the same moment."""
     ref = actor if isinstance(actor, str) else getattr(actor, "ref", "")
-    made = [customer for customer in customers.values() if customer.pk in ours]
     for customer in made:
         customer.just_made = True
     timeline.record_all(
         [timeline.Fact("customer.created", c.pk, actor=ref, payload={"external_id": c.external_id}) for c in made]
     )
-    return customers

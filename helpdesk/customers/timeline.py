@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 
-from helpdesk.customers.models import Event, EventDelivery
+from helpdesk.customers.models import Event
 from helpdesk.lib.dates import now
 from helpdesk.live import bell
 
@@ -57,8 +57,29 @@ def record(kind: str, *, customer: int | None = None, actor: Any = "", at: datet
     return record_all([Fact(kind, customer, at, ref, payload)])[0]
 
 
+# An event's id is drawn before it is written, so that its deliveries go along in the same statement.
+RECORD = """
+    WITH told AS MATERIALIZED (
+        SELECT nextval((SELECT pg_get_serial_sequence('customers_event', 'id')::regclass)) AS id, fact.*
+        FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::jsonb[])
+             WITH ORDINALITY AS fact(kind, customer_id, source, external_id, occurred_at, actor, payload, place)
+    ), new AS (
+        INSERT INTO customers_event (id, kind, customer_id, source, external_id, occurred_at, received_at, actor, payload)
+        SELECT id, kind, customer_id, source, external_id, occurred_at, %s, actor, payload FROM told
+        ON CONFLICT (source, external_id) WHERE external_id IS NOT NULL DO NOTHING
+        RETURNING id
+    ), owed AS (
+        INSERT INTO customers_eventdelivery (event_id, subscriber, attempts, next_at, last_error, created_at)
+        SELECT id, subscriber, 0, %s, '', %s
+        FROM new JOIN told USING (id) JOIN unnest(%s::bigint[], %s::text[]) AS debt(place, subscriber) USING (place)
+    )
+    SELECT place, id FROM new JOIN told USING (id)
+"""
+AT_ONCE = 2000
+
+
 def record_all(facts: Iterable[Fact]) -> list[Event]:
-    """Record many facts in two statements; a (source, external_id) that is known already is left out, quietly.
+    """Record many facts, one statement for each 2,000; a (source, external_id) known already is left out, quietly.
 
     Returns the events that are new, in the order given.
     """
@@ -76,51 +97,26 @@ def record_all(facts: Iterable[Fact]) -> list[Event]:
         )
         for f in facts
     ]
-    for row in rows:
-        subscribers_of(row.kind, external=row.is_external)  # an unknown kind is refused before anything is written
-    if not rows:
-        return []
+    owed = [subscribers_of(row.kind, external=row.is_external) for row in rows]  # an unknown kind is refused before a write
     # Without a savepoint of its own: whatever fails in here is the caller's failure, and each would be two more statements.
     with transaction.atomic(savepoint=False):
-        new = _insert_once([row for row in rows if row.external_id is not None])
-        new += Event.objects.bulk_create([row for row in rows if row.external_id is None], batch_size=2000)
-        deliveries = [
-            EventDelivery(event_id=row.pk, subscriber=subscriber, next_at=moment, created_at=moment)
-            for row in new
-            for subscriber in subscribers_of(row.kind, external=row.is_external)
-        ]
-        EventDelivery.objects.bulk_create(deliveries, batch_size=2000)
-        if deliveries:
+        for start in range(0, len(rows), AT_ONCE):
+            _insert(rows[start : start + AT_ONCE], owed[start : start + AT_ONCE], moment)
+        if any(who for row, who in zip(rows, owed, strict=True) if row.pk):
             bell.ring("helpdesk.customers.tasks.dispatch")
     return [row for row in rows if row.pk]
 
 
-INSERT_ONCE = """
-    INSERT INTO customers_event (kind, customer_id, source, external_id, occurred_at, received_at, actor, payload)
-    SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[],
-                         %s::text[], %s::jsonb[])
-    ON CONFLICT (source, external_id) WHERE external_id IS NOT NULL DO NOTHING
-    RETURNING id, source, external_id
-"""
-
-
-def _insert_once(rows: list[Event]) -> list[Event]:
-    """Insert rows that carry a foreign id; returns those that were new. The ORM cannot say which of them were."""
-    if not rows:
-        return []
+def _insert(rows: list[Event], owed: list[list[str]], moment: datetime) -> None:
+    """Write the rows and their deliveries; those that were new get their id."""
     columns = zip(
-        *(
-            (r.kind, r.customer_id, r.source, r.external_id, r.occurred_at, r.received_at, r.actor, json.dumps(r.payload))
-            for r in rows
-        ),
+        *((r.kind, r.customer_id, r.source, r.external_id, r.occurred_at, r.actor, json.dumps(r.payload)) for r in rows),
         strict=True,
     )
+    debts = [(place, subscriber) for place, who in enumerate(owed, 1) for subscriber in who]
+    places, subscribers = [place for place, _ in debts], [subscriber for _, subscriber in debts]
     with connection.cursor() as cursor:
-        cursor.execute(INSERT_ONCE, [list(column) for column in columns])
-        ids = {(source, external_id): pk for pk, source, external_id in cursor.fetchall()}
-    new = []
-    for row in rows:
-        if pk := ids.pop((row.source, row.external_id), None):
-            row.pk = pk
-            new.append(row)
-    return new
+        cursor.execute(RECORD, [*(list(column) for column in columns), moment, moment, moment, places, subscribers])
+        for place, pk in cursor.fetchall():
+            row = rows[place - 1]
+            row.pk, row._state.adding = pk, False
