@@ -36,9 +36,14 @@ def failed(address: Address | str, *, permanent: bool, reason: str, at: datetime
     return True
 
 
-@transaction.atomic
 def worked(address: Address | str, *, at: datetime) -> bool:
-    """A delivery to it, or a mail from it: the address is alive; True if that is news."""
+    """A delivery to it, or a mail from it: the address is alive; True if that is news. What is known costs no lock."""
+    known = Address.objects.filter(channel="email", canonical=_key(address)).values_list("reachability", "soft_failures").first()
+    return known not in (None, (Reachability.REACHABLE, [])) and _alive(address, at)
+
+
+@transaction.atomic
+def _alive(address: Address | str, at: datetime) -> bool:
     row = _locked(address)
     if row is None or (row.reachability == Reachability.UNREACHABLE and at < row.changed_at):
         return False
@@ -55,8 +60,11 @@ def worked(address: Address | str, *, at: datetime) -> bool:
 
 def _locked(address: Address | str) -> Address | None:
     """By canonical spelling; None for an address that nobody has. The customer's timeline follows, not its lock."""
-    key = address.canonical if isinstance(address, Address) else canonical(address)
-    return Address.objects.select_for_update(no_key=True).filter(channel="email", canonical=key).first()
+    return Address.objects.select_for_update(no_key=True).filter(channel="email", canonical=_key(address)).first()
+
+
+def _key(address: Address | str) -> str:
+    return address.canonical if isinstance(address, Address) else canonical(address)
 
 
 def _start_of_last_sends(row: Address) -> datetime | None:

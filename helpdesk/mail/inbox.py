@@ -12,8 +12,8 @@ from datetime import timedelta
 
 import structlog
 from django.conf import settings
-from django.db import IntegrityError, InterfaceError, OperationalError, transaction
-from django.db.models import F, Min, Q
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
+from django.db.models import F, Min
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
@@ -24,7 +24,6 @@ from helpdesk.lib.signing import read as read_token
 from helpdesk.live import bell
 from helpdesk.mail import bounces, threading
 from helpdesk.mail.models import IncomingMail, Mailbox, Outgoing
-from helpdesk.mail.outbox import ClockTimestamp
 from helpdesk.mail.parsing import Mail, TooHard, read_guarded
 from helpdesk.mail.sender import owner_name
 
@@ -92,7 +91,7 @@ def receive(
         mailbox=mailbox, raw=raw, digest=digest(raw), source=source, envelope_from=envelope_from[:320],
         envelope_to=envelope_to[:320], uidvalidity=uidvalidity, uid=uid,
     )  # fmt: skip
-    same = IncomingMail.objects.filter(mailbox=mailbox, digest=row.digest).defer("raw")
+    same = IncomingMail.objects.filter(mailbox=mailbox, digest=row.digest).only("state")
     if first := same.first():
         return first
     try:
@@ -139,8 +138,8 @@ def mailbox_for(address: str) -> Mailbox | None:
 def process_due() -> int:
     """Process what waits, one mail after the other, for about BUSY seconds; returns how many were taken on."""
     owner, done, end = owner_name(), 0, time.monotonic() + BUSY
-    while pk := claim(owner):
-        process(pk, owner)
+    while row := claim(owner):
+        process(row, owner)
         done += 1
         if time.monotonic() > end:
             bell.ring(PROCESS_TASK)  # another turn, after whoever else waits for this worker
@@ -148,20 +147,24 @@ def process_due() -> int:
     return done
 
 
-@transaction.atomic
-def claim(owner: str) -> int | None:
+CLAIM = """
+    UPDATE mail_incomingmail SET owner = %s, lease_until = clock_timestamp() + %s, attempts = attempts + 1
+    WHERE id = (
+        SELECT id FROM mail_incomingmail
+        WHERE state = 'accepted' AND next_at <= %s AND (lease_until IS NULL OR lease_until < clock_timestamp())
+        ORDER BY next_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
+    )
+    RETURNING *
+"""
+
+
+def claim(owner: str) -> IncomingMail | None:
     """Take the oldest mail that is due. The attempt is counted now, so that one which ends its worker is counted too."""
-    free = Q(lease_until=None) | Q(lease_until__lt=ClockTimestamp())
-    due = IncomingMail.objects.filter(free, state=State.ACCEPTED, next_at__lte=now()).order_by("next_at", "id")
-    pk = due.select_for_update(skip_locked=True).values_list("pk", flat=True).first()
-    if pk is not None:
-        IncomingMail.objects.filter(pk=pk).update(owner=owner, lease_until=ClockTimestamp() + LEASE, attempts=F("attempts") + 1)
-    return pk
+    return next(iter(IncomingMail.objects.raw(CLAIM, [owner, LEASE, now()])), None)
 
 
-def process(pk: int, owner: str) -> None:
+def process(row: IncomingMail, owner: str) -> None:
     """Read one claimed mail and give it its end. Only the owner of a lease that still runs writes anything."""
-    row = IncomingMail.objects.get(pk=pk)
     try:
         if row.attempts > MAX_ATTEMPTS:  # five workers ended before they could say why
             _finish(row, owner, Ending(State.QUARANTINED, _("Nobody who tried could finish it")))
@@ -172,13 +175,13 @@ def process(pk: int, owner: str) -> None:
             _finish(row, owner, Ending(State.QUARANTINED, str(error)))
             return
         with transaction.atomic():
-            if mine := _mine(pk, owner):
-                _end(mine, decide(mail, mine))
+            if _mine(row, owner):
+                _end(row, decide(mail, row))
     except AWAY:
-        _give_back(pk, owner)
+        _give_back(row.pk, owner)
         raise
     except Exception as error:
-        log.exception("incoming_failed", incoming=pk, attempt=row.attempts)
+        log.exception("incoming_failed", incoming=row.pk, attempt=row.attempts)
         _later(row, owner, error)
 
 
@@ -196,12 +199,17 @@ def _give_back(pk: int, owner: str) -> None:
         )
 
 
-def _mine(pk: int, owner: str) -> IncomingMail | None:
-    """The locked row, if its lease is still ours; None means that somebody else has it: stop."""
-    return (
-        IncomingMail.objects.select_for_update(of=("self",)).select_related("mailbox").defer("raw")
-        .filter(pk=pk, state=State.ACCEPTED, owner=owner, lease_until__gt=ClockTimestamp()).first()
-    )  # fmt: skip
+MINE = """
+    SELECT 1 FROM mail_incomingmail
+    WHERE id = %s AND state = 'accepted' AND owner = %s AND lease_until > clock_timestamp() FOR UPDATE
+"""
+
+
+def _mine(row: IncomingMail, owner: str) -> bool:
+    """Lock the row, if its lease is still ours; False means that somebody else has it: stop."""
+    with connection.cursor() as cursor:
+        cursor.execute(MINE, [row.pk, owner])
+        return cursor.fetchone() is not None
 
 
 def decide(mail: Mail, row: IncomingMail) -> Ending:
@@ -240,20 +248,19 @@ def _end(row: IncomingMail, ending: Ending) -> None:
 
 @transaction.atomic
 def _finish(row: IncomingMail, owner: str, ending: Ending) -> None:
-    if mine := _mine(row.pk, owner):
-        _end(mine, ending)
+    if _mine(row, owner):
+        _end(row, ending)
 
 
 @transaction.atomic
 def _later(row: IncomingMail, owner: str, error: Exception) -> None:
     """Another try after a pause; after the fifth it is put where a person sees it."""
-    mine = _mine(row.pk, owner)
-    if mine is None:
+    if not _mine(row, owner):
         return
     what = f"{type(error).__name__}: {error}".replace("\0", "").partition("\n")[0]
-    if mine.attempts >= MAX_ATTEMPTS:
-        _end(mine, Ending(State.QUARANTINED, _("It failed five times: %s") % what))
+    if row.attempts >= MAX_ATTEMPTS:
+        _end(row, Ending(State.QUARANTINED, _("It failed five times: %s") % what))
         return
-    mine.next_at, mine.reason = now() + WAITS[mine.attempts - 1], what[:300]
-    mine.owner, mine.lease_until = "", None
-    mine.save(update_fields=["next_at", "reason", "owner", "lease_until"])
+    row.next_at, row.reason = now() + WAITS[row.attempts - 1], what[:300]
+    row.owner, row.lease_until = "", None
+    row.save(update_fields=["next_at", "reason", "owner", "lease_until"])

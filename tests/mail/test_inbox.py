@@ -290,7 +290,7 @@ def broken_handler(mail: Any, row: IncomingMail) -> Any:
 
 def test_a_worker_that_vanished_is_followed_by_another_after_its_lease(support: Mailbox) -> None:
     row = inbox.receive(letter(), support, source="pipe")
-    assert inbox.claim("dead:1") == row.pk
+    assert inbox.claim("dead:1") == row
     assert inbox.claim("other:1") is None
     _let_lapse(row)
     inbox.process_due()
@@ -301,13 +301,13 @@ def test_a_worker_that_vanished_is_followed_by_another_after_its_lease(support: 
 def test_a_worker_that_comes_back_too_late_writes_nothing(support: Mailbox) -> None:
     """SIGSTOP for longer than the lease, then SIGCONT."""
     row = inbox.receive(letter(), support, source="pipe")
-    inbox.claim("sleeper:1")
+    claimed = inbox.claim("sleeper:1")
     _let_lapse(row)
-    inbox.process(row.pk, "sleeper:1")
+    inbox.process(claimed, "sleeper:1")
     row.refresh_from_db()
     assert row.state == State.ACCEPTED and not Message.objects.exists()  # perhaps somebody else is at it
     inbox.process_due()
-    inbox.process(row.pk, "sleeper:1")
+    inbox.process(claimed, "sleeper:1")
     row.refresh_from_db()
     assert row.state == State.TICKETED and Message.objects.count() == 1
 
@@ -315,7 +315,7 @@ def test_a_worker_that_comes_back_too_late_writes_nothing(support: Mailbox) -> N
 def test_five_workers_that_vanish_end_in_quarantine(support: Mailbox) -> None:
     row = inbox.receive(letter(), support, source="pipe")
     for number in range(5):
-        assert inbox.claim(f"dead:{number}") == row.pk
+        assert inbox.claim(f"dead:{number}") == row
         _let_lapse(row)
     inbox.process_due()
     row.refresh_from_db()
