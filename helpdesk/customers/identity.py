@@ -116,7 +116,7 @@ INSERT_ONCE = """
 
 @transaction.atomic
 def by_external_id(ids: Iterable[str], *, actor: Any = "") -> dict[str, Customer]:
-    """Customers by the id that another system gives them, made where we know none. Five statements at most."""
+    """Customers by the id that another system gives them, made where we know none. Four statements at most."""
     wanted = sorted(set(ids))
     found = _named_so(wanted)
     missing = [external_id for external_id in wanted if external_id not in found]

@@ -15,6 +15,7 @@ from helpdesk.lib import dates
 from helpdesk.mail import outbox
 from helpdesk.mail.models import Mailbox, Outgoing, State
 from outreach.models import Enrolment
+from tickets import intake
 
 NOON = datetime(2026, 11, 3, 11, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -27,12 +28,8 @@ def noon():
 
 
 def opened(customer, support):
-    from tickets.models import Channel, Message, Ticket
-
-    ticket = Ticket.objects.create(subject="Where is it?", requester=customer, channel=Channel.FORM, mailbox=support)
-    message = Message.objects.create(ticket=ticket, kind=Message.Kind.CUSTOMER, text="Where is it?", at=dates.now())
-    ticket.opened(message, by=customer)
-    return ticket
+    words = intake.Words("Where is it?")
+    return intake.open_ticket(customer, "Where is it?", words, channel="form", mailbox=support)
 
 
 @pytest.mark.django_db

@@ -3,12 +3,14 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from helpdesk.customers.models import Customer, Event
 from helpdesk.knowledge.models import Topic
 from helpdesk.lib import dates
 from helpdesk.mail import outbox
-from helpdesk.mail.inbox import process_due
+from helpdesk.mail.inbox import process_due, receive
 from helpdesk.mail.models import IncomingMail, Mailbox, Outgoing
 from tickets import replies
 from tickets.models import Message, Ticket
@@ -34,6 +36,19 @@ def kinds(ticket):
     return list(
         Event.objects.filter(payload__ticket=ticket.pk, kind__startswith="ticket.").order_by("id").values_list("kind", flat=True)
     )
+
+
+def test_what_a_first_mail_costs(letter, support):
+    """From its bytes to its ticket; each statement is a way to the database and back, and intake is as slow as their sum."""
+    raw = letter("The code never arrives.", Message_ID="<first@carter.example>").as_bytes()
+    with CaptureQueriesContext(connection) as asked:
+        receive(raw, support, source="smtp", envelope_from="ben@carter.example")
+        process_due()
+    message = Message.objects.select_related("ticket__address").get()
+    assert message.ticket.last_message_id == message.pk and message.ticket.address.shown == "ben@carter.example"
+    assert message.ticket.waiting_since == message.at
+    statements = [each["sql"] for each in asked if "SAVEPOINT" not in each["sql"]]  # those are the test's own transaction
+    assert len(statements) <= 16, "\n".join(statements)
 
 
 def test_a_first_mail_opens_a_ticket(post, letter, support):

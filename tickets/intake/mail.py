@@ -1,18 +1,19 @@
 """A read mail becomes words on a ticket: which ticket, whose words, and who else reads along."""
 
-import hashlib
 import re
 from dataclasses import dataclass
 
-from django.db import connection, transaction
+from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from helpdesk.accounts.locks import one_at_a_time
 from helpdesk.customers import identity
 from helpdesk.customers.models import Address, Customer
 from helpdesk.customers.profile import one_line
 from helpdesk.lib.html import sanitize
 from helpdesk.mail import outbox
-from helpdesk.mail.models import IncomingMail, Outgoing
+from helpdesk.mail.models import IncomingMail, Mailbox, Outgoing
 from helpdesk.mail.parsing import Address as Written
 from helpdesk.mail.parsing import Mail
 from tickets import addresses, attachments
@@ -21,6 +22,7 @@ from tickets.models import Channel, Message, Participant, Status, Ticket
 
 MAX_FOLLOWERS = 50
 MAX_REFERENCES = 50  # looked up, newest first
+MAX_ALIKE = 20  # messages that are compared by their files
 NUMBER = re.compile(r"\[#(\d{1,18})\]")
 State = IncomingMail.State
 
@@ -35,23 +37,25 @@ class Received:
     message_id: int | None = None
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def receive_mail(mail: Mail, incoming: IncomingMail) -> Received:
     """Ticket a mail that is no bounce. ``incoming.outgoing_id`` is what it answers, if a signature of ours proved it.
 
     Safe to run twice: a mail whose message is there already gives the same answer.
     """
-    known = Message.objects.filter(incoming_id=incoming.pk).first()
-    if known:
-        return _ticketed(known)
     writer = author(mail)
     if writer is None:
         return Received(State.QUARANTINED, _("It names no sender that could be answered"))
-    if addresses.plain(writer.address) in addresses.ours():
+    boxes = {box.pk: box for box in Mailbox.objects.select_related("team").only("address", "team__name", "team__slug")}
+    ours = {identity.canonical(box.address) for box in boxes.values()}
+    if addresses.plain(writer.address) in ours:
         return Received(State.IGNORED, _("It comes from an address of ours"))
     # Two copies may be on their way to two mailboxes at once: one after the other from here on.
-    _one_at_a_time(mail.message_id)
-    if copy := _copy_of(mail, incoming, writer):
+    one_at_a_time(f"mail:{mail.message_id}")
+    alike = _alike(mail, incoming, writer)
+    if known := next((message for message in alike if message.incoming_id == incoming.pk), None):
+        return Received(State.TICKETED, "", known.ticket_id, known.pk)
+    if copy := _copy_of(mail, incoming, alike):
         return Received(
             State.IGNORED, _("A second copy of a message on ticket #%s") % copy.ticket.number, copy.ticket_id, copy.pk
         )
@@ -60,31 +64,28 @@ def receive_mail(mail: Mail, incoming: IncomingMail) -> Received:
     ticket = find_ticket(mail, incoming, answers, writer)
     if mail.automatic and ticket is None and (answers or mail.in_reply_to or mail.references):
         return Received(State.IGNORED, _("An automatic answer: %s") % mail.automatic)
-    customer = identity.customer_for_address(writer.address, writer.name)
+    address = identity.address_for(writer.address, writer.name)
     if answers and not mail.automatic:
         outbox.answered(answers.pk)
     kept = attachments.keep_mail(mail)
     words = _words(mail, incoming, writer, attachments.images(kept), kept)
     if ticket is None:
+        stranger = False
         ticket = open_ticket(
-            customer,
+            address.customer,
             mail.subject,
             words,
             channel=Channel.MAIL,
-            mailbox=incoming.mailbox,
+            mailbox=boxes[incoming.mailbox_id],
             answers=answers,
-            once=f"mail:{incoming.pk}",
-            address=_address(writer),
+            address=address,
         )
-        message = ticket.messages.earliest("id")
-        stranger = False
     else:
-        stranger = not takes_part(ticket, customer, writer.address)
-        message = hear(ticket, customer, words, stranger=stranger)
-        ticket = message.ticket
+        stranger = not takes_part(ticket, address.customer, writer.address)
+        ticket = hear(ticket, address.customer, words, stranger=stranger).ticket
     if not stranger and not mail.automatic:
-        follow(ticket, [*mail.to, *mail.cc])
-    return _ticketed(message)
+        follow(ticket, [*mail.to, *mail.cc], ours)
+    return Received(State.TICKETED, "", ticket.pk, ticket.last_message_id)
 
 
 def author(mail: Mail) -> Written | None:
@@ -111,15 +112,12 @@ def find_ticket(mail: Mail, incoming: IncomingMail, answers: Outgoing | None, wr
             .order_by("-id")
             .first()
         )
-    ids = list(dict.fromkeys([mail.in_reply_to or "", *reversed(mail.references)]))[:MAX_REFERENCES]
-    known = {
-        m.rfc_id: m
-        for m in Message.objects.filter(rfc_id__in=[i for i in ids if i], ticket__mailbox=incoming.mailbox)
-        .select_related("ticket")
-        .order_by("-id")
-    }
-    if named := next((known[i].ticket for i in ids if i in known), None):
-        return named
+    ids = list(dict.fromkeys(i for i in (mail.in_reply_to, *reversed(mail.references)) if i))[:MAX_REFERENCES]
+    if ids:
+        named = Message.objects.filter(rfc_id__in=ids, ticket__mailbox=incoming.mailbox_id).select_related("ticket")
+        known = {message.rfc_id: message.ticket for message in named.order_by("-id")}
+        if found := next((known[i] for i in ids if i in known), None):
+            return found
     if mail.automatic:
         return None
     for number in NUMBER.findall(mail.subject)[:3]:
@@ -136,18 +134,20 @@ def takes_part(ticket: Ticket, customer: Customer | None, address: str) -> bool:
     return ticket.participants.filter(canonical=identity.canonical(address)).exists()
 
 
-def follow(ticket: Ticket, people: list[Written]) -> None:
+def follow(ticket: Ticket, people: list[Written], ours: set[str]) -> None:
     """New people in To and Cc read along from now on; our own addresses and machines do not."""
-    ours = addresses.ours()
-    theirs = set(Address.objects.filter(customer=ticket.requester_id).values_list("canonical", flat=True))
     found: dict[str, Written] = {}
     for person in people:
         try:
             canonical, plain = identity.canonical(person.address), addresses.plain(person.address)
         except ValueError:
             continue
-        if plain not in ours and canonical not in theirs and not addresses.is_machine(person.address):
+        if plain not in ours and not addresses.is_machine(person.address):
             found.setdefault(canonical, person)
+    if not found:
+        return
+    for canonical in Address.objects.filter(customer=ticket.requester_id).values_list("canonical", flat=True):
+        found.pop(canonical, None)
     room = MAX_FOLLOWERS - ticket.participants.count()
     Participant.objects.bulk_create(
         [
@@ -177,29 +177,21 @@ def _words(mail: Mail, incoming: IncomingMail, writer: Written, images: dict[str
     )
 
 
-def _copy_of(mail: Mail, incoming: IncomingMail, writer: Written) -> Message | None:
+def _alike(mail: Mail, incoming: IncomingMail, writer: Written) -> list[Message]:
+    """What this very mail became in an earlier run, and messages of the same id, sender and words, oldest first."""
+    same = Q(rfc_id=mail.message_id[:998], address__iexact=writer.address, text=mail.reply)
+    found = Message.objects.filter(Q(incoming_id=incoming.pk) | same)
+    return list(found.only("ticket", "incoming_id").order_by("id")[:MAX_ALIKE])
+
+
+def _copy_of(mail: Mail, incoming: IncomingMail, alike: list[Message]) -> Message | None:
     """The message that this mail already became by another mailbox: same id, sender, words and files.
 
     Within one mailbox the bytes decide (``inbox.receive``): whoever reuses an id there says something new.
     """
-    alike = Message.objects.filter(rfc_id=mail.message_id[:998], address__iexact=writer.address, text=mail.reply)
     sizes = sorted(attachment.size for attachment in mail.attachments)
-    for message in alike.select_related("ticket").order_by("id")[:20]:
+    for message in alike:
         by_another = IncomingMail.objects.filter(pk=message.incoming_id or 0).exclude(mailbox=incoming.mailbox_id).exists()
         if by_another and sorted(message.attachments.values_list("blob__size", flat=True)) == sizes:
             return message
     return None
-
-
-def _one_at_a_time(message_id: str) -> None:
-    number = int.from_bytes(hashlib.sha256(message_id.encode("utf-8", "replace")).digest()[:8], "big", signed=True)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
-
-
-def _address(writer: Written) -> Address | None:
-    return Address.objects.filter(channel="email", canonical=identity.canonical(writer.address)).first()
-
-
-def _ticketed(message: Message) -> Received:
-    return Received(State.TICKETED, "", message.ticket_id, message.pk)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Func, Value
 from django.utils.translation import gettext as _
 
 from helpdesk.accounts.models import Team
@@ -20,6 +21,8 @@ from tickets.models import Channel, Message, Priority, Status, Ticket
 from tickets.models.ticket import clean_tags
 
 MAX_SUBJECT = 250
+# A ticket names its newest message, and the first one its ticket: the id is drawn with the one row and used with the other.
+NEXT_MESSAGE, THAT_MESSAGE = (Func(Value("tickets_message_id_seq"), function=name) for name in ("nextval", "currval"))
 # The whole of a message that only thanks: it is kept, and what is solved stays solved.
 THANKS = re.compile(
     r"(?:ok(?:ay)?|great|perfect|super|prima)?\W*(?:many |vielen |besten |herzlichen )?"
@@ -71,13 +74,11 @@ def open_ticket(
 
     Its clock starts with the customer's words; automatic ones start none.
     """
+    at = words.at or now()
+    wakes = None if words.automatic else at
     try:
-        with transaction.atomic():
-            known = Ticket.objects.filter(once=once).first() if once else None
-            if known:
-                return known
-            mailbox = mailbox or Mailbox.objects.filter(is_default=True).first()
-            at = words.at or now()
+        with transaction.atomic(savepoint=once is not None):  # whoever asks for no second look needs no way back
+            mailbox = mailbox or _usual_mailbox()
             ticket = Ticket.objects.create(
                 subject=one_line(subject, MAX_SUBJECT) or one_line(words.text, 80) or _("No subject"),
                 requester=requester,
@@ -85,7 +86,7 @@ def open_ticket(
                 address=address,
                 mailbox=mailbox,
                 priority=Priority(priority),
-                team_id=team.pk if team else mailbox.team_id if mailbox else None,
+                team=team or (mailbox.team if mailbox else None),
                 topic=topic or _topic(answers),
                 tags=clean_tags(tags),
                 attributes=attributes or {},
@@ -95,15 +96,24 @@ def open_ticket(
                 campaign_id=answers.campaign_id if answers else None,
                 follow_up_of=follow_up_of,
                 opened_at=at,
+                waiting_since=wakes,
+                last_customer_message_at=wakes,
+                last_message_at=at,
+                last_message_id=NEXT_MESSAGE,
+                said=one_line(words.text, 200),
             )
-            message = _write(ticket, requester, words, stranger=False)
+            message = _write(ticket, requester, words, at, pk=THAT_MESSAGE)
             ticket.opened(message, by=by or requester)
             return ticket
     except IntegrityError:
-        # Somebody else came in the same way between our look and our insert; theirs is committed by now.
+        # Somebody came in the same way before us, perhaps a moment ago; theirs is committed by now.
         if once and (known := Ticket.objects.filter(once=once).first()):
             return known
         raise
+
+
+def _usual_mailbox() -> Mailbox | None:
+    return Mailbox.objects.filter(is_default=True).select_related("team").only("team__name", "team__slug").first()
 
 
 def _topic(answers: Outgoing | None) -> Topic | None:
@@ -127,11 +137,10 @@ def hear(ticket: Ticket, author: Customer, words: Words, *, stranger: bool = Fal
             team=ticket.team,
             topic=ticket.topic,
             follow_up_of=ticket,
-            once=f"mail:{words.incoming_id}" if words.incoming_id else None,
             address=Address.objects.filter(customer=author, shown__iexact=words.address).first(),
         )
-        return following.messages.earliest("id")
-    message = _write(ticket, author, words, stranger=stranger)
+        return following.messages.get()
+    message = _write(ticket, author, words, words.at or now(), stranger=stranger)
     ticket.heard(message, by=author, wakes=not words.automatic and not _only_thanks(ticket, words))
     return message
 
@@ -140,11 +149,10 @@ def _only_thanks(ticket: Ticket, words: Words) -> bool:
     return ticket.status == Status.SOLVED and not words.attachments and bool(THANKS.fullmatch(words.text.strip()))
 
 
-def _write(ticket: Ticket, author: Customer, words: Words, *, stranger: bool) -> Message:
+def _write(ticket: Ticket, author: Customer, words: Words, at: datetime, **fields: Any) -> Message:
     message = Message.objects.create(
         ticket=ticket,
         customer=author,
-        stranger=stranger,
         text=words.text,
         html=words.html,
         quote=words.quote,
@@ -156,7 +164,8 @@ def _write(ticket: Ticket, author: Customer, words: Words, *, stranger: bool) ->
         references=[each[:998] for each in words.references][-20:],
         incoming_id=words.incoming_id,
         cc=list(words.cc)[:100],
-        at=words.at or now(),
+        at=at,
+        **fields,
     )
     if words.attachments:
         message.attachments.set(words.attachments)

@@ -51,7 +51,7 @@ class Ticket(models.Model):
     tags = ArrayField(models.CharField(max_length=60), default=list, blank=True)
     attributes = models.JSONField(default=dict, blank=True)
 
-    once = models.CharField(max_length=120, null=True, unique=True)  # "form:…", "mail:5": the same way in twice is one ticket
+    once = models.CharField(max_length=120, null=True, unique=True)  # "form:…", "event:5": the same way in twice is one ticket
     outgoing_id = models.BigIntegerField(null=True)  # the message of ours that this answers
     campaign_id = models.BigIntegerField(null=True)
     follow_up_of = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="follow_ups")
@@ -208,23 +208,15 @@ class Ticket(models.Model):
         self.refresh_from_db(from_queryset=Ticket.objects.select_for_update())
 
     def opened(self, message: "Message", *, by: Any) -> None:
-        """The first message is there: the clock starts at its words, unless it is automatic."""
-        automatic = message.kind != message.Kind.CUSTOMER
-        at = message.at
-        self._set(
-            last_message_id=message.pk,
-            last_message_at=at,
-            said=one_line(message.text, 200),
-            waiting_since=None if automatic else at,
-            last_customer_message_at=None if automatic else at,
-        )
+        """The first message is there; the clock was started at its words, unless it is automatic."""
+        self.last_message_id = message.pk
         self.record(
             "ticket.opened",
             by,
-            at=at,
+            at=message.at,
             message=message.pk,
             channel=str(self.channel),
-            automatic=automatic,
+            automatic=message.kind != message.Kind.CUSTOMER,
             outgoing=self.outgoing_id,
             campaign=self.campaign_id,
             follow_up_of=self.follow_up_of_id,

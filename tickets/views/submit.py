@@ -11,7 +11,6 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from helpdesk.accounts.access import public
 from helpdesk.customers import identity
-from helpdesk.customers.models import Address
 from helpdesk.lib.html import from_text
 from tickets import attachments, intake, letters
 from tickets.forms import SubmitForm, nonce
@@ -32,14 +31,12 @@ def submit(request: HttpRequest) -> HttpResponse:
 
 
 @transaction.atomic
-def take(form: SubmitForm) -> Ticket:
+def take(form: SubmitForm) -> None:
     """Open the ticket, once, and plan the confirmation."""
     said = form.cleaned_data
-    known = Ticket.objects.filter(once=f"form:{form.once}").first()
-    if known:
-        return known
-    customer = identity.customer_for_address(said["email"], said["name"])
-    address = Address.objects.get(channel="email", canonical=identity.canonical(said["email"]))
+    if Ticket.objects.filter(once=f"form:{form.once}").exists():
+        return
+    address = identity.address_for(said["email"], said["name"])
     words = intake.Words(
         said["text"],
         html=from_text(said["text"]),
@@ -48,7 +45,7 @@ def take(form: SubmitForm) -> Ticket:
         attachments=attachments.keep_uploads(said["files"]),
     )
     ticket = intake.open_ticket(
-        customer,
+        address.customer,
         said["subject"],
         words,
         channel=Channel.FORM,
@@ -58,7 +55,6 @@ def take(form: SubmitForm) -> Ticket:
         once=f"form:{form.once}",
     )
     letters.confirm(ticket, address)
-    return ticket
 
 
 @public
