@@ -107,8 +107,8 @@ class ApiTokenManager(models.Manager["ApiToken"]):
 
     def find(self, text: str) -> "ApiToken | None":
         """The living token of this text, or None; the look-up is by digest, so timing says nothing about the text."""
-        live = models.Q(expires_at=None) | models.Q(expires_at__gt=now())
-        return self.filter(live, digest=ApiToken.digest_of(text), revoked_at=None).select_related("team").first()
+        token = self.filter(digest=ApiToken.digest_of(text)).first()
+        return token if token and token.is_live else None
 
 
 class ApiToken(models.Model):
@@ -129,6 +129,10 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.PREFIX}{self.hint}…)"
+
+    @property
+    def is_live(self) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > now())
 
     @staticmethod
     def digest_of(text: str) -> str:

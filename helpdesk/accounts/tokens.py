@@ -9,11 +9,12 @@ from datetime import timedelta
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from rest_framework import authentication, exceptions, permissions
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from helpdesk.accounts.locks import one_at_a_time
 from helpdesk.accounts.models import ApiToken, IdempotentCall
 from helpdesk.lib.dates import now
 
@@ -82,12 +83,13 @@ def idempotent(handler: Handler) -> Handler:
         digest = hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest()
         token: Any = request.auth
         with transaction.atomic():
-            _lock(token.pk, key)
-            known = IdempotentCall.objects.filter(token=token, key=key).first()
+            one_at_a_time(f"call:{token.pk}:{key}")
+            known = IdempotentCall.objects.filter(token=token, key=key).values_list("digest", "status", "body").first()
             if known:
-                if known.digest != digest:
+                first, status, answer = known
+                if first != digest:
                     raise KeyReused
-                return Response(known.body, status=known.status, headers={"Idempotent-Replayed": "true"})
+                return Response(answer, status=status, headers={"Idempotent-Replayed": "true"})
             response = handler(view, request, *args, **kwargs)
             if response.status_code < 400:
                 kept = json.loads(json.dumps(response.data, default=str))
@@ -101,10 +103,3 @@ class KeyReused(exceptions.APIException):
     status_code = 422
     default_code = "idempotency_key_reused"
     default_detail = "This Idempotency-Key was used for another request."
-
-
-def _lock(token: int, key: str) -> None:
-    """Hold back a concurrent call with the same key until this transaction ends."""
-    number = int.from_bytes(hashlib.sha256(f"{token}:{key}".encode()).digest()[:8], "big", signed=True)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])

@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from helpdesk.accounts.models import ApiToken, Team
 from helpdesk.customers.models import Customer, Event
@@ -34,6 +36,17 @@ def call(client, support):
         return send
 
     return make
+
+
+def test_what_opening_a_ticket_costs(call):
+    send = call()
+    send("post", data=NEW)  # from here on the token was used a moment ago
+    with CaptureQueriesContext(connection) as asked:
+        answer = send("post", data=NEW | {"requester": {"email": "new@somebody.example"}}, key="k1")
+    ticket = Ticket.objects.latest("id")
+    assert answer.json() == send("get", f"/{ticket.number}").json()  # what was answered is what was written
+    statements = [each["sql"] for each in asked if "SAVEPOINT" not in each["sql"]]
+    assert len(statements) <= 11, "\n".join(statements)
 
 
 def test_a_ticket_opens_once_for_one_key(call):
