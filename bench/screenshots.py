@@ -88,6 +88,7 @@ PAGES = [
     Page("subscription-new", "/subscriptions/new/", who="omar@nordwind.example"),
     Page("audit", "/audit/", who="omar@nordwind.example"),
     Page("operations", "/operations/", who="omar@nordwind.example"),
+    Page("ignored", "/operations/mail/ignored/", who="omar@nordwind.example"),
     Page("unsubscribe", "unsubscribe", who=""),
     Page("choices", "subscriptions", who=""),
     Page("customers", "/customers/", who="mia@nordwind.example"),

@@ -7,7 +7,7 @@ import hashlib
 import re
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
@@ -215,6 +215,8 @@ def _mine(row: IncomingMail, owner: str) -> bool:
 def decide(mail: Mail, row: IncomingMail) -> Ending:
     """What becomes of a mail that could be read; writes what follows from it, in the caller's transaction."""
     row.message_id = mail.message_id[:998]
+    if row.by_hand:
+        mail = replace(mail, automatic=None, bounce=None)
     if mail.bounce:
         row.outgoing_id = threading.reported(mail, row.envelope_to)
         sent = Outgoing.objects.filter(pk=row.outgoing_id).first() if row.outgoing_id else None

@@ -75,6 +75,7 @@ class IncomingMail(models.Model):
     message_id = models.CharField(max_length=998, blank=True)
     state = models.CharField(max_length=12, choices=State.choices, default=State.ACCEPTED)
     reason = models.CharField(max_length=300, blank=True)
+    by_hand = models.BooleanField(default=False)  # somebody looked and says that a person wrote it
     ticket_id = models.BigIntegerField(null=True)
     ticket_message_id = models.BigIntegerField(null=True)
     outgoing_id = models.BigIntegerField(null=True)  # the message of ours that it answers or reports on
@@ -96,6 +97,7 @@ class IncomingMail(models.Model):
             models.Index(fields=["next_at", "id"], name="incoming_due", condition=Q(state="accepted")),
             models.Index(fields=["mailbox", "state"], name="incoming_sums"),
             models.Index(fields=["-id"], name="incoming_quarantine", condition=Q(state="quarantined")),
+            models.Index(fields=["-id"], name="incoming_ignored", condition=Q(state="ignored")),
             models.Index(fields=["message_id", "mailbox"], name="incoming_threading", condition=~Q(message_id="")),
         ]
 

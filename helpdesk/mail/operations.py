@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Count, QuerySet, Value
-from django.db.models.functions import Concat, Left
+from django.db.models.functions import Concat, Left, Substr
 from django.utils.translation import gettext as _
 
 from helpdesk.accounts.models import User, audit
@@ -15,9 +15,11 @@ from helpdesk.customers.models import Event, EventDelivery
 from helpdesk.lib.dates import now
 from helpdesk.live import bell
 from helpdesk.mail.models import IncomingMail, Mailbox, MailSwitch
+from helpdesk.mail.parsing import glance
 
 State = IncomingMail.State
 SHOWN = 50
+HEAD = 16_000  # bytes of a mail that are looked at for a list
 ENDS = (State.TICKETED, State.IGNORED, State.QUARANTINED, State.ACCEPTED)
 
 
@@ -51,6 +53,19 @@ def quarantined() -> QuerySet[IncomingMail]:
     return IncomingMail.objects.filter(state=State.QUARANTINED).defer("raw").select_related("mailbox").order_by("-id")
 
 
+def ignored() -> QuerySet[IncomingMail]:
+    """Mail that became no ticket, newest first, without its bytes."""
+    return IncomingMail.objects.filter(state=State.IGNORED).defer("raw").select_related("mailbox").order_by("-id")
+
+
+def glanced(mails: QuerySet[IncomingMail]) -> list[IncomingMail]:
+    """These few mails, each with who it says it is from and its subject."""
+    rows = list(mails.annotate(head=Substr("raw", 1, HEAD)))
+    for row in rows:
+        row.writer, row.subject = glance(bytes(row.head))
+    return rows
+
+
 def running() -> list[tuple[str, Any]]:
     """What an admin could stop now, and the words of its button."""
     off = set(MailSwitch.objects.values_list("name", flat=True))
@@ -71,6 +86,20 @@ def read_again(mails: QuerySet[IncomingMail], *, by: User) -> int:
     )
     for pk in chosen:
         audit("mail.read_again", actor=by.ref, subject=f"incoming:{pk}")
+    if chosen:
+        bell.ring("helpdesk.mail.tasks.process_incoming")
+    return len(chosen)
+
+
+@transaction.atomic
+def take_by_hand(mails: QuerySet[IncomingMail], *, by: User) -> int:
+    """A person says that people wrote these, whatever their headers say: they are read again as such. Returns how many."""
+    chosen = list(mails.filter(state=State.IGNORED).select_for_update(of=("self",)).values_list("pk", "reason"))
+    IncomingMail.objects.filter(pk__in=[pk for pk, _reason in chosen]).update(
+        state=State.ACCEPTED, reason="", by_hand=True, attempts=0, next_at=now(), lease_until=None, owner=""
+    )
+    for pk, reason in chosen:
+        audit("mail.taken_by_hand", actor=by.ref, subject=f"incoming:{pk}", before={"reason": reason})
     if chosen:
         bell.ring("helpdesk.mail.tasks.process_incoming")
     return len(chosen)

@@ -123,7 +123,7 @@ def stuck(request: StaffRequest) -> HttpResponse:
         "sums": sums,
         "sums_hold": all(each.holds for each in sums),
         "events": operations.stuck_events(),
-        "mails": mails[:PAGE],
+        "mails": operations.glanced(mails[:PAGE]),
         "unknown": unknown.defer("rendered", "variables")[:PAGE],
         "waiting": waiting.defer("rendered", "variables")[:PAGE],
         "switches": operations.switches(),
@@ -163,6 +163,28 @@ def read_again(request: StaffRequest) -> HttpResponse:
     return redirect("operations")
 
 
+@require_safe
+@staff(*MANAGERS)
+def ignored(request: StaffRequest) -> HttpResponse:
+    """What came and became no ticket, newest first, each with its reason; what was judged wrongly is taken by hand."""
+    rows = operations.ignored()
+    if before := row_id(request.GET.get("before", "")):
+        rows = rows.filter(pk__lt=before)
+    page = operations.glanced(rows[: PAGE + 1])
+    older = f"?before={page[PAGE - 1].pk}" if len(page) > PAGE else ""
+    return render(request, "operations/ignored.html", {"mails": page[:PAGE], "older": older})
+
+
+@require_POST
+@staff(*MANAGERS)
+def take_by_hand(request: StaffRequest) -> HttpResponse:
+    """Ignored mail that people wrote: those ticked become words on tickets."""
+    count = operations.take_by_hand(operations.ignored().filter(pk__in=_ids(request)), by=request.user)
+    words = ngettext("%(n)d mail is taken as a person's", "%(n)d mails are taken as people's", count)
+    messages.success(request, words % {"n": count})
+    return redirect("mail-ignored")
+
+
 @require_POST
 @staff(*ADMINS)
 def discard(request: StaffRequest) -> HttpResponse:
@@ -175,8 +197,8 @@ def discard(request: StaffRequest) -> HttpResponse:
 @require_safe
 @staff(*ADMINS)
 def source(request: StaffRequest, pk: int) -> HttpResponse:
-    """A quarantined mail as it came, byte for byte, as a download in which nothing runs."""
-    mail = get_object_or_404(operations.quarantined().defer(None), pk=pk)
+    """A mail that became no ticket as it came, byte for byte, as a download in which nothing runs."""
+    mail = get_object_or_404((operations.quarantined() | operations.ignored()).defer(None), pk=pk)
     response = HttpResponse(bytes(mail.raw), content_type="application/octet-stream")
     response["Content-Disposition"] = f'attachment; filename="mail-{pk}.eml"'
     response["Content-Security-Policy"] = POLICY

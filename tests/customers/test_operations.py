@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from helpdesk.customers.models import Customer, Event, EventDelivery
 from helpdesk.lib.dates import moved, now
 from helpdesk.mail import inbox, operations, outbox
 from helpdesk.mail.models import Class, IncomingMail, Lane, Mailbox, Outgoing, State
+from tickets.models import Ticket
 
 Browser = Callable[[User], Client]
 failures: list[int] = []
@@ -158,4 +160,28 @@ def test_an_admin_discards_what_nobody_wants_and_its_bytes_stay(browser, omar, m
     mail.refresh_from_db()
     assert (mail.state, bytes(mail.raw)) == ("ignored", raw) and mail.reason == f"Discarded by {omar}: It names no sender"
     assert AuditEntry.objects.filter(action="mail.discarded").count() == 1
-    assert page.get(f"/operations/mail/{mail.pk}/source/").status_code == 404
+    assert page.get(f"/operations/mail/{mail.pk}/source/").status_code == 200  # among the ignored from now on
+
+
+def test_a_mail_judged_wrongly_is_seen_with_its_reason_and_taken_by_hand(browser, mia, support, drain):
+    raw = (
+        b"From: Ben Carter <ben@carter.example>\r\nTo: support@nordwind.example\r\nSubject: Re: Where is it?\r\n"
+        b"Message-ID: <1@carter.example>\r\nIn-Reply-To: <elsewhere@shop.example>\r\nPrecedence: junk\r\n"
+        b"\r\nStill nothing here.\r\n"
+    )
+    mail = inbox.receive(raw, support, source="imap")
+    drain()
+    mail.refresh_from_db()
+    assert mail.state == "ignored" and "junk" in mail.reason
+    page = browser(mia)
+    assert 'href="/operations/mail/ignored/"' in page.get("/operations/").content.decode()
+    shown = page.get("/operations/mail/ignored/").content.decode()
+    assert "ben@carter.example" in shown and "Re: Where is it?" in shown and mail.reason in unescape(shown)
+    for _ in range(2):
+        assert page.post("/operations/mail/by-hand/", {"id": [mail.pk]}).status_code == 302
+    drain()
+    mail.refresh_from_db()
+    assert mail.state == "ticketed" and mail.ticket_id
+    assert AuditEntry.objects.get(action="mail.taken_by_hand").subject == f"incoming:{mail.pk}"
+    assert "Still nothing here." in page.get(f"/tickets/{Ticket.objects.get(pk=mail.ticket_id).number}/").content.decode()
+    assert "Nothing was ignored" in page.get("/operations/mail/ignored/").content.decode()

@@ -202,6 +202,7 @@ CASES = [
     Case("mail-switch", said={"name": "campaigns", "reason": "A wrong link."}),
     Case("mail-switch", said={"name": "campaigns"}, where=lambda w: {"turn": "on"}, ready=stopped),
     Case("mail-read-again", "operations", {"all": "1"}),
+    Case("mail-by-hand", said=lambda w: {"id": [w.ignored.pk]}),
     Case("mail-discard", said=lambda w: {"id": [w.quarantined.pk]}),
     Case("events-deliver-again", "operations", {"all": "1"}),
     Case("campaign-new", "campaign-new", lambda w: {**CAMPAIGN, "subscription": w.subscription.pk}),

@@ -1,4 +1,3 @@
-
 """Rows 26 and 68: a file's name shows what it is and marks nothing up; its type is a type or none."""
 
 import pytest

@@ -54,7 +54,7 @@ TABLE = {
         POST address-lift GET segments GET segment-add POST segment-add GET segment POST segment
         GET subscriptions-set-up GET subscription-add POST subscription-add GET subscription POST subscription
         GET topic-add POST topic-add GET topic POST topic
-        GET operations POST mail-read-again POST events-deliver-again
+        GET operations GET mail-ignored POST mail-by-hand POST mail-read-again POST events-deliver-again
         GET campaign-new POST campaign-new GET campaign-edit POST campaign-edit POST campaign-launch POST campaign-test
         POST campaign-pause POST campaign-resume POST campaign-finish POST campaign-cancel""",
     "- x x x x + -": """

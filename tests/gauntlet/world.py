@@ -123,6 +123,14 @@ class World:
             state=IncomingMail.State.QUARANTINED,
             reason="It could not be placed.",
         )
+        self.ignored = IncomingMail.objects.create(
+            mailbox=self.mailbox,
+            raw=b"From: ben@carter.example\r\nPrecedence: junk\r\nSubject: Where is it?\r\n\r\nHello",
+            digest="1" * 64,
+            source="imap",
+            state=IncomingMail.State.IGNORED,
+            reason="An automatic answer: Precedence: junk",
+        )
         event = Event.objects.filter(kind="ticket.opened").earliest("pk")
         self.failing = EventDelivery.objects.create(
             event_id=event.pk, subscriber="outreach.triggers.on_events", attempts=14, next_at=None, last_error="ValueError: no"

@@ -53,5 +53,6 @@ PAGES = [
     Page("subscription-new", "/subscriptions/new/", "omar"),
     Page("audit", "/audit/", "omar"),
     Page("operations", "/operations/", "omar"),
+    Page("ignored", "/operations/mail/ignored/", "omar"),
 ]
 NAMED = {page.name: page for page in PAGES}

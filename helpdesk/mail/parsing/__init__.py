@@ -4,6 +4,6 @@ from .addresses import Address
 from .bounces import Bounce
 from .guard import TooHard, read_guarded
 from .mail import Attachment, Mail
-from .message import read
+from .message import glance, read
 
-__all__ = ["Address", "Attachment", "Bounce", "Mail", "TooHard", "read", "read_guarded"]
+__all__ = ["Address", "Attachment", "Bounce", "Mail", "TooHard", "glance", "read", "read_guarded"]

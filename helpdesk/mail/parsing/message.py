@@ -9,7 +9,7 @@ from helpdesk.lib.html import from_text, sanitize, to_text
 from . import automatic, bodies, bounces, phrases, quotes, quotes_html
 from .addresses import MAX_ADDRESSES, Address, parse, valid
 from .charsets import codec
-from .headers import Headers, date, ids, parameters
+from .headers import Headers, date, ids, parameters, split
 from .mail import Mail
 from .parts import Part, tree
 
@@ -69,6 +69,13 @@ def read(raw: bytes) -> Mail:
         headers=headers,
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def glance(head: bytes) -> tuple[str, str]:
+    """Who a mail says it is from and its subject, by its first bytes alone: for lists of mail that may be unreadable."""
+    headers, _body = split(head.replace(b"\r\n", b"\n"), 0, len(head))
+    sender = _sender(headers)
+    return (sender.address if sender else ""), headers.line("subject", MAX_SUBJECT)
 
 
 def made_id(sender: Address | None, raw: bytes) -> str:
