@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import idna
 
-from .charsets import clean_name
+from .charsets import BIDI, INVISIBLE, clean_name
 from .headers import WORD, words
 
 MAX_ADDRESSES = 1_000  # read from one field
 MAX_NAME = 200
 
-_LOCAL = re.compile(r"[^\s@<>()\[\],;:\\\"\x00-\x20\x7f-\xa0\u2028\u2029]{1,200}")
+_UNSEEN = re.compile(f"^[{BIDI}{INVISIBLE}]+|[{BIDI}{INVISIBLE}]+$")  # comes along when somebody copies an address
+_LOCAL = re.compile(rf"[^\s@<>()\[\],;:\\\"\x00-\x20\x7f-\xa0\u2028\u2029{BIDI}{INVISIBLE}]{{1,200}}")
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _DOMAIN = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}|\[[0-9a-f.:]{{3,60}}\]")
 _SPACED_DOT = re.compile(r"\s{1,20}\.\s{0,20}|\.\s{1,20}")  # obsolete: jdoe@test . example
@@ -63,7 +64,9 @@ def _suspect(label: str, latin_top: bool) -> bool:
 
 def valid(text: str) -> str | None:
     """The address in its one form (domain lower-case, international names as punycode), or None if it is none."""
-    text = text.strip().removeprefix("mailto:").strip("'\"").rstrip(".")
+    if len(text) > 1_000:
+        return None
+    text = _UNSEEN.sub("", text.strip()).removeprefix("mailto:").strip("'\"").rstrip(".")
     local, at, domain = text.rpartition("@")
     if not at or len(text) > 320 or not _LOCAL.fullmatch(local) or any("\ud800" <= char <= "\udfff" for char in local):
         return None
