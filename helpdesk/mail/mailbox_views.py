@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from helpdesk.accounts.access import ADMINS, StaffRequest, staff
 from helpdesk.customers.setup_views import set_up
@@ -62,7 +62,7 @@ def _back() -> str:
     return settings.BASE_URL + reverse("mailbox-signed-in")
 
 
-@require_GET
+@require_safe
 @staff(*ADMINS)
 def signed_in(request: StaffRequest) -> HttpResponse:
     """An admin comes back from a provider. Nothing happens unless this very browser was sent there."""
