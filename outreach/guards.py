@@ -139,6 +139,7 @@ GUARDS = (
         "night", gettext_lazy("It is night where they are"), gettext_lazy("Waits for their morning"), UNASKED, asleep, soft=True
     ),
 )
+REHEARSED = tuple(guard for guard in GUARDS if guard.check and guard.name != "stopped")
 
 
 def ask(rows: list[Outgoing], at: datetime) -> dict[int, Verdict]:
@@ -149,20 +150,20 @@ def ask(rows: list[Outgoing], at: datetime) -> dict[int, Verdict]:
     return {row.pk: verdict for row, (_guard, verdict) in zip(rows, judged(rows, at), strict=True)}
 
 
-def judged(rows: list[Outgoing], at: datetime) -> list[tuple[Guard | None, Verdict]]:
+def judged(rows: list[Outgoing], at: datetime, asked: tuple[Guard, ...] = GUARDS) -> list[tuple[Guard | None, Verdict]]:
     """Each message's verdict, and the guard that gave it."""
     facts = gather(rows, at)
     answers = []
     for row in rows:
-        guard, verdict = (None, GO) if row.arm == "test" else _judge(row, facts)
+        guard, verdict = (None, GO) if row.arm == "test" else _judge(row, facts, asked)
         if isinstance(verdict, Go):
             facts.reserve(row)
         answers.append((guard, verdict))
     return answers
 
 
-def _judge(row: Outgoing, facts: Facts) -> tuple[Guard | None, Verdict]:
-    for guard in GUARDS:
+def _judge(row: Outgoing, facts: Facts, asked: tuple[Guard, ...]) -> tuple[Guard | None, Verdict]:
+    for guard in asked:
         if guard.check is None or row.klass not in guard.classes or (guard.soft and row.released_by):
             continue
         verdict = guard.check(row, facts)
@@ -172,8 +173,11 @@ def _judge(row: Outgoing, facts: Facts) -> tuple[Guard | None, Verdict]:
 
 
 def tally(rows: list[Outgoing], at: datetime) -> Counter[str]:
-    """How many of these each guard would stop now, by its name: the same questions, asked before anything is planned."""
-    return Counter(guard.name for guard, _verdict in judged(rows, at) if guard)
+    """How many of these each guard would stop now, by its name: the same questions, asked before anything is planned.
+
+    As if it ran: a pause would answer before all that comes after it, for everybody.
+    """
+    return Counter(guard.name for guard, _verdict in judged(rows, at, REHEARSED) if guard)
 
 
 def table() -> list[dict[str, Any]]:

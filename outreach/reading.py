@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import OperationalError
 from django.db.models import Count, Q, QuerySet
+from django.db.models.fields.json import KeyTransform
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -17,7 +19,7 @@ from helpdesk.lib import conditions
 from helpdesk.lib.dates import now
 from helpdesk.mail.models import GONE, Outgoing, State
 from helpdesk.templatetags.look import span
-from outreach import guards
+from outreach import guards, triggers
 from outreach.journeys import KIND
 from outreach.models import Campaign, Enrolment, Version
 
@@ -42,21 +44,30 @@ def who(version: Version) -> dict[str, Any]:
 
 
 def when(version: Version) -> dict[str, Any]:
-    """How often the trigger came from outside of late, and since a pause; not known of our own kinds."""
+    """How often the trigger came from outside of late, how many of these could start nothing for want of the entry key,
+    and how many came since a pause. None is what is not known: of our own kinds, or because it takes too long to find."""
+    found: dict[str, Any] = {"seen": None, "keyless": None, "missed": None, "limit": COUNTED_UP_TO}
     if version.trigger_kind in settings.EVENT_SUBSCRIBERS:
-        return {"seen": None, "missed": None, "limit": COUNTED_UP_TO}
+        return found
+    found |= _came(version, now() - RECENT)
     paused = _paused_at(version.campaign)
-    return {
-        "seen": _came(version.trigger_kind, now() - RECENT),
-        "missed": _came(version.trigger_kind, paused) if paused else None,
-        "limit": COUNTED_UP_TO,
-    }
+    return found | ({"missed": _came(version, paused)["seen"]} if paused else {})
 
 
-def _came(kind: str, since: datetime) -> int:
-    """Events of a kind from outside, counted up to 10,000."""
-    rows = Event.objects.exclude(source="").filter(received_at__gte=since, kind=kind)
-    return len(rows.values_list("pk", flat=True)[:COUNTED_UP_TO])
+def _came(version: Version, since: datetime) -> dict[str, Any]:
+    """Events that could start it, from outside: the newest 10,000, and those of them that lack the entry key."""
+    rows = Event.objects.exclude(source="").filter(received_at__gte=since, kind=version.trigger_kind).order_by("-received_at")
+    first = version.entry_key.split(".")[0]
+    try:
+        with segments.at_most(segments.PATIENCE):
+            if not first:
+                return {"seen": len(rows.values_list("pk", flat=True)[:COUNTED_UP_TO]), "keyless": 0}
+            # only this value of the payload, which may be long
+            values = list(rows.values_list(KeyTransform(first, "payload"), flat=True)[:COUNTED_UP_TO])
+    except OperationalError:
+        return {"seen": None, "keyless": None}
+    keys = [triggers.entry_key(version.entry_key, {first: value}) for value in values]
+    return {"seen": len(values), "keyless": keys.count(None)}
 
 
 def _paused_at(campaign: Campaign) -> datetime | None:
@@ -146,15 +157,12 @@ def whether(version: Version) -> dict[str, Any]:
         for n, person in enumerate(people, 1)
     ]
     found: Counter[str] = guards.tally(rows, now()) if rows else Counter()
-    found.pop("stopped", None)
     return {
         "asked": len(rows),
         "stopped": sum(found.values()),
         "limit": REHEARSED,
         "guards": [
-            {"guard": guard, "count": found.get(guard.name, 0)}
-            for guard in guards.GUARDS
-            if guard.check and guard.name != "stopped" and campaign.klass in guard.classes
+            {"guard": guard, "count": found.get(guard.name, 0)} for guard in guards.REHEARSED if campaign.klass in guard.classes
         ],
     }
 

@@ -54,6 +54,22 @@ def test_held_while_a_ticket_is_open_and_sent_when_it_is_solved(campaign, happen
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("turn", ["pause", "cancel"])
+def test_a_campaign_that_does_not_run_still_says_who_would_be_held(campaign, browser, mia, ben, cleo, support, turn):
+    made, mias = campaign().campaign, browser(mia)
+    opened(ben, support)
+
+    def counted():
+        page = mias.get(f"/outreach/campaigns/{made.pk}/").content.decode()
+        titles = "not said yes to", "theirs is open"
+        return [re.search(rf"{title}[^<]*</td>.*?number\">(\d+)<", page, re.S)[1] for title in titles]
+
+    running = counted()
+    mias.post(f"/outreach/campaigns/{made.pk}/{turn}/")
+    assert running == counted() == ["1", "1"]
+
+
+@pytest.mark.django_db
 def test_the_reason_names_the_ticket(campaign, happens, drain, ben, support):
     campaign(wait=0)
     ticket = opened(ben, support)
