@@ -112,6 +112,7 @@ def enrol(version: Version, entries: dict[tuple[int, str], Event]) -> list[Enrol
                 "version": version.pk,
                 "enrolment": e.pk,
                 "entry_key": e.entry_key,
+                "key": version.entry_key,
                 "because": version.trigger_kind,
             },
         )
@@ -173,7 +174,7 @@ def message_for(enrolment: Enrolment, planned: Planned, address: Address | None)
 
 def leave(enrolments: EnrolmentQuerySet, *, state: str, reason: str, by: object = "") -> int:
     """Take these out: what of theirs still waits is cancelled. The caller holds the customers' locks where it can race."""
-    chosen = list(enrolments.active().select_for_update(of=("self",)).select_related("campaign"))
+    chosen = list(enrolments.active().select_for_update(of=("self",)).select_related("campaign", "version"))
     _end(chosen, state, reason)
     update(chosen, ["state", "reason", "finished_at", "next_at"])
     record_all(finished_fact(enrolment) for enrolment in chosen)
@@ -195,6 +196,7 @@ def finished_fact(enrolment: Enrolment) -> Fact:
             "name": enrolment.campaign.name,
             "enrolment": enrolment.pk,
             "entry_key": enrolment.entry_key,
+            "key": enrolment.version.entry_key,
             "state": enrolment.state,
             "reason": enrolment.reason,
         },
