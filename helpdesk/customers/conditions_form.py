@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext as _
 
+from helpdesk.accounts.seen import Line
 from helpdesk.customers import rows, segments, timeline
 from helpdesk.customers.models import Customer
 from helpdesk.lib import conditions
@@ -31,6 +32,7 @@ class ConditionsForm(forms.Form):
     def __init__(self, data: Any = None, *, stored: Any) -> None:
         super().__init__(data)
         self.tree: dict[str, Any] | None = None
+        self.stored = stored
         if data is None:
             self.shown = rows.shown(stored)
             self._read()
@@ -62,6 +64,10 @@ class ConditionsForm(forms.Form):
             self.add_error(None, self.shown.error)
         return self.cleaned_data
 
+    def compared(self) -> list[Line]:
+        """What is stored beside what was typed, both as sentences."""
+        return [Line(_("Who"), _words(self.stored or {"all": []}), _words(self.tree))]
+
     def press(self, action: str) -> None:
         """A button of the editor: a row away, to JSON and back, count. Nothing is lost by what rows cannot show."""
         shown = self.shown
@@ -76,6 +82,11 @@ class ConditionsForm(forms.Form):
         # a field was just chosen: its value comes next; counting, the last row may still be empty
         for row in shown.rows if action == "redraw" else shown.rows[-1:] if action == "count" else ():
             row.error = row.error if row.value else ""
+
+    def counted(self) -> "ConditionsForm":
+        """Read, for those who are shown the count alone."""
+        self.is_valid()
+        return self
 
     @cached_property  # the template asks for every row
     def fields_to_ask(self) -> list[conditions.EditorField]:
@@ -97,3 +108,13 @@ class ConditionsForm(forms.Form):
         if self.tree is None:
             return None
         return Meant(conditions.words(self.tree, rows.SUBJECT), segments.size(self.tree), segments.faces(self.tree))
+
+
+def _words(tree: Any) -> str:
+    """A sentence, or the JSON of what cannot be said; None is what could not even be read."""
+    if tree is None:
+        return _("what cannot be read")
+    try:
+        return conditions.words(tree, rows.SUBJECT)
+    except conditions.ConditionError:
+        return rows.as_json(tree)

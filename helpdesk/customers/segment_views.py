@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from helpdesk.accounts.access import MANAGERS, StaffRequest, staff
+from helpdesk.accounts.seen import Seen, audited, compared, turn
 from helpdesk.customers import segments
 from helpdesk.customers.conditions_form import ConditionsForm
 from helpdesk.customers.forms import SegmentForm
@@ -36,16 +37,27 @@ def _words(tree: Any) -> str:
 @staff(*MANAGERS)
 def segment(request: StaffRequest, pk: int | None = None) -> HttpResponse:
     """Write a segment; the same page says whom it means now. Every button but Save only redraws it."""
+    with turn(request, f"segment:{pk}"):
+        return _segment(request, pk)
+
+
+def _segment(request: StaffRequest, pk: int | None) -> HttpResponse:
     found = get_object_or_404(Segment, pk=pk) if pk else Segment()
     data = request.POST if request.method == "POST" else None
     action = data.get("action", "") if data is not None else ""
     form, asked = SegmentForm(data, initial={"name": found.name}), ConditionsForm(data, stored=found.conditions)
+    if data is not None and request.headers.get("HX-Target") == "meant":
+        return render(request, "customers/_meant.html", {"conditions": asked.counted()})
+    wrong = action == "save" and not all([form.is_valid(), asked.is_valid()])
+    stored_now = {"name": found.name, "conditions": found.conditions}
+    known = Seen(request, stored_now, [*compared(form), *asked.compared()], audited(f"segment:{pk}"), action == "save")
     if action == "save":
-        if all([form.is_valid(), asked.is_valid()]):
+        if not wrong and not known.newer:
             try:
                 kept = segments.save(found, form.cleaned_data["name"], asked.tree, by=request.user)
             except IntegrityError:
                 form.add_error("name", _("There is a segment of this name already."))
+                wrong = True
             else:
                 messages.success(request, _("Saved"))
                 return redirect("segment", kept.pk)
@@ -55,7 +67,7 @@ def segment(request: StaffRequest, pk: int | None = None) -> HttpResponse:
             each.errors.clear()
     if request.headers.get("HX-Target") == "conditions":
         return render(request, "customers/_conditions.html", {"conditions": asked})
-    context = {"form": form, "conditions": asked, "segment": Segment.objects.get(pk=pk) if pk else None}
+    context = {"form": form, "conditions": asked, "segment": Segment.objects.get(pk=pk) if pk else None, "seen": known}
     if pk and request.method != "POST":
         context |= segments.asked(found.conditions, request.GET.get("q", ""))
-    return render(request, "customers/segment_form.html", context, status=422 if action == "save" else 200)
+    return render(request, "customers/segment_form.html", context, status=known.status(wrong))

@@ -1,7 +1,8 @@
 """Who is meant by a condition: how many, ten of them, which of a batch, and why somebody is in or not."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -47,25 +48,39 @@ def among(tree: Any, customers: Iterable[int], at: datetime | None = None) -> se
     return set(Customer.objects.filter(condition, pk__in=set(customers)).values_list("pk", flat=True))
 
 
+@contextmanager
+def at_most(patience: int) -> Iterator[None]:
+    """Give each statement in here so many milliseconds; one that takes longer raises OperationalError."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(patience)])
+        yield
+        cursor.execute("SELECT set_config('statement_timeout', '0', true)")
+
+
 def size(tree: Any, *, patience: int = PATIENCE) -> Size:
     """How many: counted, or after ``patience`` milliseconds estimated. Raises ConditionError."""
     rows = members(tree).order_by()
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(patience)])
+        with at_most(patience):
             number = rows.count()
-            cursor.execute("SELECT set_config('statement_timeout', '0', true)")
     except OperationalError:
         return Size(int(json.loads(rows.explain(format="json"))[0]["Plan"]["Plan Rows"]), exact=False)
     return Size(number, exact=True)
 
 
-def faces(tree: Any) -> list[Customer]:
-    """Ten of them, the newest; those we can write to first, for a message is read as one of them. Raises ConditionError."""
+def faces(tree: Any, *, patience: int = PATIENCE) -> list[Customer]:
+    """Ten of them, the newest; those we can write to first, for a message is read as one of them. Raises ConditionError.
+
+    Nobody, where finding them takes longer than ``patience`` milliseconds a statement.
+    """
     written = Exists(Address.objects.filter(customer=OuterRef("pk"), channel="email"))
     people = members(tree).select_related("company").prefetch_related("addresses").order_by("-pk")
-    found = list(people.filter(written)[:FACES])
-    return found if len(found) == FACES else found + list(people.exclude(written)[: FACES - len(found)])
+    try:
+        with at_most(patience):
+            found = list(people.filter(written)[:FACES])
+            return found if len(found) == FACES else found + list(people.exclude(written)[: FACES - len(found)])
+    except OperationalError:
+        return []
 
 
 def why(tree: Any, customer: Customer) -> Reason:

@@ -189,7 +189,7 @@ def test_buttons_of_the_editor_save_nothing_and_lose_nothing(browser: Browser, m
     deep = json.dumps({"not": {"field": "stage", "op": "is", "value": "trial"}})
     assert "stays JSON" in press("to-rows", source=deep)
     part = page.post("/segments/new/", {**rows, "action": "count"}, headers={"HX-Request": "true", "HX-Target": "conditions"})
-    assert part.content.decode().startswith('<div class="fields" id="conditions">')
+    assert part.content.decode().startswith('<div class="fields" id="conditions" data-conditions>')
     assert not Segment.objects.exists()
 
 

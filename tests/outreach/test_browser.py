@@ -158,6 +158,42 @@ def test_a_segment_is_written_and_a_campaign_starts_from_it(page, live_server, m
     assert page.get_by_label("Name").input_value() == "To the Bens"
 
 
+def test_what_is_typed_stays_and_is_counted(page, live_server, mia, ben, cleo):
+    """Somebody types on while the editor is redrawn: nothing is swallowed, and the count follows without a button."""
+    chromium.sign_in(page.context, chromium.session_of(mia), live_server.url)
+    page.goto("/segments/new/")
+    page.locator("#c0-field").select_option(label="name")
+    page.wait_for_selector("#c0-value")
+    settled(page)
+    held = []
+    page.route("**/segments/new/", lambda route: held.append(route) if redraws(route.request) else route.continue_())
+    page.evaluate("document.querySelector('#conditions').classList.add('old')")
+    with page.expect_request(redraws):
+        page.locator("#c0-op").select_option("contains")
+    page.locator("#c0-value").press_sequentially("Cart")
+    held.pop().continue_()
+    page.wait_for_selector("#conditions:not(.old)")
+    assert page.locator("#c0-op").input_value() == "contains"
+    assert page.locator("#c0-value:focus").input_value() == "Cart"
+    page.wait_for_selector("#meant >> text=1 customer fits")
+    page.keyboard.type("wheel")
+    page.wait_for_selector("#meant >> text=0 customers fit")
+    assert page.locator("#c0-value:focus").input_value() == "Cartwheel"
+    page.locator("#c0-value").fill("Cleo")
+    page.wait_for_selector("#meant >> text=1 customer fits")
+    assert not held and page.locator("#meant").get_by_role("img", name="Cleo Marchetti").count() == 1
+    page.get_by_role("button", name="Remove condition 1").click()
+    while not held:
+        page.wait_for_timeout(20)
+    held.pop().continue_()
+    page.wait_for_selector("#meant >> text=2 customers fit")
+    assert page.locator("#c0-value").count() == 0
+
+
+def redraws(request):
+    return request.headers.get("hx-target") == "conditions"
+
+
 def test_a_manager_writes_and_starts_a_campaign_in_the_browser(page, live_server, mia, support, tips, ben):
     FieldDefinition.objects.create(subject="customer", key="plan", label="Plan", type="text")
     chromium.sign_in(page.context, chromium.session_of(mia), live_server.url)

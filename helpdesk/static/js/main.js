@@ -11,6 +11,7 @@ const behaviours = {
   "[data-list], [data-composer]": () => import("./desk.js"),
   "[data-leaves]": () => import("./countdown.js"),
   "[data-composer]": () => Promise.all([import("./answers.js"), import("./drafts.js")]),
+  "[data-conditions]": () => import("./conditions.js"),
   "[data-copy]": () => import("./copy.js"),
   "[data-choose]": () => import("./choose.js"),
   ...(CSS.supports("field-sizing", "content") ? {} : { "textarea": () => import("./grow.js") }),
