@@ -17,6 +17,10 @@ UNIT_CHOICES = [("minutes", gettext_lazy("minutes")), ("hours", gettext_lazy("ho
 PATH = r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*"
 KIND = r"^[\w.:-]+( [\w.:-]+)*$"  # of an event
 MAX_MESSAGES = 10
+NO_KIND = gettext_lazy("Write it as your systems send it: letters, digits and _ . : - such as order_shipped.")
+NO_KEY = gettext_lazy(
+    "Write the name of one value of the event, as your systems send it: order_id, or order.id for the id inside order."
+)
 
 
 class CampaignForm(forms.ModelForm):
@@ -63,6 +67,7 @@ class VersionForm(forms.Form):
         label=gettext_lazy("It starts when this happens"),
         max_length=80,
         help_text=gettext_lazy("The kind of an event, such as order_shipped."),
+        error_messages={"invalid": NO_KIND},
     )
     entry_key = forms.RegexField(
         f"^{PATH}$",
@@ -70,6 +75,7 @@ class VersionForm(forms.Form):
         required=False,
         max_length=120,
         help_text=gettext_lazy("What tells two times apart, such as order_id. Empty: once a customer."),
+        error_messages={"invalid": NO_KEY},
     )
     exit_kind = forms.RegexField(
         KIND,
@@ -77,24 +83,33 @@ class VersionForm(forms.Form):
         required=False,
         max_length=80,
         help_text=gettext_lazy("Such as order_cancelled, for the same order."),
+        error_messages={"invalid": NO_KIND},
     )
     quiet_from = forms.TimeField(
-        label=gettext_lazy("Quiet from"), required=False, widget=forms.TimeInput(format="%H:%M", attrs={"type": "time"})
+        label=gettext_lazy("Quiet from"),
+        required=False,
+        help_text=gettext_lazy("On the customer’s own clock."),
+        widget=forms.TimeInput(format="%H:%M", attrs={"type": "time"}),
     )
     quiet_until = forms.TimeField(
-        label=gettext_lazy("until"),
+        label=gettext_lazy("Quiet until"),
         required=False,
-        help_text=gettext_lazy("On their own clock."),
+        help_text=gettext_lazy("The next morning, if that is earlier."),
         widget=forms.TimeInput(format="%H:%M", attrs={"type": "time"}),
     )
     cap = forms.IntegerField(
-        label=gettext_lazy("At most so many messages"),
+        label=gettext_lazy("Messages at most"),
         required=False,
         min_value=1,
         max_value=100,
         help_text=gettext_lazy("From all campaigns together. Empty: no limit."),
     )
-    cap_days = forms.IntegerField(label=gettext_lazy("in so many days"), min_value=1, max_value=90)
+    cap_days = forms.IntegerField(
+        label=gettext_lazy("Within so many days"),
+        min_value=1,
+        max_value=90,
+        help_text=gettext_lazy("Counted back from each message."),
+    )
 
     def __init__(self, *args: Any, kinds: list[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -206,13 +221,15 @@ def initial_version(version: Version) -> dict[str, Any]:
     return {name: getattr(version, name) for name in names}
 
 
-def save(
-    campaign_form: CampaignForm, version_form: VersionForm, steps: BaseFormSet, asked: ConditionsForm, version: Version
-) -> None:
-    """Write all four down; the caller has validated them and holds the transaction."""
+def written(version_form: VersionForm, steps: BaseFormSet, asked: ConditionsForm) -> dict[str, Any]:
+    """What a version is to say, by three valid forms."""
+    messages_and_waits = [step for form in steps for step in form.steps()]
+    return {**version_form.cleaned_data, "conditions": asked.tree or {"all": []}, "steps": messages_and_waits}
+
+
+def save(campaign_form: CampaignForm, version: Version, values: dict[str, Any]) -> None:
+    """Write both down; the caller has validated them and holds the transaction."""
     version.campaign = campaign_form.save()
-    for name, value in version_form.cleaned_data.items():
+    for name, value in values.items():
         setattr(version, name, value)
-    version.conditions = asked.tree or {"all": []}
-    version.steps = [step for form in steps for step in form.steps()]
     version.save()

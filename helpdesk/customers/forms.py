@@ -34,7 +34,6 @@ class CustomerForm(forms.Form):
         required=False,
         help_text=_("For example Europe/Berlin. Empty: that of the company, else ours."),
     )
-    seen = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, customer: Customer | None = None, **kwargs: Any) -> None:
         self.customer = customer
@@ -53,7 +52,7 @@ class CustomerForm(forms.Form):
             return {}
         addresses = sorted(self.customer.addresses.all(), key=lambda address: (not address.is_primary, address.pk))
         known = {name: getattr(self.customer, name) for name in ("name", "stage", "language", "zone")}
-        known |= {"emails": "\n".join(address.shown for address in addresses), "seen": self.customer.updated_at.isoformat()}
+        known["emails"] = "\n".join(address.shown for address in addresses)
         known["company"] = self.customer.company.name if self.customer.company else ""
         return known | {f"attribute_{key}": _shown(value) for key, value in self.customer.attributes.items()}
 
@@ -77,11 +76,6 @@ class CustomerForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         if self.customer is None and not self.cleaned_data.get("emails") and "emails" not in self.errors:
             self.add_error("emails", _("A new customer needs an address."))
-        if self.customer and self.cleaned_data.get("seen") not in ("", self.customer.updated_at.isoformat()):
-            self.data = dict(self.data.items()) | {"seen": self.customer.updated_at.isoformat()}
-            raise forms.ValidationError(
-                _("Somebody changed this customer while you were writing. Look again, then save: yours will count.")
-            )
         return self.cleaned_data
 
     def profile(self) -> Profile:

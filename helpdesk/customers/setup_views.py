@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from helpdesk.accounts.access import ADMINS, MANAGERS, StaffRequest, staff
+from helpdesk.accounts.seen import audited, seen, turn
 from helpdesk.customers.models import FieldDefinition, Subscription
 from helpdesk.customers.setup import FieldForm, SetupForm, SubscriptionForm
 
@@ -44,14 +45,16 @@ def field(request: StaffRequest, pk: int | None = None) -> HttpResponse:
 def _page(
     request: StaffRequest, model: type[models.Model], form_class: type[SetupForm], pk: int | None, home: str, title: str
 ) -> HttpResponse:
-    found: Any = get_object_or_404(model, pk=pk) if pk else model()
-    context = {"title": str(found) if pk else title, "home": home, "new": pk is None}
-    return set_up(request, form_class(request.POST or None, instance=found), "customers/setup_form.html", home, context)
+    with turn(request, f"{form_class.noun}:{pk}"):
+        found: Any = get_object_or_404(model, pk=pk) if pk else model()
+        context = {"title": str(found) if pk else title, "home": home, "new": pk is None}
+        return set_up(request, form_class(request.POST or None, instance=found), "customers/setup_form.html", home, context)
 
 
 def set_up(request: StaffRequest, form: SetupForm, template: str, home: str, context: dict[str, Any]) -> HttpResponse:
-    """One form for a new or known row; where it is kept, back to the list."""
-    if request.method == "POST" and form.is_valid():
+    """One form for a new or known row; where it is kept, back to the list. The caller holds its turn."""
+    known = seen(request, form, audited(f"{form.noun}:{form.instance.pk}"))
+    if request.method == "POST" and form.is_valid() and not known.newer:
         try:
             form.keep(by=request.user)
         except IntegrityError:  # the second of two clicks; the form has seen every earlier one
@@ -59,4 +62,4 @@ def set_up(request: StaffRequest, form: SetupForm, template: str, home: str, con
         else:
             messages.success(request, _("Saved"))
             return redirect(home)
-    return render(request, template, {"form": form, **context}, status=422 if form.errors else 200)
+    return render(request, template, {"form": form, "seen": known, **context}, status=known.status(form.errors))

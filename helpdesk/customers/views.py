@@ -11,9 +11,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from helpdesk.accounts.access import AGENTS, EVERYONE, MANAGERS, StaffRequest, staff
+from helpdesk.accounts.seen import seen, turn
 from helpdesk.customers import access, consent, history, identity, standing
 from helpdesk.customers.forms import ConsentForm, CustomerForm
-from helpdesk.customers.models import Address, Consent, Customer, Suppression
+from helpdesk.customers.models import Address, Consent, Customer, Event, Suppression
 from helpdesk.lib import dates
 from helpdesk.lib.ids import row_id
 
@@ -66,19 +67,23 @@ def customer(request: StaffRequest, pk: int) -> HttpResponse:
 @staff(*AGENTS)
 def edit(request: StaffRequest, pk: int) -> HttpResponse:
     """Change the facts of a customer."""
-    person = _customer(pk)
-    form = CustomerForm(request.POST or None, customer=person)
-    if request.method == "POST" and form.is_valid():
-        try:
-            identity.change(person, form.profile(), emails=form.cleaned_data["emails"], actor=request.user)
-        except identity.AddressTaken as error:
-            form.add_error("emails", _taken(error))
-        except ValueError as error:  # attributes beyond what is kept
-            form.add_error(None, str(error))
-        else:
-            messages.success(request, _("Saved"))
-            return redirect("customer", pk)
-    return render(request, "customers/customer_form.html", {"form": form, "customer": person}, status=422 if form.errors else 200)
+    with turn(request, f"customer:{pk}"):
+        person = _customer(pk)
+        form = CustomerForm(request.POST or None, customer=person)
+        changes = Event.objects.of(pk).filter(kind="customer.updated").values_list("actor", "occurred_at")
+        known = seen(request, form, changes)
+        if request.method == "POST" and form.is_valid() and not known.newer:
+            try:
+                identity.change(person, form.profile(), emails=form.cleaned_data["emails"], actor=request.user)
+            except identity.AddressTaken as error:
+                form.add_error("emails", _taken(error))
+            except ValueError as error:  # attributes beyond what is kept
+                form.add_error(None, str(error))
+            else:
+                messages.success(request, _("Saved"))
+                return redirect("customer", pk)
+    context = {"form": form, "customer": person, "seen": known}
+    return render(request, "customers/customer_form.html", context, status=known.status(form.errors))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

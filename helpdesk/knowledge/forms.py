@@ -24,7 +24,6 @@ def topic_choices(without: set[int] = frozenset()) -> list[tuple[Any, str]]:  # 
 
 class AnswerForm(forms.ModelForm):
     language = forms.ChoiceField(label=_("Language"), required=False, choices=[("", _("Any")), *settings.SPOKEN_LANGUAGES])
-    seen = forms.CharField(required=False, widget=forms.HiddenInput)
 
     class Meta:
         model = Answer
@@ -39,18 +38,7 @@ class AnswerForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.before = self.instance.facts() if self.instance.pk else None
-        self.was = self.instance.updated_at.isoformat() if self.instance.pk else ""
-        self.initial["seen"] = self.was
         self.fields["topic"].choices = [("", _("None")), *topic_choices()]  # type: ignore[attr-defined]
-
-    def clean(self) -> dict[str, Any]:
-        said = super().clean() or self.cleaned_data
-        if self.was and said.get("seen") not in ("", self.was):
-            self.data = dict(self.data.items()) | {"seen": self.was}
-            raise forms.ValidationError(
-                _("Somebody changed this text while you were writing. Look again, then save: yours will count.")
-            )
-        return said
 
     def cleaned_facts(self) -> dict[str, Any]:
         return {name: self.cleaned_data[name] for name in ("title", "topic", "language", "body")}

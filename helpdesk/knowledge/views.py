@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from helpdesk.accounts.access import AGENTS, EVERYONE, MANAGERS, StaffRequest, staff
+from helpdesk.accounts.seen import audited, seen, turn
 from helpdesk.knowledge.forms import AnswerForm, TopicForm
 from helpdesk.knowledge.models import Answer, Topic
 from helpdesk.lib import html
@@ -61,13 +62,15 @@ def answer(request: StaffRequest, pk: int) -> HttpResponse:
 @require_http_methods(FORM)
 @staff(*AGENTS)
 def answer_edit(request: StaffRequest, pk: int) -> HttpResponse:
-    form = AnswerForm(request.POST or None, instance=get_object_or_404(Answer, pk=pk))
-    if request.method == "POST" and form.is_valid():
-        form.keep(by=request.user)
-        messages.success(request, _("Saved"))
-        return redirect("answer", pk)
-    context = {"form": form, "answer": Answer.objects.get(pk=pk)}
-    return render(request, "knowledge/answer_form.html", context, status=422 if form.errors else 200)
+    with turn(request, f"answer:{pk}"):
+        form = AnswerForm(request.POST or None, instance=get_object_or_404(Answer, pk=pk))
+        known = seen(request, form, audited(f"answer:{pk}"))
+        if request.method == "POST" and form.is_valid() and not known.newer:
+            form.keep(by=request.user)
+            messages.success(request, _("Saved"))
+            return redirect("answer", pk)
+    context = {"form": form, "answer": Answer.objects.get(pk=pk), "seen": known}
+    return render(request, "knowledge/answer_form.html", context, status=known.status(form.errors))
 
 
 @require_POST
@@ -89,10 +92,12 @@ def answer_restore(request: StaffRequest, pk: int) -> HttpResponse:
 @staff(*MANAGERS)
 def topic(request: StaffRequest, pk: int | None = None) -> HttpResponse:
     """A new topic, or another name or place for one; tickets and answers stay with it."""
-    form = TopicForm(request.POST or None, instance=get_object_or_404(Topic, pk=pk) if pk else None)
-    if request.method == "POST" and form.is_valid():
-        kept = form.keep(by=request.user)
-        messages.success(request, _("Saved"))
-        return redirect(f"{reverse('knowledge')}?topic={kept.pk}")
-    context = {"form": form, "topic": Topic.objects.get(pk=pk) if pk else None}
-    return render(request, "knowledge/topic_form.html", context, status=422 if form.errors else 200)
+    with turn(request, f"topic:{pk}"):
+        form = TopicForm(request.POST or None, instance=get_object_or_404(Topic, pk=pk) if pk else None)
+        known = seen(request, form, audited(f"topic:{pk}"))
+        if request.method == "POST" and form.is_valid() and not known.newer:
+            kept = form.keep(by=request.user)
+            messages.success(request, _("Saved"))
+            return redirect(f"{reverse('knowledge')}?topic={kept.pk}")
+    context = {"form": form, "topic": Topic.objects.get(pk=pk) if pk else None, "seen": known}
+    return render(request, "knowledge/topic_form.html", context, status=known.status(form.errors))

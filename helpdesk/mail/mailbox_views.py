@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from helpdesk.accounts.access import ADMINS, StaffRequest, staff
+from helpdesk.accounts.seen import turn
 from helpdesk.customers.setup_views import set_up
 from helpdesk.mail import mailserver, oauth
 from helpdesk.mail.mailboxes import MailboxForm
@@ -29,10 +30,11 @@ def mailboxes(request: StaffRequest) -> HttpResponse:
 @staff(*ADMINS)
 def mailbox(request: StaffRequest, pk: int | None = None) -> HttpResponse:
     """One mailbox. Saved, its connection is tested, or its admin goes on to its provider, if that was the button."""
-    form = MailboxForm(request.POST or None, instance=get_object_or_404(Mailbox, pk=pk) if pk else Mailbox())
     providers = oauth.providers()
-    context = {"new": pk is None, "providers": providers, "provider": providers.get(form.instance.provider)}
-    response = set_up(request, form, "mail/mailbox_form.html", "mailboxes", context)
+    with turn(request, f"mailbox:{pk}"):
+        form = MailboxForm(request.POST or None, instance=get_object_or_404(Mailbox, pk=pk) if pk else Mailbox())
+        context = {"new": pk is None, "providers": providers, "provider": providers.get(form.instance.provider)}
+        response = set_up(request, form, "mail/mailbox_form.html", "mailboxes", context)
     if response.status_code == 302 and form.then:
         response = _test(request, form.instance) if form.then == "test" else _sign_in(request, form.instance, form.then)
     # A browser lets a form be answered by a redirect only to where its page said that it may lead.

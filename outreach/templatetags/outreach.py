@@ -14,6 +14,7 @@ from outreach.models import Campaign
 register = template.Library()
 MOODS = {Campaign.Status.RUNNING: ("good", "check"), Campaign.Status.PAUSED: ("held", "pause")}
 DONE = {
+    "campaign.written": _("Version %(version)s written"),
     "campaign.launched": _("Version %(version)s launched"),
     "campaign.paused": _("Paused"),
     "campaign.halted": _("Paused itself, for its text could not be written: %(reason)s"),

@@ -13,12 +13,14 @@ from django.views.decorators.http import require_http_methods
 
 from helpdesk.accounts.access import MANAGERS, staff
 from helpdesk.accounts.locks import one_at_a_time
+from helpdesk.accounts.models import audit
+from helpdesk.accounts.seen import Line, Seen, audited, compared, stored, turn
 from helpdesk.customers.conditions_form import ConditionsForm
 from helpdesk.customers.models import Segment
 from helpdesk.lib.dates import now
 from helpdesk.lib.ids import row_id
 from outreach import campaigns, triggers
-from outreach.forms import CampaignForm, MessageFormSet, VersionForm, initial_messages, initial_version, save
+from outreach.forms import CampaignForm, MessageFormSet, VersionForm, initial_messages, initial_version, save, written
 from outreach.models import Campaign, Version
 from outreach.views.pages import campaign_of, person
 
@@ -31,21 +33,39 @@ OFFERED = 500  # segments to start from
 @require_http_methods(["GET", "HEAD", "POST"])
 def campaign_edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     """One form for a new campaign and for the next version of one. Every button but Save only redraws it."""
+    with turn(request, f"campaign:{pk}"):
+        return _edit(request, pk)
+
+
+def _edit(request: HttpRequest, pk: int | None) -> HttpResponse:
     campaign = campaign_of(pk) if pk else Campaign(created_by=person(request))
     if campaign.is_over:
         notices.warning(request, _("This campaign is over; it can only be read."))
         return redirect("campaign", campaign.pk)
     version = (campaign.draft or campaign.live if pk else None) or Version()
     data = request.POST if request.method == "POST" else None
+    if data and request.headers.get("HX-Target") == "meant":
+        counted = ConditionsForm(data, stored=version.conditions).counted()
+        return render(request, "customers/_meant.html", {"conditions": counted})
     form = CampaignForm(data, instance=campaign)
     version_form = VersionForm(data, initial=initial_version(version), kinds=triggers.starters())
     steps = MessageFormSet(_with_another(data) if data else None, initial=initial_messages(version), prefix="m")
     asked = ConditionsForm(data, stored=version.conditions)
-    if data and data.get("action") == "save":
-        valid = [form.is_valid(), version_form.is_valid(), steps.is_valid(), asked.is_valid()]
-        if all(valid):
-            return _saved(request, form, version_form, steps, asked, new=pk is None)
-    elif data:
+    saving = bool(data and data.get("action") == "save")
+    wrong = saving and not all([form.is_valid(), version_form.is_valid(), steps.is_valid(), asked.is_valid()])
+    known = Seen(
+        request,
+        [stored(form), {name: getattr(version, name) for name in campaigns.CARRIED_OVER}],
+        _compared(form, version_form, steps, asked),
+        audited(campaign.subject, "campaign.written"),
+        saving,
+    )
+    if saving and not wrong:
+        values = written(version_form, steps, asked)
+        same = not form.changed_data and all(getattr(version, name) == value for name, value in values.items())
+        if same or not known.newer:
+            return _saved(request, form, values, new=pk is None, changed=not same)
+    elif data and not saving:
         asked = _redrawn(asked, data)
         for each in (form, version_form, *steps, asked):
             each.errors.clear()
@@ -57,22 +77,34 @@ def campaign_edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
         "conditions": asked,
         "segments": Segment.objects.all()[:OFFERED],
         "all_forms": [form, version_form, *steps, asked],
-        "failed": bool(data and data.get("action") == "save"),
+        "failed": wrong,
+        "seen": known,
     }
     if request.headers.get("HX-Target") == "conditions":
         return render(request, "customers/_conditions.html", context)
-    return render(request, "outreach/campaign_form.html", context, status=422 if context["failed"] else 200)
+    return render(request, "outreach/campaign_form.html", context, status=known.status(wrong))
 
 
-def _saved(
-    request: HttpRequest, form: CampaignForm, version_form: VersionForm, steps: Any, asked: ConditionsForm, *, new: bool
-) -> HttpResponse:
+def _compared(form: CampaignForm, version_form: VersionForm, steps: Any, asked: ConditionsForm) -> list[Line]:
+    """What the draft says beside what was typed, a message at a time; also one that was not typed at all."""
+    lines = [*compared(form), *compared(version_form), *asked.compared()]
+    title = _("Message %d")
+    for n, step in enumerate(steps, 1):
+        lines += compared(step, f"{title % n}: %s")
+    for n, step in enumerate(steps.initial[len(steps) :], len(steps) + 1):
+        lines.append(Line(title % n, f"{step['subject']}\n\n{step['body']}", ""))
+    return lines
+
+
+def _saved(request: HttpRequest, form: CampaignForm, values: dict[str, Any], *, new: bool, changed: bool) -> HttpResponse:
     with transaction.atomic():
         if new:
             _once(form.instance)
             form.instance.save()
         version = campaigns.draft_of(form.instance, by=person(request))
-        save(form, version_form, steps, asked, version)
+        save(form, version, values)
+        if changed:
+            audit("campaign.written", actor=person(request).ref, subject=form.instance.subject, after={"version": version.number})
     return redirect(reverse("campaign", args=[form.instance.pk]) + "?version=draft")
 
 

@@ -73,7 +73,7 @@ def campaign_detail(request: HttpRequest, pk: int) -> HttpResponse:
             "preview": _preview(version, request.GET.get("as", "")),
             "problems": campaigns.problems(version) if not version.launched_at else [],
         }
-    context["history"] = AuditEntry.objects.filter(subject=campaign.subject)[:10]
+    context["history"] = AuditEntry.objects.filter(subject=campaign.subject).exclude(action="campaign.written")[:10]
     return render(request, "outreach/campaign_detail.html", context)
 
 

@@ -7,6 +7,7 @@ from django.test import Client
 
 from helpdesk.accounts.models import AuditEntry, User
 from helpdesk.customers.models import FieldDefinition, Subscription
+from helpdesk.mail.models import Mailbox
 
 Browser = Callable[[User], Client]
 
@@ -25,6 +26,28 @@ def test_a_subscription_is_added_and_changed_but_keeps_its_short_name(browser: B
     assert AuditEntry.objects.count() == 2
     assert page.post("/subscriptions/new/", {"name": "支払い"}).status_code == 422
     assert "News" in page.get("/subscriptions/").content.decode()
+
+
+def test_two_who_set_up_the_same_thing_are_told_and_its_password_is_told_nobody(
+    browser: Browser, omar: User, mia: User, tips: Subscription, support: Mailbox
+) -> None:
+    mias, url = browser(mia), f"/subscriptions/{tips.pk}/"
+    said = {"name": "Mine", "description": "", "seen": mias.get(url).context["seen"].mark}
+    assert browser(omar).post(url, {**said, "name": "Theirs"}).status_code == 302
+    asked = mias.post(url, said)
+    html = asked.content.decode()
+    assert asked.status_code == 409 and "Omar Haddad saved this while you were writing" in html
+    assert "</b>Theirs</dd>" in html and "</b>Mine</dd>" in html and 'value="Mine"' in html
+    for _twice in range(2):
+        assert mias.post(url, {**said, "seen": asked.context["seen"].mark}).status_code == 302
+    tips.refresh_from_db()
+    assert tips.name == "Mine"
+    omars, url = browser(omar), f"/mailboxes/{support.pk}/"
+    box = {"name": "One", "address": support.address, "imap_port": "993", "imap_folder": "INBOX", "password": "s3cret-word"}
+    box["seen"] = omars.get(url).context["seen"].mark
+    assert omars.post(url, {**box, "name": "Other", "signature": "Yours"}).status_code == 302
+    asked = omars.post(url, box)
+    assert asked.status_code == 409 and "</b>Other</dd>" in asked.content.decode() and "s3cret" not in asked.content.decode()
 
 
 def test_a_field_has_a_type_and_a_key_for_good(browser: Browser, omar: User) -> None:

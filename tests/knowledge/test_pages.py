@@ -48,13 +48,19 @@ def test_an_answer_is_written_changed_archived_and_brought_back(browser: Browser
 
 def test_two_who_write_at_once_are_told(browser: Browser, ana: User, omar: User) -> None:
     answer = Answer.objects.create(title="A", body="old")
-    seen = browser(ana).get(f"/knowledge/answers/{answer.pk}/edit/").context["form"].initial["seen"]
+    seen = browser(ana).get(f"/knowledge/answers/{answer.pk}/edit/").context["seen"].mark
     browser(omar).post(f"/knowledge/answers/{answer.pk}/edit/", {"title": "A", "body": "theirs"})
     mine = browser(ana).post(f"/knowledge/answers/{answer.pk}/edit/", {"title": "A", "body": "mine", "seen": seen})
-    assert mine.status_code == 422
-    assert "mine" in mine.content.decode()
+    html = mine.content.decode()
+    assert mine.status_code == 409 and "Omar Haddad saved this while you were writing" in html
+    assert "</b>theirs</dd>" in html and "</b>mine</dd>" in html and ">\nmine</textarea>" in html
     answer.refresh_from_db()
     assert answer.body == "theirs"
+    on_purpose = {"title": "A", "body": "mine", "seen": mine.context["seen"].mark}
+    for _twice in range(2):
+        assert browser(ana).post(f"/knowledge/answers/{answer.pk}/edit/", on_purpose).status_code == 302
+    answer.refresh_from_db()
+    assert answer.body == "mine"
 
 
 def test_a_topic_holds_the_answers_of_all_below_it(browser: Browser, ana: User, billing: Topic) -> None:

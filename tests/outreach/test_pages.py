@@ -114,9 +114,9 @@ def test_what_runs_never_changes_and_the_next_version_takes_over(mias, filled, m
 WRONG = [
     ({"name": ""}, "Name: This field is required."),
     ({"subscription": ""}, "say no to it"),
-    ({"trigger_kind": "order shipped; drop"}, "It starts when"),
+    ({"trigger_kind": "order shipped; drop"}, "Write it as your systems send it"),
     ({"exit_kind": "order_shipped"}, "cannot be what starts it"),
-    ({"entry_key": "a..b"}, "Once for each"),
+    ({"entry_key": "a..b"}, "Write the name of one value of the event"),
     ({"trigger_kind": "ticket.noted"}, "starts and ends nothing"),
     ({"m-0-body": "{{ settings.SECRET_KEY }}"}, "knows nothing called “settings”"),
     ({"m-0-body": "{% include 'x' %}"}, "include"),
@@ -347,3 +347,101 @@ def test_a_campaign_that_waits_for_no_ticket_is_saved_as_such(browser, mia, fill
     page.post(f"/outreach/campaigns/{campaign.pk}/edit/", filled)
     campaign.refresh_from_db()
     assert campaign.holds == {"field": "ticket", "op": "has", "where": {"field": "open", "op": "is", "value": True}}
+
+
+def seen_in(page):
+    return re.search(r'name="seen" value="(\w+)"', page.content.decode())[1]
+
+
+def test_two_managers_write_one_draft_and_neither_loses_a_word(browser, mias, omar, filled):
+    write(mias, filled)
+    campaign = Campaign.objects.get()
+    edit, omars = reverse("campaign-edit", args=[campaign.pk]), browser(omar)
+    seen = seen_in(mias.get(edit))
+    assert seen_in(write(mias, filled, edit, seen=seen, action="add-message")) == seen
+    write(omars, filled, edit, **{"seen": seen, "m-0-subject": "Omar’s subject", "c0-value": "free", "cap": "5"})
+    redrawn = write(mias, filled, edit, **{"seen": seen, "m-0-body": "Mia’s text", "action": "add-message"})
+    assert redrawn.status_code == 200 and seen_in(redrawn) == seen  # a button that only redraws asks nothing yet
+    typed = {"seen": seen, "m-0-body": "Mia’s text", "entry_key": ""}
+    asked = write(mias, filled, edit, **typed)
+    html = unescape(asked.content.decode())
+    assert asked.status_code == 409 and "Omar Haddad saved this while you were writing" in html
+    for theirs, mine in [
+        ("Omar’s subject", "Your {{ event.order_id }}"),
+        ("Hello {{ customer.first_name }}", "Mia’s text"),
+        ("5", "2"),
+        ("order_id", "nothing"),
+    ]:
+        assert f"</b>{theirs}</dd><dd><b>Yours</b>{mine}</dd>" in html, theirs
+    assert "Plan is free</dd>" in html and ">\nMia’s text</textarea>" in html
+    assert campaign.draft.steps[1]["subject"] == "Omar’s subject" and campaign.draft.cap == 5
+    on_purpose = {**typed, "seen": seen_in(asked)}
+    for _twice in range(2):
+        assert write(mias, filled, edit, **on_purpose).status_code == 302
+    assert campaign.draft.steps[1]["body"] == "Mia’s text" and campaign.draft.cap == 2
+    assert AuditEntry.objects.filter(action="campaign.written").count() == 3
+    lost = write(omars, filled, edit, seen=seen, name="")  # an error and somebody else's words: both are said
+    assert lost.status_code == 409 and "This field is required" in errors(lost)
+
+
+def test_a_message_that_somebody_added_is_shown_before_it_is_overwritten(browser, mias, omar, filled):
+    write(mias, filled)
+    edit = reverse("campaign-edit", args=[Campaign.objects.get().pk])
+    seen = seen_in(mias.get(edit))
+    second = {"m-TOTAL_FORMS": "2", "m-1-wait": "2", "m-1-unit": "days", "m-1-subject": "Second", "m-1-body": "Did it come?"}
+    assert write(browser(omar), filled, edit, seen=seen, **second).status_code == 302
+    asked = write(mias, filled, edit, seen=seen)
+    assert asked.status_code == 409 and "Did it come?" in asked.content.decode()
+    assert len(Campaign.objects.get().draft.sends) == 2
+
+
+def test_two_managers_write_one_segment(browser, mias, omar, ben):
+    pros = Segment.objects.create(name="Pros", conditions={"all": []})
+    url, omars = reverse("segment", args=[pros.pk]), browser(omar)
+    said = {"name": "Pros", "join": "all", "c-total": "1", "c0-field": "name", "c0-op": "is", "action": "save"}
+    said["seen"] = seen_in(mias.get(url))
+    assert omars.post(url, {**said, "c0-value": "Omar’s"}).status_code == 302
+    asked = mias.post(url, {**said, "c0-value": "Mia’s"})
+    html = unescape(asked.content.decode())
+    assert asked.status_code == 409 and "Omar Haddad saved this" in html and "is Omar’s</dd>" in html and "is Mia’s</dd>" in html
+    assert mias.post(url, {**said, "c0-value": "Mia’s", "seen": seen_in(asked)}).status_code == 302
+    pros.refresh_from_db()
+    assert pros.conditions["all"][0]["value"] == "Mia’s"
+
+
+def test_events_without_their_entry_key_are_said(mias, campaign, happens, drain, ben, cleo):
+    made = campaign().campaign
+    page = reverse("campaign", args=[made.pk])
+    happens("order_shipped", ben, order_id="A-1")
+    drain()
+    assert "started nothing" not in mias.get(page).content.decode()
+    for lacking in ({}, {"order_id": ""}, {"order_id": None}, {"order_id": True}, {"order": {"order_id": "A-2"}}):
+        happens("order_shipped", cleo, **lacking)
+    happens("order_shipped", cleo, order_id=7)
+    happens("order_lost", cleo)
+    drain()
+    said = mias.get(page).content.decode()
+    assert "5 “order_shipped” events had no order_id, so they started nothing" in said
+    assert "7 such events in 7 days" in said and made.enrolments.count() == 2
+    deep = campaign(name="Deep", launch=False, entry_key="order.order_id").campaign
+    assert "6 “order_shipped” events had no order.order_id" in mias.get(reverse("campaign", args=[deep.pk])).content.decode()
+
+
+def test_the_timeline_says_what_the_entry_key_is(mias, campaign, happens, drain, ben):
+    campaign()
+    for kind in ("order_shipped", "order_cancelled"):
+        happens(kind, ben, order_id="A-1")
+        drain()
+    said = mias.get(f"/customers/{ben.pk}/").content.decode()
+    assert "because “order_shipped” happened, for order_id A-1" in unescape(said)
+    assert "“order_cancelled” happened, for order_id A-1" in unescape(said)
+
+
+def test_the_count_alone_is_asked_for_while_one_types(mias, filled, ben, cleo):
+    live = {"HX-Request": "true", "HX-Target": "meant"}
+    for url in (NEW, reverse("segment-add")):
+        counted = mias.post(url, {**filled, "action": "count"}, headers=live).content.decode()
+        assert "1 customer fits" in counted and "<form" not in counted and "c0-value" not in counted
+        begun = mias.post(url, {**filled, "action": "count", "c0-value": ""}, headers=live).content.decode()
+        assert "counted when every condition" in begun and "error" not in begun
+    assert not Campaign.objects.exists() and not Segment.objects.exists()
