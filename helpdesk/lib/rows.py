@@ -3,11 +3,39 @@
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection, models
 from django.db.models import QuerySet
+from psycopg2.extras import Json
+
+
+def array(values: Iterable[Any]) -> str:
+    """Values as one parameter, for ``%s::bigint[]``: PostgreSQL's own text for an array (its manual, 8.15.2).
+
+    A list would do the same at four times the price: psycopg2 asks an adapter for each element, and the server parses
+    an expression for each. Raises TypeError for what this cannot write, such as a list of lists.
+    """
+    return f"{{{','.join([_element(value) for value in values])}}}"
+
+
+def _element(value: Any) -> str:
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if value is None:
+        return "NULL"
+    if isinstance(value, int | float | Decimal):
+        return str(value)
+    if isinstance(value, date):
+        return f'"{value.isoformat()}"'
+    if isinstance(value, Json):
+        return _element(value.dumps(value.adapted))
+    if isinstance(value, bytes | memoryview):
+        return _element("\\x" + bytes(value).hex())
+    raise TypeError(f"no element of an array: {type(value).__name__}")
 
 
 def update(rows: Iterable[models.Model], names: Sequence[str]) -> int:
@@ -30,7 +58,7 @@ def update(rows: Iterable[models.Model], names: Sequence[str]) -> int:
         cursor.execute(
             f"UPDATE {table} SET {', '.join(f'{column} = new.{column}' for column in columns[1:])} "  # noqa: S608 - our own names
             f"FROM unnest({arrays}) AS new({', '.join(columns)}) WHERE {table}.{columns[0]} = new.{columns[0]}",
-            [[_value(field, each) for each in objects] for field in (key, *fields)],
+            [array(_value(field, each) for each in objects) for field in (key, *fields)],
         )
         return int(cursor.rowcount)
 
