@@ -11,6 +11,7 @@ from django.db import connection, transaction
 
 from helpdesk.customers.models import Event
 from helpdesk.lib.dates import now
+from helpdesk.lib.rows import array
 from helpdesk.live import bell
 
 EXTERNAL = "*external*"
@@ -114,9 +115,9 @@ def _insert(rows: list[Event], owed: list[list[str]], moment: datetime) -> None:
         strict=True,
     )
     debts = [(place, subscriber) for place, who in enumerate(owed, 1) for subscriber in who]
-    places, subscribers = [place for place, _ in debts], [subscriber for _, subscriber in debts]
+    places, subscribers = array(place for place, _ in debts), array(subscriber for _, subscriber in debts)
     with connection.cursor() as cursor:
-        cursor.execute(RECORD, [*(list(column) for column in columns), moment, moment, moment, places, subscribers])
+        cursor.execute(RECORD, [*(array(column) for column in columns), moment, moment, moment, places, subscribers])
         for place, pk in cursor.fetchall():
             row = rows[place - 1]
             row.pk, row._state.adding = pk, False
