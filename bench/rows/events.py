@@ -13,9 +13,11 @@ from bench.place import Sizes
 from helpdesk.accounts.models import ApiToken, Scope
 from helpdesk.customers import dispatch
 from helpdesk.customers.models import Customer, Event, EventDelivery
+from helpdesk.customers.tasks import ROUNDS
 from helpdesk.demo.bulk import copy
 from helpdesk.lib import conditions
 from helpdesk.lib.dates import now
+from helpdesk.lib.rows import array
 
 BATCH = 500
 
@@ -106,7 +108,7 @@ def _write(table: str, events: list[Event]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {table} SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::text[])",
-            [[e.pk for e in events], [e.customer_id for e in events], [e.kind for e in events]],
+            [array(e.pk for e in events), array(e.customer_id for e in events), array(e.kind for e in events)],
         )
 
 
@@ -128,7 +130,7 @@ def _dispatch(results: Results, size: Sizes) -> None:
     settings.EVENT_SUBSCRIBERS = {"*external*": [f"{__name__}.first", f"{__name__}.second"]}
 
     def run() -> None:
-        while dispatch.run_once():
+        while dispatch.run(ROUNDS):
             pass
 
     def bare() -> None:

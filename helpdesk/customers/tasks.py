@@ -18,10 +18,8 @@ KEEP_CALLS = timedelta(days=3)
 
 @tick
 def dispatch() -> None:
-    for _ in range(ROUNDS):
-        if not line.run_once():
-            return
-    bell.ring("helpdesk.customers.tasks.dispatch")
+    if line.run(ROUNDS):
+        bell.ring("helpdesk.customers.tasks.dispatch")
 
 
 @tick
