@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from helpdesk.customers.models import Address, Customer, Event
 from helpdesk.customers.timeline import Fact, record_all
 from helpdesk.lib.dates import now
-from helpdesk.lib.rows import update
+from helpdesk.lib.rows import array, update
 from helpdesk.mail import outbox
 from helpdesk.mail.models import WAITING, Lane, Outgoing, State
 from outreach.models import Campaign, Enrolment, EnrolmentQuerySet, Version
@@ -57,9 +57,10 @@ def lock(customers: Iterable[int]) -> None:
 
 INSERT_ONCE = """
     INSERT INTO outreach_enrolment (campaign_id, version_id, customer_id, entry_key, event_id, properties, state, step,
-                                    reason, created_at)
-    SELECT %s, %s, customer, entry_key, event_id, properties, 'active', 0, '', %s
-    FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::jsonb[]) AS asked(customer, entry_key, event_id, properties)
+                                    next_at, reason, created_at)
+    SELECT %s, %s, customer, entry_key, event_id, properties, 'active', step, next_at, '', %s
+    FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::jsonb[], %s::int[], %s::timestamptz[])
+      AS asked(customer, entry_key, event_id, properties, step, next_at)
     ON CONFLICT (campaign_id, customer_id, entry_key) DO NOTHING
     RETURNING id, event_id
 """
@@ -72,36 +73,38 @@ def enrol(version: Version, entries: dict[tuple[int, str], Event]) -> list[Enrol
     """
     if not entries:
         return []
+    moment = now()
+    courses = {key: next_send(version.steps, 0, min(event.occurred_at, moment)) for key, event in entries.items()}
     with connection.cursor() as cursor:
         cursor.execute(
             INSERT_ONCE,
             [
                 version.campaign_id,
                 version.pk,
-                now(),
-                [c for c, _key in entries],
-                [key for _c, key in entries],
-                [event.pk for event in entries.values()],
-                [json.dumps(event.payload) for event in entries.values()],
+                moment,
+                array(c for c, _key in entries),
+                array(key for _c, key in entries),
+                array(event.pk for event in entries.values()),
+                array(json.dumps(event.payload) for event in entries.values()),
+                array(planned.step if planned else 0 for planned in courses.values()),
+                array(planned and planned.due_at for planned in courses.values()),
             ],
         )
         new = dict(cursor.fetchall())
     by_event = {event.pk: (key, event) for key, event in entries.items()}
-    made, moves = [], []
+    made: dict[tuple[int, str], Enrolment] = {}
     for pk, event_id in new.items():
-        (customer, key), event = by_event[event_id]
-        enrolment = Enrolment(
+        key, event = by_event[event_id]
+        made[key] = Enrolment(
             pk=pk,
             campaign=version.campaign,
             version=version,
-            customer_id=customer,
-            entry_key=key,
+            customer_id=key[0],
+            entry_key=key[1],
             event_id=event_id,
             properties=event.payload,
-            created_at=now(),
+            created_at=moment,
         )
-        made.append(enrolment)
-        moves.append((enrolment, min(event.occurred_at, now())))
     record_all(
         Fact(
             "campaign.enrolled",
@@ -116,29 +119,33 @@ def enrol(version: Version, entries: dict[tuple[int, str], Event]) -> list[Enrol
                 "because": version.trigger_kind,
             },
         )
-        for e in made
+        for e in made.values()
     )
-    move_on(moves, start=0)
-    return made
+    _set_out([(enrolment, courses[key]) for key, enrolment in made.items()], saved=True)
+    return list(made.values())
 
 
-def move_on(moves: Moves, *, start: int | None = None) -> None:
+def move_on(moves: Moves) -> None:
     """Each goes from its step to its next message, counted from the moment given, or to the end. Two writes in all."""
+    _set_out([(e, next_send(e.version.steps, e.step + 1, base)) for e, base in moves])
+
+
+def _set_out(courses: Sequence[tuple[Enrolment, Planned | None]], *, saved: bool = False) -> None:
+    """Plan the messages, and end what has none. ``saved``: the rows say already where they stand."""
     rows, done = [], []
-    customers = [enrolment.customer_id for enrolment, _base in moves]
+    customers = [enrolment.customer_id for enrolment, _planned in courses]
     addresses: dict[int, Address] = {}
     primary_last = Address.objects.filter(customer__in=customers, channel="email").order_by("is_primary", "-pk")
     for address in primary_last:
         addresses[address.customer_id] = address
-    for enrolment, base in moves:
-        planned = next_send(enrolment.version.steps, enrolment.step + 1 if start is None else start, base)
+    for enrolment, planned in courses:
         if planned is None:
             done.append(enrolment)
             continue
         enrolment.step, enrolment.next_at = planned.step, planned.due_at
         rows.append(message_for(enrolment, planned, addresses.get(enrolment.customer_id)))
     _end(done, Enrolment.State.FINISHED, "")
-    update([e for e, _base in moves], ["step", "next_at", "state", "reason", "finished_at"])
+    update(done if saved else [e for e, _planned in courses], ["step", "next_at", "state", "reason", "finished_at"])
     outbox.plan(rows)
     record_all(finished_fact(e) for e in done)
 
