@@ -40,6 +40,7 @@ class Customer(models.Model):
             GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="customer_name_words"),
             models.Index(fields=["-id"], name="customer_newest"),
             models.Index(Upper("stage"), "id", name="customer_stage"),  # as conditions compare text: without case
+            GinIndex(OpClass("attributes", name="jsonb_path_ops"), name="customer_attributes"),  # as they ask for a choice
         ]
 
     def __str__(self) -> str:

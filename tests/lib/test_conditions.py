@@ -327,6 +327,20 @@ def test_plain_conditions_stay_such_that_an_index_serves_them(world: None):
 
 
 @pytest.mark.django_db
+def test_an_attribute_that_is_a_value_is_asked_for_as_an_index_of_values_finds_it(world: None):
+    Thing.objects.create(name="a", attributes={"choice": "5", "number": 5, "boolean": True})
+    Thing.objects.create(name="b", attributes={"choice": 5, "number": "5", "boolean": "true"})
+    for kind, value in (("choice", "5"), ("number", 5.0), ("boolean", True)):
+        tree = leaf(f"attribute.{kind}", "is", value)
+        sql = str(Thing.objects.filter(to_q(tree, "thing", NOW)).query)
+        assert " @> " in sql and "CASE" not in sql
+        assert picked(tree) == ["a"]
+        assert picked({"not": tree}) == ["b"]
+    assert picked(leaf("attribute.choice", "any_of", ["x", "5"])) == ["a"]
+    assert picked(leaf("attribute.choice", "is", 5)) == []  # a choice is a text: the number 5 is none
+
+
+@pytest.mark.django_db
 def test_letters_fold_as_postgresql_folds_them():
     """Every letter that Python's Unicode knows. PostgreSQL may be newer: letters unknown to either are left out."""
     import unicodedata

@@ -33,6 +33,7 @@ class Field:
     `subject`, `link`: for relation and events, what the other rows are, and their foreign key to ours.
     `plural`: for relation, the label of several.
     `kind`, `at`: for events, the names of the columns that hold an event's kind and its time.
+    `exact`: for number, boolean and choice, SQL for "is this value" where there is a quicker way than comparing `q`.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Field:
     plural: Text = ""
     kind: str = "kind"
     at: str = "occurred_at"
+    exact: Callable[[Any], Any] | None = None
 
     def __post_init__(self) -> None:
         if self.type not in types.TYPES:

@@ -120,7 +120,12 @@ def _on_number(check: Callable[[Any, Any], bool]) -> Holds:
 
 
 def _number_sql(lookup: type) -> Sql:
-    return lambda field, value, now: lookup(field.expression, Value(_decimal(value), DecimalField()))
+    def sql(field: Any, value: Any, now: datetime) -> Any:
+        if lookup is Exact and field.exact:
+            return field.exact(value)
+        return lookup(field.expression, Value(_decimal(value), DecimalField()))
+
+    return sql
 
 
 def _number_ops() -> list[Op]:
@@ -158,7 +163,7 @@ def _boolean(raw: Any, field: Any, strict: bool) -> bool:
 def _boolean_sql(field: Any, value: bool, now: datetime) -> Any:
     if isinstance(field.expression, Q):
         return field.expression if value else IsNotTrue(field.expression)
-    return Exact(field.expression, Value(value, BooleanField()))
+    return field.exact(value) if field.exact else Exact(field.expression, Value(value, BooleanField()))
 
 
 def _boolean_ops() -> list[Op]:
@@ -185,15 +190,28 @@ def _choice_value(value: str | int) -> Value:
     return Value(value, CharField()) if isinstance(value, str) else Value(value)
 
 
+def _choice_is(field: Any, value: str | int, now: datetime) -> Any:
+    return field.exact(value) if field.exact else Exact(field.expression, _choice_value(value))
+
+
+def _choice_in(field: Any, values: list[str | int], now: datetime) -> Any:
+    if not field.exact:
+        return In(field.expression, [_choice_value(each) for each in values])
+    found = Q()
+    for value in values:
+        found |= Q(field.exact(value))
+    return found
+
+
 def _choice_ops() -> list[Op]:
     one: dict[str, Any] = {
         "takes": "one", "read": choice, "show": show_one,
-        "sql": lambda field, value, now: Exact(field.expression, _choice_value(value)),
+        "sql": _choice_is,
         "holds": lambda value, wanted, now: _same(value, wanted),
     }  # fmt: skip
     several: dict[str, Any] = {
         "takes": "many", "read": many(choice), "show": show_many,
-        "sql": lambda field, value, now: In(field.expression, [_choice_value(each) for each in value]),
+        "sql": _choice_in,
         "holds": lambda value, wanted, now: any(_same(value, each) for each in wanted),
     }  # fmt: skip
     return [

@@ -76,7 +76,7 @@ def _linked_q(node: Linked, now: datetime, few: bool) -> Q:
         return Q(Exists(theirs[node.at_least - 1 : node.at_least] if node.at_least > 1 else theirs))
     # Counted in one pass over the other rows; a counting subquery would run once for each of ours.
     # No NULL may be among the answers, or NOT IN would be true of nobody.
-    counted = rows.filter(**{f"{field.link}__isnull": False}).values(field.link).annotate(counted=Count("pk"))
+    counted = rows.filter(**{f"{field.link}__isnull": False}).values(field.link).annotate(counted=Count("*"))
     return Q(pk__in=counted.filter(counted__gte=node.at_least).values(field.link))
 
 
