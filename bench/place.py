@@ -66,7 +66,7 @@ def use(name: str) -> None:
 
     connections.close_all()
     settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = name
-    os.environ["DATABASE_URL"] = f"postgresql://twofold@/{name}?host={quote(settings.DATABASES['default']['HOST'])}"
+    os.environ["DATABASE_URL"] = f"postgresql://twofold@/{name}?host={quote(settings.DATABASES['default']['OPTIONS']['host'])}"
 
 
 def there(name: str) -> bool:
