@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, QuerySet, Value
-from django.db.models.functions import Concat, Left, Substr
+from django.db.models import BinaryField, Count, Func, QuerySet, Value
+from django.db.models.functions import Concat, Left
 from django.utils.translation import gettext as _
 
 from helpdesk.accounts.models import User, audit
@@ -58,12 +58,19 @@ def ignored() -> QuerySet[IncomingMail]:
     return IncomingMail.objects.filter(state=State.IGNORED).defer("raw").select_related("mailbox").order_by("-id")
 
 
-def glanced(mails: QuerySet[IncomingMail]) -> list[IncomingMail]:
-    """These few mails, each with who it says it is from and its subject."""
-    rows = list(mails.annotate(head=Substr("raw", 1, HEAD)))
-    for row in rows:
-        row.writer, row.subject = glance(bytes(row.head))
-    return rows
+@dataclass
+class Glimpse:
+    """A mail in a list: who it says it is from, and its subject."""
+
+    mail: IncomingMail
+    writer: str
+    subject: str
+
+
+def glanced(mails: QuerySet[IncomingMail]) -> list[Glimpse]:
+    """These few mails, of which no more is read than their first bytes."""
+    head = Func("raw", 1, HEAD, function="SUBSTRING", output_field=BinaryField())
+    return [Glimpse(mail, *glance(bytes(mail.head))) for mail in mails.annotate(head=head)]
 
 
 def running() -> list[tuple[str, Any]]:

@@ -171,7 +171,7 @@ def ignored(request: StaffRequest) -> HttpResponse:
     if before := row_id(request.GET.get("before", "")):
         rows = rows.filter(pk__lt=before)
     page = operations.glanced(rows[: PAGE + 1])
-    older = f"?before={page[PAGE - 1].pk}" if len(page) > PAGE else ""
+    older = f"?before={page[PAGE - 1].mail.pk}" if len(page) > PAGE else ""
     return render(request, "operations/ignored.html", {"mails": page[:PAGE], "older": older})
 
 
