@@ -63,14 +63,15 @@ def campaign_detail(request: HttpRequest, pk: int) -> HttpResponse:
     context["counts"] = reading.counts(context["helped"])
     if version:
         version.campaign = campaign
+        who = reading.who(version)
         context |= {
-            "who": reading.who(version),
+            "who": who,
             "when": reading.when(version),
             "picture": reading.picture(version),
             "what": reading.what_words(version),
             "whether": reading.whether(version),
             "once": get_random_string(20),
-            "preview": _preview(version, request.GET.get("as", "")),
+            "preview": _preview(version, _chosen(request.GET.get("as", "")) or next(iter(who.get("faces", ())), None)),
             "problems": campaigns.problems(version) if not version.launched_at else [],
         }
     context["history"] = AuditEntry.objects.filter(subject=campaign.subject).exclude(action="campaign.written")[:10]
@@ -160,10 +161,14 @@ def campaign_of(pk: int) -> Campaign:
     return get_object_or_404(Campaign.objects.select_related("subscription", "topic", "mailbox", "created_by"), pk=pk)
 
 
+def _chosen(pk: str) -> Customer | None:
+    return Customer.objects.filter(pk=chosen).first() if (chosen := row_id(pk)) is not None else None
+
+
 def _reader(version: Version, pk: str) -> Customer | None:
     """The customer asked for, else the newest who is meant."""
-    if (chosen := row_id(pk)) is not None:
-        return Customer.objects.filter(pk=chosen).first()
+    if chosen := _chosen(pk):
+        return chosen
     try:
         return next(iter(segments.faces(version.conditions)), None)
     except conditions.ConditionError:
@@ -178,8 +183,7 @@ def _values(version: Version, person: Customer | None) -> messages.Values:
     return {**facts, "event": event.payload if event else {}}
 
 
-def _preview(version: Version, pk: str) -> dict[str, Any]:
-    person = _reader(version, pk)
+def _preview(version: Version, person: Customer | None) -> dict[str, Any]:
     values = _values(version, person)
     shown = []
     for index, step in version.sends:
