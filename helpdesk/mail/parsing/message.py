@@ -40,7 +40,9 @@ def read(raw: bytes) -> Mail:
     written = found.text.strip("\n") if found.text and found.text.strip() else None
     text = written if written is not None else to_text(found.html or "")
     html = sanitize(found.html) if found.html is not None else ""
-    reply, reply_html = _reply(written, found.html, html, forwarded=bool(phrases.FORWARD_SUBJECT.match(subject)))
+    reply, reply_html = _reply(
+        text, found.html, html, only_html=written is None, forwarded=bool(phrases.FORWARD_SUBJECT.match(subject))
+    )
     from_whom = sender.address if sender else ""
     bounce = bounces.read(
         _reports(leaves), get=headers.get, sender=from_whom, subject=subject, text=text, raw=data, return_path=return_path
@@ -124,18 +126,17 @@ def _reports(leaves: list[Part]) -> Iterator[tuple[str, bytes]]:
     return ((part.type, part.body()) for part in leaves if part.type.startswith("message/") or part.type == "text/rfc822-headers")
 
 
-def _reply(text: str | None, raw_html: str | None, html: str, *, forwarded: bool) -> tuple[str, str]:
+def _reply(whole: str, raw_html: str | None, html: str, *, only_html: bool, forwarded: bool) -> tuple[str, str]:
     """(new part as text, new part as HTML). What a subject calls forwarded is shown whole: it is the content.
 
     Where only one of the two shows that a quote begins, the other is cut in the same place or made from it.
     """
-    whole = text if text is not None else to_text(raw_html or "")
     if forwarded:
         return whole, html
     shorter = quotes_html.new_part(raw_html) if raw_html else None
     if shorter is not None:
         html = sanitize(shorter)
-    reply = quotes.new_part(whole) if text is not None else whole
+    reply = whole if only_html else quotes.new_part(whole)
     if reply == whole and shorter is not None:
         words = to_text(html)
         return _beginning(whole, words) or words, html
