@@ -12,6 +12,7 @@ from helpdesk.mail import listener
 
 class Command(BaseCommand):
     help = "Take mail for our mailboxes by SMTP. 250 is answered when a message is committed."
+    requires_system_checks: list[str] = []  # `prepare` has run them; without the pages it is 14 MB smaller
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default=settings.SMTP_LISTEN_HOST)
