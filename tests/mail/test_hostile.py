@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from helpdesk.mail.parsing import Mail, TooHard, guard, read, read_guarded
+from helpdesk.mail.parsing import Mail, TooHard, guard, read, read_guarded, worker
 from helpdesk.mail.parsing.wire import pack, unpack
 
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "mail"
@@ -136,6 +136,24 @@ def test_a_message_that_breaks_the_reader_costs_itself_alone(spoiled: Callable[[
     with pytest.raises(TooHard, match=words.replace("(", r"\(").replace(")", r"\)")):
         read_guarded(HEAD + b"\nbad")
     assert read_guarded(HEAD + b"\ngood").text == "good"
+
+
+def test_a_reader_that_was_once_large_is_replaced(spoiled: Callable[[str], None]) -> None:
+    spoiled("held = b'x' * 150_000_000")
+    assert read_guarded(HEAD + b"\ngood").text == "good" and guard._reader.process is not None
+    assert read_guarded(HEAD + b"\nbad").text == "bad" and guard._reader.process is None
+
+
+def test_a_large_owner_keeps_its_reader() -> None:
+    """Starting a process costs a hundred times what reading a mail does."""
+    guard._reader.stop()
+    large = bytearray(worker.FRESH_ABOVE * 1024 + 2**20)  # the owner's peak is above what a reader may have
+    readers = set()
+    for _ in range(3):
+        read_guarded(HEAD + b"\nHello")
+        assert guard._reader.process is not None
+        readers.add(guard._reader.process.pid)
+    assert len(readers) == 1 and large
 
 
 def test_the_reader_knows_none_of_our_secrets(spoiled: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
