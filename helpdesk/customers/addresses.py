@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 import idna
 
@@ -17,6 +18,7 @@ class BadAddress(ValueError):
     """Not an address we could ever write to; permanent. Its text is for people."""
 
 
+@lru_cache(maxsize=2048)  # a sender asks twice about each address
 def canonical(address: str) -> str:
     """The one spelling under which an address is kept and compared: lower case, domain by IDNA (RFC 5891, UTS 46).
 

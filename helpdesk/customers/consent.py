@@ -3,6 +3,7 @@
 import hmac
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -119,8 +120,12 @@ def allowed(pairs: Iterable[tuple[int, int]], at: datetime | None = None) -> set
 
 def digest(address: str, key: str | None = None) -> str:
     """A keyed hash of a canonical address (HMAC-SHA256): it stays after an erasure and tells nobody the address."""
-    own_key = hmac.digest((key or _keys()[0]).encode(), b"helpdesk.customers.suppression", "sha256")
-    return hmac.new(own_key, address.encode(), "sha256").hexdigest()
+    return hmac.digest(_own_key(key or _keys()[0]), address.encode(), "sha256").hex()
+
+
+@lru_cache(maxsize=16)
+def _own_key(key: str) -> bytes:
+    return hmac.digest(key.encode(), b"helpdesk.customers.suppression", "sha256")
 
 
 def _keys() -> list[str]:
@@ -139,8 +144,9 @@ def suppressed(addresses: Iterable[str]) -> set[str]:
         digests |= {digest(key, secret): key for secret in _keys()}
     if not digests:
         return set()
-    rows = Suppression.objects.filter(channel="email", digest__in=digests).values_list("digest", flat=True)
-    return {digests[row] for row in rows}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT digest FROM customers_suppression WHERE channel = 'email' AND digest = ANY(%s)", [list(digests)])
+        return {digests[found] for (found,) in cursor.fetchall()}
 
 
 @transaction.atomic

@@ -45,7 +45,9 @@ def members(tree: Any) -> QuerySet[Customer]:
 def among(tree: Any, customers: Iterable[int], at: datetime | None = None) -> set[int]:
     """Those of a batch of customers for whom it holds, now or at a moment, in one query. Raises ConditionError."""
     condition = conditions.to_q(tree, "customer", at or now(), few=True)
-    return set(Customer.objects.filter(condition, pk__in=set(customers)).values_list("pk", flat=True))
+    # One parameter, whatever the size of the batch: the ORM would resolve each id by itself.
+    batch = Customer.objects.extra(where=["customers_customer.id = ANY(%s)"], params=[list(set(customers))])
+    return set(batch.filter(condition).values_list("pk", flat=True))
 
 
 @contextmanager

@@ -1,11 +1,12 @@
-"""Many rows at once: changed by one statement, each to values of its own, and read as plain values."""
+"""Many rows at once: changed by one statement, each to values of its own; fetched by their ids; read as plain values."""
 
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection, models
@@ -61,6 +62,51 @@ def update(rows: Iterable[models.Model], names: Sequence[str]) -> int:
             [array(_value(field, each) for each in objects) for field in (key, *fields)],
         )
         return int(cursor.rowcount)
+
+
+M = TypeVar("M", bound=models.Model)
+
+
+def fetch(model: type[M], where: str, values: Sequence[Any]) -> list[M]:
+    """The rows of a model by SQL of ours, from WHERE on, as ``Manager.raw`` gives them at several times the price."""
+    start, names, readers = _reading(model)
+    with connection.cursor() as cursor:
+        cursor.execute(f"{start} {where}", values)
+        rows = cursor.fetchall()
+    if readers:
+        rows = [list(row) for row in rows]
+        for place, read in readers:
+            for row in rows:
+                row[place] = read(row[place], None, connection)
+    return [model.from_db(connection.alias, names, row) for row in rows]
+
+
+@cache
+def _reading(model: type[models.Model]) -> tuple[str, list[str], list[tuple[int, Any]]]:
+    """SELECT of all columns, their attributes, and what turns those at some places into values."""
+    fields: list[Any] = list(model._meta.concrete_fields)
+    quote = connection.ops.quote_name
+    columns = ", ".join(quote(field.column) for field in fields)
+    readers = [(place, field.from_db_value) for place, field in enumerate(fields) if hasattr(field, "from_db_value")]
+    return f"SELECT {columns} FROM {quote(model._meta.db_table)}", [field.attname for field in fields], readers  # noqa: S608
+
+
+def by_id(model: type[M], ids: Iterable[int | None]) -> dict[int, M]:
+    """These rows of a model, by their ids: one parameter, where the ORM would resolve each id by itself."""
+    wanted = list({pk for pk in ids if pk is not None})
+    return {row.pk: row for row in fetch(model, "WHERE id = ANY(%s)", [wanted])} if wanted else {}
+
+
+def attach(rows: Iterable[models.Model], name: str, found: dict[int, Any] | None = None) -> None:
+    """What select_related does for one relation, with one object for all rows that name it, from ``found`` or fetched."""
+    objects = list(rows)
+    if not objects:
+        return
+    field: Any = objects[0]._meta.get_field(name)
+    if found is None:
+        found = by_id(field.related_model, [getattr(row, field.attname) for row in objects])
+    for row in objects:
+        field.set_cached_value(row, found.get(getattr(row, field.attname)))
 
 
 def _type(field: Any) -> str:

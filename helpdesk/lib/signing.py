@@ -10,6 +10,7 @@ import base64
 import binascii
 import hmac
 import struct
+from functools import lru_cache
 
 from django.conf import settings
 
@@ -49,7 +50,11 @@ def _keys() -> list[str]:
     return list(getattr(settings, "TOKEN_KEYS", None) or [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS])
 
 
+@lru_cache(maxsize=64)
+def _own_key(key: str, kind: str) -> bytes:
+    return hmac.digest(key.encode(), b"helpdesk.lib.signing:" + kind.encode(), "sha256")
+
+
 def _signed(key: str, kind: str, id_bytes: bytes) -> str:
-    own_key = hmac.digest(key.encode(), b"helpdesk.lib.signing:" + kind.encode(), "sha256")
-    mac = hmac.digest(own_key, id_bytes, "sha256")[:16]
+    mac = hmac.digest(_own_key(key, kind), id_bytes, "sha256")[:16]
     return base64.b32encode(id_bytes + mac).decode().rstrip("=").lower()
