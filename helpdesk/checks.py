@@ -17,6 +17,7 @@ def dotted_names() -> Iterator[tuple[str, str]]:
         yield from ((f"EVENT_SUBSCRIBERS[{kind!r}]", name) for name in names)
     for kind, half in settings.OUTBOX.items():
         yield from ((f"OUTBOX[{kind!r}]", half[part]) for part in ("guard", "render"))
+    yield from ((f"HOLDS[{word!r}]", name) for word, name in settings.HOLDS.items())
     yield "MAIL_HANDLER", settings.MAIL_HANDLER
     for table in ("CONDITION_FIELDS", "PANELS", "PALETTE", "PERSONAL_DATA"):
         yield from ((table, name) for name in getattr(settings, table))

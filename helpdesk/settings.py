@@ -356,6 +356,10 @@ OUTBOX: dict[str, dict[str, str]] = {
     "account.mail": {"guard": "helpdesk.mail.backend.guard", "render": "helpdesk.mail.backend.render"},
 }
 
+# what a hold may wait for beside a time, a person and release_for: first word of its name → function(names) → those that
+# still hold. The planner asks about the few names there are, so whoever ends such a hold moves no message.
+HOLDS = {"switch": "helpdesk.mail.planner.switched_off", "campaign": "outreach.guards.paused"}
+
 # where a read mail goes that is no bounce
 MAIL_HANDLER = "tickets.intake.receive_mail"
 

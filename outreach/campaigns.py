@@ -95,12 +95,9 @@ def pause(campaign: Campaign, *, by: User) -> bool:
     return _turn(campaign, (Status.RUNNING,), Status.PAUSED, "campaign.paused", by)
 
 
-@transaction.atomic
 def resume(campaign: Campaign, *, by: User) -> bool:
-    """Go on; what was held by the pause is asked about again."""
-    changed = _turn(campaign, (Status.PAUSED,), Status.RUNNING, "campaign.resumed", by)
-    outbox.release_for([campaign.subject])
-    return changed
+    """Go on; the planner asks again about what was held by the pause, for ``guards.paused`` names it no longer."""
+    return _turn(campaign, (Status.PAUSED,), Status.RUNNING, "campaign.resumed", by)
 
 
 def finish(campaign: Campaign, *, by: User) -> bool:
@@ -125,8 +122,8 @@ def _turn(campaign: Campaign, leaving: tuple[str, ...], to: str, action: str, by
         return False
     Campaign.objects.filter(pk=campaign.pk).update(status=to, updated_at=now())
     audit(action, actor=by.ref, subject=campaign.subject, before={"status": before}, after={"status": to})
-    if before == Status.PAUSED and to == Status.FINISHED:
-        outbox.release_for([campaign.subject])
+    if before == Status.PAUSED:
+        bell.ring(outbox.SEND_TASK[Lane.CAMPAIGNS])
     return True
 
 

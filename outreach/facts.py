@@ -8,7 +8,7 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import Q
+from django.db import connection
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
@@ -17,6 +17,7 @@ from helpdesk.customers import consent, segments
 from helpdesk.customers.addresses import BadAddress, canonical
 from helpdesk.customers.models import Event
 from helpdesk.lib import dates
+from helpdesk.lib.rows import by_id
 from helpdesk.mail.models import GONE, Class, Outgoing, State
 from outreach.models import Campaign, Version
 
@@ -25,6 +26,11 @@ COUNTED = (Class.TRANSACTIONAL, Class.INCIDENT, Class.LIFECYCLE, Class.PROMOTION
 
 OPENS = ("ticket.opened", "ticket.reopened")
 ENDS = ("ticket.solved", "ticket.closed")
+
+SENT = """
+    SELECT id, customer_id, state, sent_at FROM mail_outgoing
+    WHERE customer_id = ANY(%s) AND klass = ANY(%s) AND (state = ANY(%s) AND sent_at > %s OR state = ANY(%s))
+"""
 
 
 def in_words(moment: datetime, zone: ZoneInfo) -> str:
@@ -40,8 +46,11 @@ class Facts:
 
     @cached_property
     def versions(self) -> dict[int, Version]:
-        ids = {row.version_id for row in self.rows if row.version_id}
-        return Version.objects.select_related("campaign").in_bulk(ids)
+        return Version.objects.kept(row.version_id for row in self.rows)
+
+    @cached_property
+    def campaigns(self) -> dict[int, Campaign]:
+        return by_id(Campaign, [version.campaign_id for version in self.versions.values()])
 
     @cached_property
     def allowed(self) -> set[tuple[int, int]]:
@@ -56,16 +65,14 @@ class Facts:
     def sent(self) -> dict[int, list[tuple[int, datetime, bool]]]:
         """By customer: (id, when, only reserved) of all that was sent in the longest window, and of what is about to be."""
         days = max((version.cap_days for version in self.versions.values() if version.cap), default=0)
-        gone = Q(state__in=GONE, sent_at__gt=self.at - timedelta(days=days))
-        rows = Outgoing.objects.filter(
-            gone | Q(state__in=RESERVED),
-            klass__in=COUNTED,
-            customer__in={row.customer_id for row in self.rows if row.customer_id},
-        )
+        customers = list({row.customer_id for row in self.rows if row.customer_id})
+        since = self.at - timedelta(days=days)
         found: dict[int, list[tuple[int, datetime, bool]]] = defaultdict(list)
-        for pk, customer, state, sent_at in rows.values_list("pk", "customer_id", "state", "sent_at"):
-            reserved = state in RESERVED
-            found[customer or 0].append((pk, self.at if reserved or sent_at is None else sent_at, reserved))
+        with connection.cursor() as cursor:
+            cursor.execute(SENT, [customers, list(COUNTED), list(GONE), since, list(RESERVED)])
+            for pk, customer, state, sent_at in cursor.fetchall():
+                reserved = state in RESERVED
+                found[customer].append((pk, self.at if reserved or sent_at is None else sent_at, reserved))
         return found
 
     @cached_property
@@ -73,17 +80,22 @@ class Facts:
         """By condition: the customers who match it now, each distinct condition one query."""
         customers: dict[str, set[int]] = defaultdict(set)
         for row in self.rows:
-            campaign = self.campaign(row)
-            if campaign and campaign.holds and row.customer_id:
-                customers[json.dumps(campaign.holds, sort_keys=True)].add(row.customer_id)
+            if row.customer_id and (key := self.conditions.get(row.version_id)):
+                customers[key].add(row.customer_id)
         return {key: segments.among(json.loads(key), ids, self.at) for key, ids in customers.items()}
+
+    @cached_property
+    def conditions(self) -> dict[int | None, str]:
+        """By version: what its campaign's customers must not match; the same words of two campaigns are one question."""
+        campaigns = {pk: self.campaigns.get(version.campaign_id) for pk, version in self.versions.items()}
+        return {pk: json.dumps(each.holds, sort_keys=True) for pk, each in campaigns.items() if each and each.holds}
 
     def version(self, row: Outgoing) -> Version | None:
         return self.versions.get(row.version_id or 0)
 
     def campaign(self, row: Outgoing) -> Campaign | None:
         version = self.version(row)
-        return version.campaign if version else None
+        return self.campaigns.get(version.campaign_id) if version else None
 
     def is_suppressed(self, row: Outgoing) -> bool:
         try:
@@ -98,8 +110,7 @@ class Facts:
         return dates.zone(customer.zone if customer else "", company.zone if company else "", settings.TIME_ZONE)
 
     def holding(self, row: Outgoing) -> set[int]:
-        campaign = self.campaign(row)
-        return self.held.get(json.dumps(campaign.holds, sort_keys=True), set()) if campaign and campaign.holds else set()
+        return self.held.get(self.conditions.get(row.version_id, ""), set())
 
     @cached_property
     def open_numbers(self) -> dict[int, set[int]]:

@@ -43,8 +43,14 @@ def stopped(row: Outgoing, facts: Facts) -> Verdict | None:
     if campaign is None or campaign.status == Campaign.Status.CANCELLED:
         return Never(_("The campaign was cancelled"))
     if campaign.status == Campaign.Status.PAUSED:
-        return Hold(_("Held until the campaign goes on"), event=f"campaign:{campaign.pk}")
+        return Hold(_("Held until the campaign goes on"), event=campaign.subject)
     return None
+
+
+def paused(names: set[str]) -> set[str]:
+    """Those of these holds whose campaign still stands (settings.HOLDS)."""
+    ids = [int(name.partition(":")[2]) for name in names]
+    return {campaign.subject for campaign in Campaign.objects.filter(pk__in=ids, status=Campaign.Status.PAUSED).only("pk")}
 
 
 def nobody(row: Outgoing, facts: Facts) -> Verdict | None:

@@ -1,50 +1,63 @@
 """What a message says: values, text and headers of a batch, and what must be right before it may ever be sent."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.db import connection
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from liquid.exceptions import LiquidError
 
-from helpdesk.customers.models import Address, Customer
+from helpdesk.customers.models import Customer, Subscription
 from helpdesk.lib import dates, signing
 from helpdesk.mail.models import Outgoing
 from helpdesk.mail.verdicts import Content, Missing
 from outreach.letters import Frame, Letter, fill, letter
 from outreach.liquid import BadTemplate, BrokenText, MissingValue, check, without_empty
-from outreach.models import Version
+from outreach.models import Campaign, Version
 
 Values = dict[str, Any]
 UNSUBSCRIBE = "unsubscribe"  # the kind of its tokens
+SPOKEN = {code for code, _name in settings.SPOKEN_LANGUAGES}
 
 
 def render(rows: list[Outgoing]) -> dict[int, Content | Missing]:
-    """Every message's text; one query for the versions, two for the customers."""
-    versions = Version.objects.select_related("campaign__subscription").in_bulk({row.version_id for row in rows})
-    people = facts_of({row.customer_id for row in rows if row.customer_id})
-    written: dict[int, Content | Missing] = {}
+    """Every message's text; one query for the customers' addresses, and one for versions that were not read before."""
+    versions = Version.objects.kept(row.version_id for row in rows)
+    people = _facts({row.customer_id: row.customer for row in rows if row.customer_id and row.customer})
+    readers: dict[tuple[str, ZoneInfo], list[tuple[Outgoing, Values]]] = defaultdict(list)
     for row in rows:
-        version = versions[row.version_id or 0]
-        try:
-            written[row.pk] = _render(row, version, people.get(row.customer_id or 0, {}))
-        except (BrokenText, LiquidError) as error:
-            written[row.pk] = Missing(_("Not sent: its text could not be written (%s)") % error)
-            version.campaign.halt(str(error))
-        except MissingValue as error:
-            written[row.pk] = Missing(_("Not sent: nobody knows %s") % error)
-    return written
+        values = row.variables.get("values") or {**people.get(row.customer_id or 0, {}), "event": row.variables.get("event", {})}
+        readers[_reader(values)].append((row, values))
+    written: dict[int, Content | Missing] = {}
+    lost: dict[int, Exception] = {}
+    for (language, zone), theirs in readers.items():
+        with translation.override(language), timezone.override(zone):
+            for row, values in theirs:
+                try:
+                    written[row.pk] = _render(row, versions[row.version_id or 0], values, language)
+                except (MissingValue, LiquidError) as error:
+                    lost[row.pk] = error
+    return written | {row.pk: _lost(versions[row.version_id or 0], lost[row.pk]) for row in rows if row.pk in lost}
 
 
-def _render(row: Outgoing, version: Version, person: Values) -> Content:
+def _lost(version: Version, error: Exception) -> Missing:
+    """Why a message is not sent, in our language, not in its reader's. A text that is broken would fail for all: it halts."""
+    if isinstance(error, MissingValue) and not isinstance(error, BrokenText):
+        return Missing(_("Not sent: nobody knows %s") % error)
+    Campaign(pk=version.campaign_id).halt(str(error))
+    return Missing(_("Not sent: its text could not be written (%s)") % error)
+
+
+def _render(row: Outgoing, version: Version, values: Values, language: str) -> Content:
     step = version.steps[int(row.step)]
     url = unsubscribe_url(row) if row.subscription_id else ""
-    values = row.variables.get("values") or {**person, "event": row.variables.get("event", {})}
-    with as_reader(values) as language:
-        subject, text, html = compose(version, step, language).write(complete(step, values, url))
+    subject, text, html = compose(version, step, language, row.subscription).write(complete(step, values, url))
     headers = {}
     if url:
         # RFC 8058: one HTTPS address, and this exact second header; DKIM signs both
@@ -52,18 +65,14 @@ def _render(row: Outgoing, version: Version, person: Values) -> Content:
     return Content(subject, text, html, headers=headers)
 
 
-@contextmanager
-def as_reader(values: Values) -> Iterator[str]:
-    """Dates and numbers as this customer writes them; gives the language, ours where we do not speak theirs."""
+def _reader(values: Values) -> tuple[str, ZoneInfo]:
+    """As whom one reads: how dates and numbers are written, in our language where we do not speak theirs."""
     code = str(values.get("customer", {}).get("language", "")).split("-")[0].lower()
-    language = code if code in {known for known, _name in settings.SPOKEN_LANGUAGES} else settings.LANGUAGE_CODE
-    with translation.override(language), timezone.override(dates.zone(values.get("zone"), settings.TIME_ZONE)):
-        yield language
+    return code if code in SPOKEN else settings.LANGUAGE_CODE, dates.zone(values.get("zone"), settings.TIME_ZONE)
 
 
-def compose(version: Version, step: Mapping[str, Any], language: str) -> Letter:
+def compose(version: Version, step: Mapping[str, Any], language: str, subscription: Subscription | None) -> Letter:
     """The compiled letter of one step. Its frame is the campaign's, with the address as it stood at the launch."""
-    subscription = version.campaign.subscription
     frame = Frame(
         settings.WORKSPACE_NAME,
         version.postal_address or settings.POSTAL_ADDRESS,
@@ -91,16 +100,23 @@ def complete(step: Mapping[str, Any], values: Values, unsubscribe: str = "") -> 
 
 def facts_of(customers: Iterable[int]) -> dict[int, Values]:
     """What messages may say about these customers; their own attributes lie beside the built-in ones."""
-    ids = set(customers)
-    emails = {}
-    for owner, shown in (
-        Address.objects.filter(customer__in=ids, channel="email")
-        .order_by("is_primary", "-pk")
-        .values_list("customer_id", "shown")
-    ):
-        emails[owner] = shown
+    return _facts(Customer.objects.select_related("company").in_bulk(set(customers)))
+
+
+PRIMARY = """
+    SELECT DISTINCT ON (customer_id) customer_id, shown FROM customers_address
+    WHERE customer_id = ANY(%s) AND channel = 'email' ORDER BY customer_id, is_primary DESC, id
+"""
+
+
+def _facts(customers: dict[int, Customer]) -> dict[int, Values]:
+    if not customers:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(PRIMARY, [list(customers)])
+        emails = dict(cursor.fetchall())
     found = {}
-    for customer in Customer.objects.select_related("company").filter(pk__in=ids):
+    for customer in customers.values():
         company = customer.company
         found[customer.pk] = {
             "customer": {
@@ -125,7 +141,14 @@ def first_name(name: str) -> str:
 
 
 def unsubscribe_url(row: Outgoing) -> str:
-    return settings.BASE_URL + reverse("unsubscribe", args=[signing.token(UNSUBSCRIBE, row.pk)])
+    return settings.BASE_URL + _unsubscribe_path() % signing.token(UNSUBSCRIBE, row.pk)
+
+
+@cache
+def _unsubscribe_path() -> str:
+    """The path with its place for the token: looked up once, not for every message."""
+    mark = "x" * 39
+    return reverse("unsubscribe", args=[mark]).replace("%", "%%").replace(mark, "%s")
 
 
 def faults(step: Mapping[str, Any]) -> list[str]:
@@ -161,8 +184,9 @@ def preview(version: Version, step: Mapping[str, Any], values: Values) -> dict[s
         check(step.get(name, ""))
     whole = complete(step, values, unsubscribe=settings.BASE_URL)
     try:
-        with as_reader(values) as language:
-            made = compose(version, step, language)
+        language, zone = _reader(values)
+        with translation.override(language), timezone.override(zone):
+            made = compose(version, step, language, version.campaign.subscription)
             subject, text, _page = made.write(whole)
             return {"subject": subject, "text": text, "html": fill(made.body, whole), "missing": ""}
     except MissingValue as error:

@@ -1,9 +1,10 @@
 """Campaigns, their immutable versions, and who is on the way through them."""
 
+from collections.abc import Iterable
 from datetime import time
 from typing import Any
 
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
@@ -106,6 +107,24 @@ class VersionIsFixed(Exception):
     """A launched version is what people got; it never changes. Permanent: draft the next one."""
 
 
+class VersionQuerySet(models.QuerySet["Version"]):
+    def kept(self, ids: Iterable[int | None]) -> "dict[int, Version]":
+        """These, only to be read: a launched one never changes, so it is fetched once and kept."""
+        place = connection.settings_dict["NAME"]
+        wanted = {pk for pk in ids if pk}
+        known = {pk: version for pk in wanted if (version := KEPT.get((place, pk)))}
+        missing = wanted - known.keys()
+        fetched = self.in_bulk(missing) if missing else {}
+        if len(KEPT) > MOST_KEPT:
+            KEPT.clear()
+        KEPT.update({(place, pk): version for pk, version in fetched.items() if version.launched_at})
+        return known | fetched
+
+
+KEPT: "dict[tuple[str, int], Version]" = {}  # by database and id
+MOST_KEPT = 256
+
+
 class Version(models.Model):
     """One wording of a campaign: trigger, segment and steps. Once launched it never changes; the database sees to it.
 
@@ -129,6 +148,8 @@ class Version(models.Model):
     created_at = models.DateTimeField(default=now)
     launched_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     launched_at = models.DateTimeField(null=True)
+
+    objects = VersionQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -206,6 +206,7 @@ def on_replied(events: list[Event]) -> None:
 def release_holds(events: list[Event]) -> None:
     """A ticket was solved: whoever is held by no other one is asked about again."""
     customers = {event.customer_id for event in events if event.customer_id}
+    journeys.lock(customers)  # a hold that is being decided is written by then, and seen; one after it sees the ticket solved
     held = Outgoing.objects.filter(state=State.HELD, hold_for__in=[f"customer:{pk}:tickets" for pk in customers])
     by_campaign: dict[int, set[int]] = defaultdict(set)
     for campaign_id, customer_id in held.values_list("campaign_id", "customer_id"):

@@ -22,7 +22,7 @@ from bench.web import children
 from helpdesk.accounts.models import User
 from helpdesk.customers.models import Event, Subscription
 from helpdesk.lib.dates import now
-from helpdesk.mail import mime, outbox, sender
+from helpdesk.mail import mime, planner, sender
 from helpdesk.mail.models import Class, Lane, Outgoing, State
 from helpdesk.mail.verdicts import GO
 from outreach import campaigns, triggers
@@ -87,7 +87,7 @@ def plan(ids: list[int]) -> None:
     for start in range(0, len(ids), 500):
         with transaction.atomic():  # as the dispatcher calls it
             triggers.on_events(list(Event.objects.filter(pk__in=ids[start : start + 500])))
-    while outbox.plan_due(Lane.CAMPAIGNS):
+    while planner.plan_due(Lane.CAMPAIGNS):
         pass
 
 
@@ -139,9 +139,16 @@ def sink(port: int) -> subprocess.Popen[bytes]:
     raise RuntimeError("smtp-sink did not start")
 
 
+def no_mail_server(results: Results) -> bool:
+    """Says so when there is none to send to."""
+    if shutil.which("smtp-sink") or Path("/usr/sbin/smtp-sink").exists():
+        return False
+    results.note("sending was skipped: smtp-sink is missing (Debian: postfix)")
+    return True
+
+
 def _send(results: Results, number: int) -> None:
-    if not (shutil.which("smtp-sink") or Path("/usr/sbin/smtp-sink").exists()):
-        results.note("sending was skipped: smtp-sink is missing (Debian: postfix)")
+    if no_mail_server(results):
         return
     port = int(settings.MAIL_TRANSPORT.rpartition(":")[2])
     server = sink(port)
@@ -150,7 +157,7 @@ def _send(results: Results, number: int) -> None:
         keep = list(Outgoing.objects.filter(state=State.QUEUED).order_by("pk").values_list("pk", flat=True)[:number])
         Outgoing.objects.exclude(pk__in=keep).delete()
         ready = prepared(keep[:200])
-        figure, cpu, memory = _ours(len(keep))
+        figure, cpu, memory = send_all(len(keep))
         limit = _limit(ready, len(keep), port)
     finally:
         server.terminate()
@@ -169,7 +176,7 @@ def prepared(ids: list[int]) -> list[tuple[str, str, bytes]]:
     return [(mime.return_path(row, texts[row.pk]), row.to, mime.build(row, texts[row.pk])) for row in rows]  # type: ignore[arg-type]
 
 
-def _ours(number: int) -> tuple[float, float, float]:
+def send_all(number: int) -> tuple[float, float, float]:
     """Messages a second of our senders on all that is queued, their CPU seconds, and the memory of the larger one."""
 
     def work() -> None:

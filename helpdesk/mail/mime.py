@@ -2,7 +2,6 @@
 
 import re
 import secrets
-from base64 import encodebytes
 from binascii import b2a_base64
 from collections.abc import Iterable
 from email.header import Header
@@ -135,12 +134,18 @@ def build(outgoing: Outgoing, content: Content) -> bytes:
     return _signed(raw)
 
 
+def _base64(content: bytes) -> bytes:
+    """In lines of 76, as RFC 2045 wants them."""
+    whole = b2a_base64(content, newline=False)
+    return b"".join(whole[start : start + 76] + b"\r\n" for start in range(0, len(whole), 76))
+
+
 def _part(kind: str, text: str) -> bytes:
     clean = text.replace("\0", "").replace("\r\n", "\n").replace("\n", CRLF).encode("utf-8", "replace")
     head = f"Content-Type: text/{kind}; charset=utf-8{CRLF}"
     if clean.isascii() and all(len(line) < 990 for line in clean.split(b"\r\n")):
         return f"{head}Content-Transfer-Encoding: 7bit{CRLF}{CRLF}".encode() + clean
-    return f"{head}Content-Transfer-Encoding: base64{CRLF}{CRLF}".encode() + encodebytes(clean).replace(b"\n", b"\r\n")
+    return f"{head}Content-Transfer-Encoding: base64{CRLF}{CRLF}".encode() + _base64(clean)
 
 
 def _attachment(item: Attachment) -> bytes:
@@ -151,7 +156,7 @@ def _attachment(item: Attachment) -> bytes:
     if item.content_id:
         head += ids("Content-ID", [f"<{item.content_id}>"])
     with item.blob.open() as file:
-        content = encodebytes(file.read()).replace(b"\n", b"\r\n")
+        content = _base64(file.read())
     return f"{head}Content-Transfer-Encoding: base64{CRLF}{CRLF}".encode("ascii") + content
 
 

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from helpdesk.accounts.models import Team
@@ -162,8 +163,9 @@ class Outgoing(models.Model):
     address = models.ForeignKey(Address, null=True, on_delete=models.SET_NULL, related_name="outgoing")
     to = models.CharField(max_length=320)  # the address as written when it was planned
     cc = models.JSONField(default=list)
-    mailbox = models.ForeignKey(Mailbox, null=True, on_delete=models.PROTECT)
-    subscription = models.ForeignKey(Subscription, null=True, on_delete=models.PROTECT)
+    # No index for the next two: nobody looks for messages by them, and each message would write into it four times.
+    mailbox = models.ForeignKey(Mailbox, null=True, on_delete=models.PROTECT, db_index=False)
+    subscription = models.ForeignKey(Subscription, null=True, on_delete=models.PROTECT, db_index=False)
     title = models.CharField(max_length=200, blank=True)  # what a person calls it: "Card expires soon, 1 of 2"
 
     topic_id = models.BigIntegerField(null=True)
@@ -202,10 +204,10 @@ class Outgoing(models.Model):
         indexes = [
             models.Index(fields=["lane", "due_at", "id"], name="outgoing_due", condition=Q(state="pending")),
             models.Index(fields=["lane", "due_at", "id"], name="outgoing_queued", condition=Q(state="queued")),
-            models.Index(fields=["next_at", "id"], name="outgoing_retry", condition=Q(state="retry_wait")),
-            models.Index(fields=["hold_until"], name="outgoing_held", condition=Q(state="held")),
-            models.Index(fields=["hold_limit"], name="outgoing_held_limit", condition=Q(state="held")),
-            models.Index(fields=["hold_for"], name="outgoing_held_for", condition=Q(state="held")),
+            models.Index(fields=["lane", "next_at"], name="outgoing_retry", condition=Q(state="retry_wait")),
+            models.Index(fields=["lane", "hold_until"], name="outgoing_held", condition=Q(state="held")),
+            models.Index(fields=["lane", "hold_limit"], name="outgoing_held_limit", condition=Q(state="held")),
+            models.Index(fields=["hold_for", "lane"], name="outgoing_held_for", condition=Q(state="held")),
             models.Index(fields=["lease_until"], name="outgoing_leased", condition=Q(state__in=("claimed", "sending"))),
             models.Index(fields=["-id"], name="outgoing_unknown", condition=Q(state="unknown")),
             models.Index(fields=["customer", "-due_at", "-id"], name="outgoing_ledger"),
@@ -217,7 +219,7 @@ class Outgoing(models.Model):
     def __str__(self) -> str:
         return self.title or f"{self.kind} {self.pk}"
 
-    @property
+    @cached_property
     def token(self) -> str:
         """The signed id in this message's links, reply address and return path."""
         return signing.token("outgoing", self.pk)
@@ -233,7 +235,7 @@ class Attempt(models.Model):
         FAILED = "failed", _("Refused for good")
         UNKNOWN = "unknown", _("No answer")
 
-    outgoing = models.ForeignKey(Outgoing, on_delete=models.CASCADE, related_name="tries")
+    outgoing = models.ForeignKey(Outgoing, on_delete=models.CASCADE, related_name="tries", db_index=False)
     number = models.PositiveSmallIntegerField()
     owner = models.CharField(max_length=60)
     outcome = models.CharField(max_length=10, choices=Outcome.choices, default=Outcome.STARTED)

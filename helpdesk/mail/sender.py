@@ -5,25 +5,26 @@ before it leaves a claim that lapses. A stamp holds MAIL_SENDER_STAMP messages o
 replies': at most so many can become unknown by one crash.
 """
 
+import json
 import os
 import secrets
 import socket
 import time
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from helpdesk.customers.timeline import record_all
 from helpdesk.lib.dates import now
-from helpdesk.lib.rows import update
 from helpdesk.live.streams import announce
-from helpdesk.mail import mime, outbox
-from helpdesk.mail.models import Attempt, Lane, Outgoing, State
-from helpdesk.mail.outbox import ClockTimestamp, fact
+from helpdesk.mail import mime, planner
+from helpdesk.mail.models import Lane, Outgoing, State
+from helpdesk.mail.outbox import fact
 from helpdesk.mail.transports import Handover, Transport, open_transport
 from helpdesk.mail.verdicts import Content, Go, Missing, Never
 
@@ -47,7 +48,7 @@ def send(lane: str, *, transport: Transport | None = None) -> int:
     line = transport or open_transport()
     try:
         while time.monotonic() < end:
-            moved = outbox.plan_due(lane)
+            moved = planner.plan_due(lane)
             claimed = claim(lane, owner)
             for portion in _portions(claimed, stamp_size(lane)):
                 record(hand_over(stamp(portion, owner), line), owner)
@@ -68,34 +69,37 @@ def _portions(ids: list[int], size: int) -> list[list[int]]:
     return [ids[start : start + size] for start in range(0, len(ids), size)]
 
 
-@transaction.atomic
+CLAIM_ROWS = """
+    UPDATE mail_outgoing SET state = 'claimed', owner = %s, lease_until = clock_timestamp() + %s
+    WHERE id = ANY(ARRAY(
+        SELECT id FROM mail_outgoing WHERE lane = %s AND state = 'queued' ORDER BY due_at, id LIMIT %s FOR UPDATE SKIP LOCKED
+    ))
+    RETURNING id, due_at
+"""
+
+
 def claim(lane: str, owner: str) -> list[int]:
     """Take what is queued; whoever dies now loses only the lease."""
     size = 10 if lane == Lane.REPLIES else CLAIMED_AT_ONCE
-    ids = list(
-        Outgoing.objects.select_for_update(skip_locked=True)
-        .filter(lane=lane, state=State.QUEUED)
-        .order_by("due_at", "id")
-        .values_list("pk", flat=True)[:size]
-    )
-    Outgoing.objects.filter(pk__in=ids).update(state=State.CLAIMED, owner=owner, lease_until=ClockTimestamp() + CLAIM)
-    return ids
+    values: list[Any] = [owner, CLAIM, lane, size]
+    with connection.cursor() as cursor:
+        cursor.execute(CLAIM_ROWS, values)
+        return [pk for pk, _due_at in sorted(cursor.fetchall(), key=lambda row: (row[1], row[0]))]
 
 
 @transaction.atomic
 def stamp(ids: list[int], owner: str) -> list[Ready]:
     """Ask everything again under the customers' locks, write the text, and commit that it is about to leave."""
     at = now()
-    pairs = list(Outgoing.objects.filter(pk__in=ids, state=State.CLAIMED, owner=owner).values_list("pk", "customer_id"))
-    rows = outbox.lock(pairs, state=State.CLAIMED, owner=owner, lease_until__gt=ClockTimestamp())
-    answers = outbox.verdicts(rows, at)
+    rows = planner.lock(ids, state=State.CLAIMED, owner=owner)
+    answers = planner.verdicts(rows, at)
     ready: list[Ready] = []
     stopped: list[Outgoing] = []
     texts, failed = written([row for row in rows if isinstance(answers[row.pk], Go)])
     for row in rows:
         verdict, text = answers[row.pk], texts.get(row.pk)
         if row.pk in failed:
-            verdict = outbox.trouble(failed[row.pk], at)
+            verdict = planner.trouble(failed[row.pk], at)
         elif isinstance(text, Missing):
             verdict = Never(text.reason)
         elif isinstance(verdict, Go) and isinstance(text, Content):
@@ -108,12 +112,12 @@ def stamp(ids: list[int], owner: str) -> list[Ready]:
                 verdict = Never(_("The message could not be built: a line break in %s") % error)
             except Exception as error:  # a file that cannot be read now, a broken DKIM key: not the message's fault
                 log.exception("message_not_built", outgoing=row.pk)
-                verdict = outbox.trouble(error, at)
-        outbox.apply(row, verdict, at, go=State.QUEUED)
+                verdict = planner.trouble(error, at)
+        planner.apply(row, verdict, at, go=State.QUEUED)
         stopped.append(row)
-    outbox.save_verdicts(stopped, at)
-    _stamp_rows([row for row, _text, _raw in ready], {row.pk: text for row, text, _raw in ready}, owner, at)
-    return ready
+    planner.save_verdicts(stopped, at)
+    gone = _stamp(ready, owner, at)
+    return [each for each in ready if each[0].pk in gone]
 
 
 def written(rows: list[Outgoing]) -> tuple[dict[int, Content | Missing], dict[int, Exception]]:
@@ -121,20 +125,45 @@ def written(rows: list[Outgoing]) -> tuple[dict[int, Content | Missing], dict[in
     texts: dict[int, Content | Missing] = {}
     failed: dict[int, Exception] = {}
     for kind in {row.kind for row in rows}:
-        said, errors = outbox.piecewise(import_string(settings.OUTBOX[kind]["render"]), [row for row in rows if row.kind == kind])
+        render = import_string(settings.OUTBOX[kind]["render"])
+        said, errors = planner.piecewise(render, [row for row in rows if row.kind == kind])
         texts, failed = texts | said, failed | errors
     return texts, failed
 
 
-def _stamp_rows(rows: list[Outgoing], texts: dict[int, Content], owner: str, at: datetime) -> None:
-    lease = timedelta(seconds=2 * max(1, len(rows)) * settings.MAIL_SMTP_TIMEOUT)
-    for row in rows:
-        text = texts[row.pk]
-        row.state, row.sent_at = State.SENDING, at
-        row.rendered = {"subject": text.subject, "text": text.text, "html": text.html}
-    update(rows, ["state", "sent_at", "attempts", "rfc_id", "rendered"])
-    Outgoing.objects.filter(pk__in=[row.pk for row in rows]).update(lease_until=ClockTimestamp() + lease)
-    Attempt.objects.bulk_create(Attempt(outgoing=row, number=row.attempts, owner=owner, started_at=at) for row in rows)
+STAMP_ROWS = """
+    WITH stamped AS (
+        UPDATE mail_outgoing SET state = 'sending', sent_at = %(at)s, attempts = new.attempts, rfc_id = new.rfc_id,
+                                 rendered = new.rendered, lease_until = clock_timestamp() + %(lease)s
+        FROM unnest(%(ids)s::bigint[], %(attempts)s::int[], %(rfc_ids)s::text[], %(rendered)s::jsonb[])
+             AS new(id, attempts, rfc_id, rendered)
+        WHERE mail_outgoing.id = new.id AND state = 'claimed' AND owner = %(owner)s AND lease_until > clock_timestamp()
+        RETURNING mail_outgoing.id, mail_outgoing.attempts
+    )
+    INSERT INTO mail_attempt (outgoing_id, number, owner, outcome, answer, started_at)
+    SELECT id, attempts, %(owner)s, 'started', '', %(at)s FROM stamped RETURNING outgoing_id
+"""
+
+
+def _stamp(ready: list[Ready], owner: str, at: datetime) -> set[int]:
+    """The messages and their attempts in one statement; returns the ids of those that are still ours."""
+    if not ready:
+        return set()
+    lease = timedelta(seconds=2 * len(ready) * settings.MAIL_SMTP_TIMEOUT)
+    said = [json.dumps({"subject": text.subject, "text": text.text, "html": text.html}) for _row, text, _raw in ready]
+    rows = [row for row, _text, _raw in ready]
+    values: dict[str, Any] = {
+        "ids": [row.pk for row in rows],
+        "attempts": [row.attempts for row in rows],
+        "rfc_ids": [row.rfc_id for row in rows],
+        "rendered": said,
+        "owner": owner,
+        "at": at,
+        "lease": lease,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(STAMP_ROWS, values)
+        return {pk for (pk,) in cursor.fetchall()}
 
 
 def hand_over(ready: list[Ready], line: Transport) -> list[tuple[Outgoing, Handover]]:
@@ -156,27 +185,51 @@ def recipients(row: Outgoing, text: Content) -> list[str]:
     return list(dict.fromkeys([row.to, *text.cc]))
 
 
+RECORD_ROWS = """
+    WITH told AS (
+        SELECT * FROM unnest(%(ids)s::bigint[], %(states)s::text[], %(reasons)s::text[], %(next)s::timestamptz[],
+                             %(finished)s::timestamptz[], %(outcomes)s::text[], %(codes)s::int[], %(answers)s::text[])
+                      AS told(id, state, reason, next_at, finished_at, outcome, code, answer)
+    ), ours AS (
+        UPDATE mail_outgoing o SET state = told.state, reason = told.reason, next_at = told.next_at,
+                                   finished_at = told.finished_at, owner = '', lease_until = NULL
+        FROM told WHERE o.id = told.id AND o.state = 'sending' AND o.owner = %(owner)s AND o.lease_until > clock_timestamp()
+        RETURNING o.id, o.attempts
+    )
+    UPDATE mail_attempt SET outcome = told.outcome, code = told.code, answer = told.answer, ended_at = %(at)s
+    FROM ours JOIN told USING (id)
+    WHERE outgoing_id = ours.id AND number = ours.attempts
+    RETURNING outgoing_id
+"""
+KINDS = {State.ACCEPTED: "mail.sent", State.FAILED: "mail.failed", State.UNKNOWN: "mail.unknown"}
+
+
 @transaction.atomic
 def record(results: list[tuple[Outgoing, Handover]], owner: str) -> None:
     """Write what the mail server said, where the row is still ours; one transaction for the whole stamp."""
+    if not results:
+        return
     at = now()
-    ours = set(
-        Outgoing.objects.select_for_update()
-        .filter(pk__in=[row.pk for row, _ in results], state=State.SENDING, owner=owner, lease_until__gt=ClockTimestamp())
-        .values_list("pk", flat=True)
-    )
-    rows = [(row, result) for row, result in results if row.pk in ours]
-    for row, result in rows:
+    for row, result in results:
         judge(row, result, at)
-    update([row for row, _ in rows], ["state", "reason", "next_at", "owner", "lease_until", "finished_at"])
-    tries = {(t.outgoing_id, t.number): t for t in Attempt.objects.filter(outgoing__in=ours, outcome=Attempt.Outcome.STARTED)}
-    for row, result in rows:
-        attempt = tries[row.pk, row.attempts]
-        attempt.outcome, attempt.code, attempt.answer, attempt.ended_at = result.outcome, result.code, result.answer, at
-    update(tries.values(), ["outcome", "code", "answer", "ended_at"])
-    kinds = {State.ACCEPTED: "mail.sent", State.FAILED: "mail.failed", State.UNKNOWN: "mail.unknown"}
-    record_all(fact(kinds[State(row.state)], row, at=at) for row, _ in rows if row.state in kinds)
-    announce(*{f"ticket:{row.ticket_id}" for row, _ in rows if row.ticket_id})
+    values: dict[str, Any] = {
+        "ids": [row.pk for row, _ in results],
+        "states": [row.state for row, _ in results],
+        "reasons": [row.reason for row, _ in results],
+        "next": [row.next_at for row, _ in results],
+        "finished": [row.finished_at for row, _ in results],
+        "outcomes": [result.outcome for _, result in results],
+        "codes": [result.code for _, result in results],
+        "answers": [result.answer for _, result in results],
+        "owner": owner,
+        "at": at,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(RECORD_ROWS, values)
+        ours = {pk for (pk,) in cursor.fetchall()}
+    rows = [row for row, _ in results if row.pk in ours]
+    record_all(fact(KINDS[State(row.state)], row, at=at) for row in rows if row.state in KINDS)
+    announce(*{f"ticket:{row.ticket_id}" for row in rows if row.ticket_id})
 
 
 def judge(row: Outgoing, result: Handover, at: datetime) -> None:

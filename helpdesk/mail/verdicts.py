@@ -11,7 +11,8 @@ class Go:
 
 @dataclass(frozen=True)
 class Hold:
-    """Wait until a time, or until what ``event`` names is announced by ``outbox.release_for``; at longest until ``limit``."""
+    """Wait until a time, or until what ``event`` names is announced by ``outbox.release_for`` or, where settings.HOLDS
+    knows its first word, holds no longer; at longest until ``limit``."""
 
     reason: str
     until: datetime | None = None

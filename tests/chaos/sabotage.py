@@ -11,7 +11,7 @@ from django.utils.module_loading import import_string
 from helpdesk.customers import dispatch
 from helpdesk.customers.models import Event, EventDelivery
 from helpdesk.lib.dates import now
-from helpdesk.mail import listener, outbox, sender, transports
+from helpdesk.mail import listener, outbox, planner, sender, transports
 from helpdesk.mail.models import Outgoing, State
 
 
@@ -33,13 +33,13 @@ def hand_over_before_the_stamp_is_committed() -> None:
 
 def send_again_what_is_in_doubt() -> None:
     """A lapsed hand-over goes back to the queue, as in at-least-once delivery."""
-    real = outbox._wake
+    real = planner._wake
 
     def wake(lane, moment):
         lapsed = Outgoing.objects.filter(lane=lane, state=State.SENDING, lease_until__lt=outbox.ClockTimestamp())
         return lapsed.update(state=State.QUEUED, owner="", lease_until=None) + real(lane, moment)
 
-    outbox._wake = wake
+    planner._wake = wake
 
 
 def deliver_and_delete_apart() -> None:

@@ -10,7 +10,7 @@ from django.core.mail import send_mail
 from helpdesk.accounts.models import AuditEntry
 from helpdesk.customers.models import Event
 from helpdesk.lib import dates
-from helpdesk.mail import backend, ledger, outbox, sender
+from helpdesk.mail import backend, ledger, outbox, planner, sender
 from helpdesk.mail.models import Attempt, Class, Lane, MailSwitch, Outgoing, State
 from helpdesk.mail.outbox import ClockTimestamp
 from helpdesk.mail.transports import Handover, open_transport
@@ -130,7 +130,7 @@ def test_silence_after_the_text_is_unknown_and_is_not_sent_again(drain):
 
 def test_a_sender_that_dies_after_the_stamp_leaves_unknown_and_before_it_a_lapsed_claim():
     row, other = letter("after"), letter("before")
-    outbox.plan_due(Lane.REPLIES)
+    planner.plan_due(Lane.REPLIES)
     owner = sender.owner_name()
     assert sorted(sender.claim(Lane.REPLIES, owner)) == [row.pk, other.pk]
     assert len(sender.stamp([row.pk], owner)) == 1
@@ -143,11 +143,11 @@ def test_a_sender_that_dies_after_the_stamp_leaves_unknown_and_before_it_a_lapse
 
 def test_a_sender_whose_lease_ran_out_writes_nothing():
     row = letter()
-    outbox.plan_due(Lane.REPLIES)
+    planner.plan_due(Lane.REPLIES)
     owner = sender.owner_name()
     ready = sender.stamp(sender.claim(Lane.REPLIES, owner), owner)
     Outgoing.objects.update(lease_until=ClockTimestamp() - timedelta(seconds=1))
-    outbox.plan_due(Lane.REPLIES)
+    planner.plan_due(Lane.REPLIES)
     sender.record([(ready[0][0], Handover("accepted", 250, "ok"))], owner)
     assert state(row) == State.UNKNOWN
     Outgoing.objects.filter(pk=row.pk).update(state=State.QUEUED)
@@ -156,14 +156,14 @@ def test_a_sender_whose_lease_ran_out_writes_nothing():
 
 def test_the_stamp_asks_again(ben, omar):
     row = letter(customer=ben)
-    outbox.plan_due(Lane.REPLIES)
+    planner.plan_due(Lane.REPLIES)
     owner = sender.owner_name()
     ids = sender.claim(Lane.REPLIES, owner)
     assert outbox.switch_off("all", reason="a test of the brake", by=omar)
     assert sender.stamp(ids, owner) == []
     assert state(row) == State.HELD and "a test of the brake" in row.reason
     assert outbox.switch_on("all", by=omar) and not outbox.switch_on("all", by=omar)
-    assert state(row) == State.PENDING and not MailSwitch.objects.exists()
+    assert planner.plan_due(Lane.REPLIES) and state(row) == State.QUEUED and not MailSwitch.objects.exists()
 
 
 def test_too_late_is_never_sent(sink, drain):

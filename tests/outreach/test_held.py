@@ -8,12 +8,14 @@ from html import unescape
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from helpdesk.customers import identity
 from helpdesk.customers.models import Event, Subscription
 from helpdesk.lib import dates
-from helpdesk.mail import outbox
-from helpdesk.mail.models import Mailbox, Outgoing, State
+from helpdesk.mail import outbox, planner
+from helpdesk.mail.models import Lane, Mailbox, Outgoing, State
+from outreach import campaigns
 from outreach.models import Enrolment
 from tickets import intake
 
@@ -157,7 +159,7 @@ def test_a_batch_costs_as_many_questions_as_one(campaign, happens, drain, tips, 
     from outreach import guards
 
     rows = list(Outgoing.objects.filter(kind="campaign.message").select_related("customer__company", "address", "subscription"))
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):  # the version itself, never read before, is one
         answers = guards.ask(rows, dates.now())
     assert len(answers) == 30
     with django_assert_max_num_queries(6):
@@ -168,7 +170,6 @@ def test_a_batch_costs_as_many_questions_as_one(campaign, happens, drain, tips, 
 def test_two_workers_cannot_pass_the_same_cap(settings, sink):
     """One plans while the other is in the stamp of the same customer: only one of the two may take the last place."""
     from helpdesk.accounts.models import User
-    from outreach import campaigns
     from outreach.models import Campaign
 
     mia = User.objects.create_user("mia@nordwind.example", "x", name="Mia", role="manager")
@@ -207,13 +208,13 @@ def test_two_workers_cannot_pass_the_same_cap(settings, sink):
     def worker(name, row, waits):
         try:
             with transaction.atomic():
-                locked = outbox.lock([(row.pk, row.customer_id)], state=State.PENDING)
-                answers = outbox.verdicts(locked, dates.now())
-                outbox.apply(locked[0], answers[row.pk], dates.now(), go=State.QUEUED)
+                locked = planner.lock([row.pk], state=State.PENDING)
+                answers = planner.verdicts(locked, dates.now())
+                planner.apply(locked[0], answers[row.pk], dates.now(), go=State.QUEUED)
                 if waits:
                     first_asked.set()
                     second_may_end.wait(5)  # the other is at the customer's lock by now
-                outbox.save_verdicts(locked, dates.now())
+                planner.save_verdicts(locked, dates.now())
                 outcome[name] = locked[0].state
         finally:
             connection.close()
@@ -248,3 +249,61 @@ def test_a_batch_of_events_costs_as_many_statements_as_one(campaign, happens, su
 
     assert statements(people, "A") <= statements(people[:1], "B") + 2
     assert Enrolment.objects.count() == 41
+
+
+@pytest.mark.django_db
+def test_going_on_moves_no_message_in_the_request_and_the_planner_a_batch_at_a_time(
+    campaign, happens, drain, sink, mia, browser, monkeypatch
+):
+    version = campaign()
+    for n in range(7):
+        happens("order_shipped", identity.customer_for_address(f"p{n}@many.example"), order_id="A-1")
+    drain()
+    browser(mia).post(reverse("campaign-pause", args=[version.campaign_id]))
+    held = Outgoing.objects.filter(state=State.HELD, hold_for=f"campaign:{version.campaign_id}")
+    with dates.moved(by=DAY + timedelta(minutes=1)):
+        drain()
+        assert held.count() == 7
+        monkeypatch.setattr(planner, "BATCH", 3)
+        with CaptureQueriesContext(connection) as caught:
+            browser(mia).post(reverse("campaign-resume", args=[version.campaign_id]))
+        assert not any('UPDATE "mail_outgoing"' in query["sql"] for query in caught) and held.count() == 7
+        left = []
+        while planner.plan_due(Lane.CAMPAIGNS):  # whoever is killed in between has moved whole batches, and the next goes on
+            left.append(held.count())
+        assert left[:3] == [4, 1, 0]
+        drain()
+    assert len(sink) == 7
+
+
+@pytest.mark.django_db
+def test_a_hold_that_is_written_after_the_campaign_went_on_ends_too(campaign, happens, drain, sink, ben):
+    """A worker that read "paused" a moment before the button may write its hold a moment after it."""
+    version = campaign(wait=0)
+    happens("order_shipped", ben, order_id="A-1")
+    with dates.moved(by=-DAY):
+        drain()
+    row = Outgoing.objects.filter(kind="campaign.message")
+    row.update(state=State.HELD, hold_for=version.campaign.subject, hold_limit=dates.now() + 14 * DAY)
+    drain()
+    assert row.get().state == State.ACCEPTED and len(sink.to("ben@carter.example")) == 1
+
+
+@pytest.mark.django_db
+def test_holds_by_another_campaign_and_by_people_stay(campaign, happens, drain, ben, mia):
+    one, two = campaign(), campaign(name="Others")
+    happens("order_shipped", ben, order_id="A-1")
+    drain()
+    for version in (one, two):
+        campaigns.pause(version.campaign, by=mia)
+    with dates.moved(by=DAY + timedelta(minutes=1)):
+        drain()
+        assert Outgoing.objects.filter(state=State.HELD).count() == 2
+        others = Outgoing.objects.filter(campaign_id=two.campaign_id)
+        campaigns.resume(one.campaign, by=mia)
+        drain()
+        assert others.get().state == State.HELD and Outgoing.objects.get(campaign_id=one.campaign_id).state == State.ACCEPTED
+        others.update(hold_for="person")
+        campaigns.resume(two.campaign, by=mia)
+        drain()
+        assert others.get().state == State.HELD
