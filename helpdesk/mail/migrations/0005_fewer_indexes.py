@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('customers', '0004_failing_deliveries'),
         ('files', '0001_kernel'),
-        ('mail', '0002_holds_end'),
+        ('mail', '0004_a_person_says_so'),
     ]
 
     operations = [
