@@ -32,13 +32,14 @@ SWITCH = "switch"  # what a hold by a switch begins with
 
 def plan_due(lane: str) -> int:
     """Ask the guards about one batch of what is due; returns how many rows changed their state."""
+    moment = now()
+    with transaction.atomic():  # of its own: it locks rows without their customers, and must not hold them while it waits
+        moved = _wake(lane, moment)
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [PLANNING, list(Lane).index(Lane(lane))])
             if not cursor.fetchone()[0]:
-                return 0
-        moment = now()
-        moved = _wake(lane, moment)
+                return moved
         due = Outgoing.objects.filter(state=State.PENDING, lane=lane, due_at__lte=moment).order_by("due_at", "id")
         rows = lock(list(due.values_list("pk", flat=True)[:BATCH]), state=State.PENDING)
         answers = verdicts(rows, moment)
@@ -134,7 +135,8 @@ def lock(ids: Sequence[int], *, state: str, owner: str = "") -> list[Outgoing]:
         return []
     people = {person.pk: person for person in fetch(Customer, LOCK_CUSTOMERS, [list(ids)])}
     attach(people.values(), "company")
-    rows = [row for row in fetch(Outgoing, LOCK_ROWS, [list(ids), state, owner]) if row.customer_id in {None, *people}]
+    locked = {None, *people}
+    rows = [row for row in fetch(Outgoing, LOCK_ROWS, [list(ids), state, owner]) if row.customer_id in locked]
     attach(rows, "customer", people)
     for name in ("address", "mailbox", "subscription"):
         attach(rows, name)
