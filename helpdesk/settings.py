@@ -212,7 +212,7 @@ BOUNCE_ADDRESS = env.str("BOUNCE_ADDRESS", default=f"bounce@{MAIL_DOMAIN}")
 # at its provider), or file: a folder below the data folder, for trying things
 MAIL_TRANSPORT = env.str("MAIL_TRANSPORT", default="file")
 MAIL_SENDER_STAMP = env.int("MAIL_SENDER_STAMP", default=20)  # messages a campaign stamp hands over; replies go one by one
-MAIL_SMTP_TIMEOUT = env.int("MAIL_SMTP_TIMEOUT", default=30)  # seconds, per command
+MAIL_SMTP_TIMEOUT = env.int("MAIL_SMTP_TIMEOUT", default=30)  # seconds, for one whole hand-over
 MAIL_MAX_BYTES = env.int("MAIL_MAX_BYTES", default=30_000_000)
 MAIL_POLL = env.int("MAIL_POLL", default=20)  # seconds between two looks into a mailbox whose server does not ring (IDLE)
 # Where mailboxes may be: other ports, and hosts or networks (10.0.0.0/8) that are not public, only by the operator's word.

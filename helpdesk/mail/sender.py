@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import F, Min
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
@@ -23,7 +24,7 @@ from helpdesk.customers.timeline import record_all
 from helpdesk.lib.dates import now
 from helpdesk.live.streams import announce
 from helpdesk.mail import mime, planner
-from helpdesk.mail.models import Lane, Outgoing, State
+from helpdesk.mail.models import Attempt, Lane, Outgoing, State
 from helpdesk.mail.outbox import fact
 from helpdesk.mail.transports import Handover, Transport, open_transport
 from helpdesk.mail.verdicts import Content, Go, Missing, Never
@@ -210,8 +211,9 @@ def record(results: list[tuple[Outgoing, Handover]], owner: str) -> None:
     if not results:
         return
     at = now()
+    tried_since = _tried_since([row.pk for row, result in results if result.outcome == "retry"])
     for row, result in results:
-        judge(row, result, at)
+        judge(row, result, at, tried_since.get(row.pk, at))
     values: dict[str, Any] = {
         "ids": [row.pk for row, _ in results],
         "states": [row.state for row, _ in results],
@@ -232,11 +234,20 @@ def record(results: list[tuple[Outgoing, Handover]], owner: str) -> None:
     announce(*{f"ticket:{row.ticket_id}" for row in rows if row.ticket_id})
 
 
-def judge(row: Outgoing, result: Handover, at: datetime) -> None:
-    """accepted, failed, unknown, or another try: doubling waits, given up after 48 hours."""
+def _tried_since(ids: list[int]) -> dict[int, datetime]:
+    """When each of these was handed over for the first time since it is due; a person's "send again" makes it due anew."""
+    tries = Attempt.objects.filter(outgoing__in=ids, started_at__gte=F("outgoing__due_at")).order_by()
+    return dict(tries.values_list("outgoing").annotate(first=Min("started_at"))) if ids else {}
+
+
+def judge(row: Outgoing, result: Handover, at: datetime, tried_since: datetime) -> None:
+    """accepted, failed, unknown, or another try: doubling waits, given up 48 hours after the first.
+
+    The time that a guard held it does not count: it was no try.
+    """
     row.owner, row.lease_until, row.reason = "", None, ""
     outcome = result.outcome
-    if outcome == "retry" and at - row.due_at > GIVE_UP:
+    if outcome == "retry" and at - tried_since > GIVE_UP:
         outcome = "failed"
     if outcome == "retry":
         row.state, row.reason = State.RETRY_WAIT, result.answer[:300]

@@ -1,13 +1,15 @@
 """The last hop. A transport says what became of the hand-over; only it knows whether the bytes may have arrived."""
 
+import math
 import os
 import re
 import smtplib
 import ssl
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import idna
@@ -20,6 +22,7 @@ from helpdesk.mail.models import Mailbox
 
 BREAKS = re.compile("[\x00-\x1f\x7f]")
 TAKEN = (250, 251)  # a sender or recipient that the server will serve
+TOO_LONG = "The mail server took too long"
 PER_CONNECTION = 200  # messages; some servers cut longer conversations
 
 
@@ -70,6 +73,40 @@ class FileTransport:
         pass
 
 
+class InTime:
+    """smtplib with one deadline for a whole hand-over, where it knows only one for each wait on the socket.
+
+    The lease of a stamp is twice the time that its hand-overs may take, so no answer comes after the lease has run out.
+    """
+
+    deadline = math.inf
+    sock: Any
+
+    def hurry(self) -> None:
+        """Raises TimeoutError, an OSError, when the time is over."""
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(TOO_LONG)
+        if self.sock is not None and left < math.inf:
+            self.sock.settimeout(left)
+
+    def send(self, s: Any) -> None:
+        self.hurry()
+        super().send(s)  # type: ignore[misc]
+
+    def getreply(self) -> tuple[int, bytes]:
+        self.hurry()
+        return super().getreply()  # type: ignore[misc]
+
+
+class Plain(InTime, smtplib.SMTP):
+    pass
+
+
+class Sealed(InTime, smtplib.SMTP_SSL):
+    pass
+
+
 class SmtpTransport:
     """One kept connection (RFC 5321). What fails before the text is handed over may be tried again, what fails after
     it is unknown: the server may have taken the message before its answer was lost."""
@@ -80,15 +117,17 @@ class SmtpTransport:
         self.user, self.password = unquote(parts.username or ""), unquote(parts.password or "")
         options = parse_qs(parts.query)
         self.tls, self.auth = options.get("tls", [""])[0], options.get("auth", [""])[0]
-        self.smtp: smtplib.SMTP | None = None
+        self.smtp: Plain | Sealed | None = None
         self.sent = 0
+        self.deadline = math.inf
 
-    def _connect(self) -> smtplib.SMTP:
-        timeout = settings.MAIL_SMTP_TIMEOUT
+    def _connect(self) -> Plain | Sealed:
+        left = max(0.01, self.deadline - time.monotonic())
         if self.tls == "implicit":
-            smtp: smtplib.SMTP = smtplib.SMTP_SSL(self.host, self.port, timeout=timeout, context=ssl.create_default_context())
+            smtp: Plain | Sealed = Sealed(self.host, self.port, timeout=left, context=ssl.create_default_context())
         else:
-            smtp = smtplib.SMTP(self.host, self.port, timeout=timeout)
+            smtp = Plain(self.host, self.port, timeout=left)
+        smtp.deadline = self.deadline
         if self.tls == "starttls":
             smtp.starttls(context=ssl.create_default_context())
         if self.auth == "oauth2":
@@ -124,15 +163,18 @@ class SmtpTransport:
         if self.sent >= PER_CONNECTION:
             self.close()
         fresh = self.smtp is None
+        self.deadline = time.monotonic() + settings.MAIL_SMTP_TIMEOUT
         answer = self._try(envelope_from, recipients, raw)
         if answer is None and not fresh:
             answer = self._try(envelope_from, recipients, raw)  # the kept connection was stale; nothing was handed over
-        return answer or Handover("retry", answer="The mail server closed the connection")
+        late = time.monotonic() >= self.deadline
+        return answer or Handover("retry", answer=TOO_LONG if late else "The mail server closed the connection")
 
     def _try(self, envelope_from: str, recipients: list[str], raw: bytes) -> Handover | None:
         """One conversation; None when it broke before the text, which says nothing about the message."""
         try:
             self.smtp = smtp = self.smtp or self._connect()
+            smtp.deadline = self.deadline
             early, refused = self._envelope(smtp, envelope_from, recipients)
             if early:
                 self._reset(smtp)

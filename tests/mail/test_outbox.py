@@ -1,5 +1,9 @@
 """The ledger's state machine: what is accepted leaves once, whatever happens in between."""
 
+import socketserver
+import threading
+import time
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -116,6 +120,56 @@ def test_a_refusal_for_now_is_tried_again_later_and_one_for_good_is_not(sink, dr
     assert (
         state(lost) == State.FAILED and "No such person" in lost.reason and Event.objects.filter(kind="mail.failed").count() == 1
     )
+
+
+def test_what_was_held_for_days_still_has_its_two_days_of_tries(sink, drain):
+    sink.answer = lambda _to: "451 4.7.1 Greylisted, come back"
+    row = letter(due_at=dates.now() + timedelta(minutes=1))
+    outbox.hold(Outgoing.objects.filter(pk=row.pk), reason="Until their ticket is solved", by="user:1")
+    with dates.moved(by=timedelta(days=3)):
+        outbox.release(Outgoing.objects.filter(pk=row.pk), by="user:1")
+        drain()
+        assert state(row) == State.RETRY_WAIT
+        with dates.moved(by=timedelta(hours=47)):
+            drain()
+            assert state(row) == State.RETRY_WAIT and row.attempts == 2
+        with dates.moved(by=timedelta(hours=60)):
+            drain()
+            assert state(row) == State.FAILED and "Greylisted" in row.reason
+
+
+class Slow(socketserver.StreamRequestHandler):
+    """A mail server that takes its time for each answer, though never so long that a socket gives up."""
+
+    taken: list[bytes] = []
+
+    def handle(self):
+        self.say("220 slow")
+        while line := self.rfile.readline():
+            word = line[:4].upper()
+            self.say({b"DATA": "354 Go on", b"EHLO": "250 slow"}.get(word, "250 OK"))
+            if word == b"DATA":
+                self.taken.append(b"".join(iter(self.rfile.readline, b".\r\n")))
+                self.say("250 OK")
+
+    def say(self, words):
+        time.sleep(0.4)
+        with suppress(OSError):
+            self.wfile.write(f"{words}\r\n".encode())
+
+
+def test_a_hand_over_that_takes_too_long_ends_before_its_lease_does(settings):
+    settings.MAIL_SMTP_TIMEOUT = 1
+    Slow.taken.clear()
+    row = letter()
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Slow) as server:
+        server.daemon_threads, server.block_on_close = True, False
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        settings.MAIL_TRANSPORT = f"smtp://127.0.0.1:{server.server_address[1]}"
+        sender.send(Lane.REPLIES)
+        server.shutdown()
+    assert state(row) == State.RETRY_WAIT and "too long" in row.reason and not Slow.taken
+    assert row.owner == "" and Attempt.objects.get().outcome == Attempt.Outcome.RETRY
 
 
 def test_silence_after_the_text_is_unknown_and_is_not_sent_again(drain):
