@@ -102,6 +102,8 @@ def _saved(request: HttpRequest, form: CampaignForm, values: dict[str, Any], *, 
             _once(form.instance)
             form.instance.save()
         version = campaigns.draft_of(form.instance, by=person(request))
+        if new:  # the second of two clicks finds its words there
+            changed = any(getattr(version, name) != value for name, value in values.items())
         save(form, version, values)
         if changed:
             audit("campaign.written", actor=person(request).ref, subject=form.instance.subject, after={"version": version.number})

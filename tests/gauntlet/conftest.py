@@ -1,4 +1,4 @@
-"""The world in which every route has something behind it: made once, and every test leaves it as it was."""
+"""The world in which every route has something behind it: made once a module, and every test leaves it as it was."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.gauntlet.world import World
 MAIL = {"BELL": False, "MAIL_TRANSPORT": "file", "POSTAL_ADDRESS": "Twofold, 1 Letter Lane, 12345 Papertown"}
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def made(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Path]]:
     """In one transaction that is never committed; what a test does is a savepoint in it."""
     folder = tmp_path_factory.mktemp("world")
