@@ -72,6 +72,7 @@ def serving() -> Iterator[str]:
     with listen() as free:
         address = free.getsockname()
     flags = ["--no-access-log", "--no-server-header", "--lifespan", "off", "--log-level", "critical"]
+    flags += ["--timeout-graceful-shutdown", "3"]  # the streams of pages that are gone
     server = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "helpdesk.asgi:application", "--host", address[0], "--port", str(address[1]), *flags]
     )
