@@ -17,7 +17,7 @@ from helpdesk.customers import consent, segments
 from helpdesk.customers.addresses import BadAddress, canonical
 from helpdesk.customers.models import Event
 from helpdesk.lib import dates
-from helpdesk.lib.rows import by_id
+from helpdesk.lib.rows import array, by_id
 from helpdesk.mail.models import GONE, Class, Outgoing, State
 from outreach.models import Campaign, Version
 
@@ -29,7 +29,8 @@ ENDS = ("ticket.solved", "ticket.closed")
 
 SENT = """
     SELECT id, customer_id, state, sent_at FROM mail_outgoing
-    WHERE customer_id = ANY(%s) AND klass = ANY(%s) AND (state = ANY(%s) AND sent_at > %s OR state = ANY(%s))
+    WHERE customer_id = ANY(%s::bigint[]) AND klass = ANY(%s::text[])
+      AND (state = ANY(%s::text[]) AND sent_at > %s OR state = ANY(%s::text[]))
 """
 
 
@@ -65,11 +66,11 @@ class Facts:
     def sent(self) -> dict[int, list[tuple[int, datetime, bool]]]:
         """By customer: (id, when, only reserved) of all that was sent in the longest window, and of what is about to be."""
         days = max((version.cap_days for version in self.versions.values() if version.cap), default=0)
-        customers = list({row.customer_id for row in self.rows if row.customer_id})
+        customers = {row.customer_id for row in self.rows if row.customer_id}
         since = self.at - timedelta(days=days)
         found: dict[int, list[tuple[int, datetime, bool]]] = defaultdict(list)
         with connection.cursor() as cursor:
-            cursor.execute(SENT, [customers, list(COUNTED), list(GONE), since, list(RESERVED)])
+            cursor.execute(SENT, [array(customers), array(COUNTED), array(GONE), since, array(RESERVED)])
             for pk, customer, state, sent_at in cursor.fetchall():
                 reserved = state in RESERVED
                 found[customer].append((pk, self.at if reserved or sent_at is None else sent_at, reserved))

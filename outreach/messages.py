@@ -1,7 +1,8 @@
 """What a message says: values, text and headers of a batch, and what must be right before it may ever be sent."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,6 +16,7 @@ from liquid.exceptions import LiquidError
 
 from helpdesk.customers.models import Customer, Subscription
 from helpdesk.lib import dates, signing
+from helpdesk.lib.rows import array
 from helpdesk.mail.models import Outgoing
 from helpdesk.mail.verdicts import Content, Missing
 from outreach.letters import Frame, Letter, fill, letter
@@ -71,6 +73,14 @@ def _reader(values: Values) -> tuple[str, ZoneInfo]:
     return code if code in SPOKEN else settings.LANGUAGE_CODE, dates.zone(values.get("zone"), settings.TIME_ZONE)
 
 
+@contextmanager
+def as_reader(values: Values) -> Iterator[str]:
+    """Dates and numbers as this customer writes them; gives the language."""
+    language, zone = _reader(values)
+    with translation.override(language), timezone.override(zone):
+        yield language
+
+
 def compose(version: Version, step: Mapping[str, Any], language: str, subscription: Subscription | None) -> Letter:
     """The compiled letter of one step. Its frame is the campaign's, with the address as it stood at the launch."""
     frame = Frame(
@@ -105,7 +115,7 @@ def facts_of(customers: Iterable[int]) -> dict[int, Values]:
 
 PRIMARY = """
     SELECT DISTINCT ON (customer_id) customer_id, shown FROM customers_address
-    WHERE customer_id = ANY(%s) AND channel = 'email' ORDER BY customer_id, is_primary DESC, id
+    WHERE customer_id = ANY(%s::bigint[]) AND channel = 'email' ORDER BY customer_id, is_primary DESC, id
 """
 
 
@@ -113,7 +123,7 @@ def _facts(customers: dict[int, Customer]) -> dict[int, Values]:
     if not customers:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(PRIMARY, [list(customers)])
+        cursor.execute(PRIMARY, [array(customers)])
         emails = dict(cursor.fetchall())
     found = {}
     for customer in customers.values():
@@ -184,8 +194,7 @@ def preview(version: Version, step: Mapping[str, Any], values: Values) -> dict[s
         check(step.get(name, ""))
     whole = complete(step, values, unsubscribe=settings.BASE_URL)
     try:
-        language, zone = _reader(values)
-        with translation.override(language), timezone.override(zone):
+        with as_reader(values) as language:
             made = compose(version, step, language, version.campaign.subscription)
             subject, text, _page = made.write(whole)
             return {"subject": subject, "text": text, "html": fill(made.body, whole), "missing": ""}

@@ -13,6 +13,7 @@ from helpdesk.customers import timeline
 from helpdesk.customers.addresses import BadAddress, canonical
 from helpdesk.customers.models import Address, Consent, Customer, Subscription, Suppression
 from helpdesk.lib.dates import now
+from helpdesk.lib.rows import array
 
 Reason = Suppression.Reason
 # A stronger reason replaces a weaker one; the first two are the customer's own word and no employee's to take back.
@@ -114,7 +115,7 @@ def allowed(pairs: Iterable[tuple[int, int]], at: datetime | None = None) -> set
     if not asked:
         return set()
     with connection.cursor() as cursor:
-        cursor.execute(ALLOWED, [[c for c, _ in asked], [s for _, s in asked], at or now()])
+        cursor.execute(ALLOWED, [array(c for c, _ in asked), array(s for _, s in asked), at or now()])
         return set(cursor.fetchall())
 
 
@@ -133,6 +134,9 @@ def _keys() -> list[str]:
     return list(settings.TOKEN_KEYS)
 
 
+SUPPRESSED = "SELECT digest FROM customers_suppression WHERE channel = 'email' AND digest = ANY(%s::text[])"
+
+
 def suppressed(addresses: Iterable[str]) -> set[str]:
     """Which of these get nothing more, as canonical addresses, in one query. What is no address is left out."""
     digests: dict[str, str] = {}
@@ -145,7 +149,7 @@ def suppressed(addresses: Iterable[str]) -> set[str]:
     if not digests:
         return set()
     with connection.cursor() as cursor:
-        cursor.execute("SELECT digest FROM customers_suppression WHERE channel = 'email' AND digest = ANY(%s)", [list(digests)])
+        cursor.execute(SUPPRESSED, [array(digests)])
         return {digests[found] for (found,) in cursor.fetchall()}
 
 

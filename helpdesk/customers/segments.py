@@ -15,6 +15,7 @@ from helpdesk.customers import access
 from helpdesk.customers.models import Address, Customer, Segment
 from helpdesk.lib import conditions
 from helpdesk.lib.dates import now
+from helpdesk.lib.rows import array
 
 PATIENCE = 1500  # milliseconds for an exact count; beyond it the planner's estimate is good enough
 FACES = 10
@@ -46,7 +47,7 @@ def among(tree: Any, customers: Iterable[int], at: datetime | None = None) -> se
     """Those of a batch of customers for whom it holds, now or at a moment, in one query. Raises ConditionError."""
     condition = conditions.to_q(tree, "customer", at or now(), few=True)
     # One parameter, whatever the size of the batch: the ORM would resolve each id by itself.
-    batch = Customer.objects.extra(where=["customers_customer.id = ANY(%s)"], params=[list(set(customers))])
+    batch = Customer.objects.extra(where=["customers_customer.id = ANY(%s::bigint[])"], params=[array(set(customers))])
     return set(batch.filter(condition).values_list("pk", flat=True))
 
 

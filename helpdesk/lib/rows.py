@@ -94,7 +94,7 @@ def _reading(model: type[models.Model]) -> tuple[str, list[str], list[tuple[int,
 def by_id(model: type[M], ids: Iterable[int | None]) -> dict[int, M]:
     """These rows of a model, by their ids: one parameter, where the ORM would resolve each id by itself."""
     wanted = list({pk for pk in ids if pk is not None})
-    return {row.pk: row for row in fetch(model, "WHERE id = ANY(%s)", [wanted])} if wanted else {}
+    return {row.pk: row for row in fetch(model, "WHERE id = ANY(%s::bigint[])", [array(wanted)])} if wanted else {}
 
 
 def attach(rows: Iterable[models.Model], name: str, found: dict[int, Any] | None = None) -> None:

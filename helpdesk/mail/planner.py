@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from helpdesk.customers.models import Customer
 from helpdesk.customers.timeline import record_all
 from helpdesk.lib.dates import now
-from helpdesk.lib.rows import attach, fetch, update
+from helpdesk.lib.rows import array, attach, fetch, update
 from helpdesk.mail.models import Lane, MailSwitch, Outgoing, State
 from helpdesk.mail.outbox import LONGEST_HOLD, TROUBLE, ClockTimestamp, fact
 from helpdesk.mail.verdicts import GO, Go, Hold, Never, Verdict
@@ -117,11 +117,11 @@ def switched_off(names: set[str]) -> set[str]:
 # --- what the guards say ----------------------------------------------------------------------------------------------
 
 LOCK_CUSTOMERS = """
-    WHERE id IN (SELECT customer_id FROM mail_outgoing WHERE id = ANY(%s))
+    WHERE id IN (SELECT customer_id FROM mail_outgoing WHERE id = ANY(%s::bigint[]))
     ORDER BY id FOR NO KEY UPDATE
 """
 LOCK_ROWS = """
-    WHERE id = ANY(%s) AND state = %s AND owner = %s AND (lease_until IS NULL OR lease_until > clock_timestamp())
+    WHERE id = ANY(%s::bigint[]) AND state = %s AND owner = %s AND (lease_until IS NULL OR lease_until > clock_timestamp())
     ORDER BY due_at, id FOR UPDATE SKIP LOCKED
 """
 
@@ -133,10 +133,10 @@ def lock(ids: Sequence[int], *, state: str, owner: str = "") -> list[Outgoing]:
     """
     if not ids:
         return []
-    people = {person.pk: person for person in fetch(Customer, LOCK_CUSTOMERS, [list(ids)])}
+    people = {person.pk: person for person in fetch(Customer, LOCK_CUSTOMERS, [array(ids)])}
     attach(people.values(), "company")
     locked = {None, *people}
-    rows = [row for row in fetch(Outgoing, LOCK_ROWS, [list(ids), state, owner]) if row.customer_id in locked]
+    rows = [row for row in fetch(Outgoing, LOCK_ROWS, [array(ids), state, owner]) if row.customer_id in locked]
     attach(rows, "customer", people)
     for name in ("address", "mailbox", "subscription"):
         attach(rows, name)

@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 
 from helpdesk.customers.timeline import record_all
 from helpdesk.lib.dates import now
+from helpdesk.lib.rows import array
 from helpdesk.live.streams import announce
 from helpdesk.mail import mime, planner
 from helpdesk.mail.models import Attempt, Lane, Outgoing, State
@@ -154,10 +155,10 @@ def _stamp(ready: list[Ready], owner: str, at: datetime) -> set[int]:
     said = [json.dumps({"subject": text.subject, "text": text.text, "html": text.html}) for _row, text, _raw in ready]
     rows = [row for row, _text, _raw in ready]
     values: dict[str, Any] = {
-        "ids": [row.pk for row in rows],
-        "attempts": [row.attempts for row in rows],
-        "rfc_ids": [row.rfc_id for row in rows],
-        "rendered": said,
+        "ids": array(row.pk for row in rows),
+        "attempts": array(row.attempts for row in rows),
+        "rfc_ids": array(row.rfc_id for row in rows),
+        "rendered": array(said),
         "owner": owner,
         "at": at,
         "lease": lease,
@@ -215,14 +216,14 @@ def record(results: list[tuple[Outgoing, Handover]], owner: str) -> None:
     for row, result in results:
         judge(row, result, at, tried_since.get(row.pk, at))
     values: dict[str, Any] = {
-        "ids": [row.pk for row, _ in results],
-        "states": [row.state for row, _ in results],
-        "reasons": [row.reason for row, _ in results],
-        "next": [row.next_at for row, _ in results],
-        "finished": [row.finished_at for row, _ in results],
-        "outcomes": [result.outcome for _, result in results],
-        "codes": [result.code for _, result in results],
-        "answers": [result.answer for _, result in results],
+        "ids": array(row.pk for row, _ in results),
+        "states": array(row.state for row, _ in results),
+        "reasons": array(row.reason for row, _ in results),
+        "next": array(row.next_at for row, _ in results),
+        "finished": array(row.finished_at for row, _ in results),
+        "outcomes": array(result.outcome for _, result in results),
+        "codes": array(result.code for _, result in results),
+        "answers": array(result.answer for _, result in results),
         "owner": owner,
         "at": at,
     }
