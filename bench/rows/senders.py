@@ -18,6 +18,7 @@ from bench.place import Sizes
 from bench.rows.sending import campaign, no_mail_server, prepared, send_all, sink
 from bench.web import children
 from helpdesk.accounts.models import User
+from helpdesk.embedded.installation import NICENESS, WORKERS
 from helpdesk.lib.dates import now
 from helpdesk.mail import sender
 from helpdesk.mail.models import Attempt, Lane, Outgoing, State
@@ -26,7 +27,7 @@ from tickets import replies
 from tickets.models import Ticket
 
 KIND = "bench_senders"
-THREADS = 3  # of the worker that sends campaigns, as `manage.py up` starts it
+THREADS = WORKERS["campaigns,maintenance"]
 
 
 def measure(results: Results, size: Sizes) -> None:
@@ -185,7 +186,8 @@ def replier() -> None:
 
 
 def campaigner() -> None:
-    """The worker of campaigns, which never comes to an end."""
+    """The worker of campaigns as `manage.py up` starts it, with one that never comes to an end."""
+    os.nice(NICENESS)
 
     def work() -> None:
         while True:

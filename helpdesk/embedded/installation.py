@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from helpdesk.embedded import defaults
@@ -16,6 +16,8 @@ from helpdesk.embedded.process import Program
 ROOT = Path(__file__).resolve().parents[2]
 DEMO_POSTAL_ADDRESS = "Nordwind, 1 Letter Lane, 12345 Papertown"
 # queues of a worker → tasks at a time; a process costs 75 MB, and maintenance is too little work for its own
+AFTER_OTHERS = {"campaigns"}  # these workers leave the processor to others: no reply and no page waits for a campaign
+NICENESS = 10
 WORKERS = {"replies": 2, "campaigns,maintenance": 3, "ingest": 2}
 # `prepare` has run the checks; without them a worker does without the pages and their 35 MB. No banner, and no warning
 # to root: what must not be root here, PostgreSQL and Valkey, is not
@@ -74,7 +76,8 @@ class Installation:
             name = queues.partition(",")[0]
             # threads, not forks: tasks wait for the database and for SMTP, and half the processes need half the memory
             worker = ["worker", "-Q", queues, "-n", f"{name}@%h", "--pool", "threads", "--concurrency", str(tasks)]
-            programs.append(self.python(name, *CELERY, *worker, "--without-gossip", "--without-mingle"))
+            program = self.python(name, *CELERY, *worker, "--without-gossip", "--without-mingle")
+            programs.append(replace(program, niceness=NICENESS if name in AFTER_OTHERS else 0))
         # in memory: every entry of the schedule only says "look at the database", so there is nothing to remember
         programs.append(self.python("beat", *CELERY, "beat", "--scheduler", "celery.beat:Scheduler"))
         if (ROOT / "helpdesk/mail/management/commands/smtp_listener.py").exists():

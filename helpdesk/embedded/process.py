@@ -28,6 +28,7 @@ class Program:
     grace: float = 10.0  # seconds between `stop` and SIGKILL
     user: str | None = None
     pass_fds: tuple[int, ...] = ()
+    niceness: int = 0  # above the parent's: it gets the processor when others leave it
     ready: Callable[[int], bool] = field(default=lambda pid: True)
 
 
@@ -65,6 +66,8 @@ class Family:
             preexec_fn=_dies_with(os.getpid(), program.orphaned) if linux else None,
             **identity(program.user),
         )
+        if program.niceness:
+            os.setpriority(os.PRIO_PROCESS, child.pid, os.getpriority(os.PRIO_PROCESS, 0) + program.niceness)
         self._tell(f"{child.pid} {int(program.orphaned)}")
         return child
 

@@ -10,7 +10,9 @@ import pytest
 
 from helpdesk.embedded import defaults
 from helpdesk.embedded.folder import DataFolder, Refused
+from helpdesk.embedded.installation import NICENESS, Installation
 from helpdesk.embedded.log import Lines, Log
+from helpdesk.embedded.process import Family, Program
 from tests.embedded.running import ROOT, eventually, processes_of
 
 PARENT = """
@@ -37,6 +39,20 @@ def test_a_child_does_not_outlive_a_killed_parent(tmp_path: Path, watchdog: bool
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     eventually(lambda: processes_of(tmp_path) == {}, "the child has ended")
+
+
+def test_the_worker_of_campaigns_leaves_the_processor_to_the_others(tmp_path: Path) -> None:
+    here = Installation(tmp_path, "127.0.0.1", 8000, 2525, demo=False, environ={})
+    nice = {program.name: program.niceness for program in here.programs() if program.niceness}
+    assert nice == {"campaigns": NICENESS}
+    family = Family()
+    program = Program("child", [sys.executable, "-c", "import time; time.sleep(600)"], {}, Path("/"), niceness=nice["campaigns"])
+    child = family.start(program)
+    try:
+        assert os.getpriority(os.PRIO_PROCESS, child.pid) == os.getpriority(os.PRIO_PROCESS, 0) + NICENESS
+    finally:
+        family.stop(child, program)
+        family.close()
 
 
 def test_a_folder_is_held_by_one_and_free_afterwards(folder: Path) -> None:
