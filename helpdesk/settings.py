@@ -305,7 +305,7 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 LOGGING_CONFIG = "helpdesk.logs.configure"
-LOGGING = {"level": env.str("LOG_LEVEL", default="INFO"), "json": env.bool("LOG_JSON", default=False)}
+LOGGING = {"level": env.str("LOG_LEVEL", default="INFO").upper(), "json": env.bool("LOG_JSON", default=False)}
 log = structlog.get_logger
 
 # --- how the rooms meet: dotted strings, every one imported by a check at start-up ----------------------------------

@@ -39,7 +39,8 @@ def up(command: list[str], cwd: Path, data: Path) -> float:
     """Seconds until the first page is there; then it is stopped in order."""
     with listen() as web, listen() as smtp:
         port, smtp_port = web.getsockname()[1], smtp.getsockname()[1]
-    left_out = ("DATABASE_URL", "REDIS_URL", "BASE_URL", "MAIL_TRANSPORT", "SECRET_KEY", "MAIL_DOMAIN", "LOG_LEVEL", "PYTHONPATH")
+    left_out = {"DATABASE_URL", "REDIS_URL", "BASE_URL", "MAIL_TRANSPORT", "SECRET_KEY", "MAIL_DOMAIN", "LOG_LEVEL", "PYTHONPATH"}
+    left_out.add("PYTHONDONTWRITEBYTECODE")  # nobody who starts us by hand has it
     environ = {name: value for name, value in os.environ.items() if name not in left_out}
     environ |= {"TWOFOLD_DATA": str(data), "TWOFOLD_PORT": str(port), "TWOFOLD_SMTP_PORT": str(smtp_port)}
     began = time.perf_counter()

@@ -65,4 +65,4 @@ def test_a_clone_of_somebody_else_says_so(clone: Path) -> None:
 def test_an_unknown_word_gets_the_known_ones(clone: Path) -> None:
     result = subprocess.run([sys.executable, "bootstrap.py", "rum"], cwd=clone, capture_output=True, text=True)
     assert result.returncode == 1
-    assert "run | test | check" in result.stderr
+    assert "run | install | test | check" in result.stderr

@@ -1,4 +1,5 @@
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ class Command(BaseCommand):
         parser.add_argument("--no-demo", action="store_true", help="leave an empty database empty")
 
     def handle(self, *, no_demo: bool, **_: Any) -> None:
-        executor = MigrationExecutor(connection)
-        if steps := executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            self.stdout.write(f"Migrating the database: {len(steps)} steps")
-            call_command("migrate", interactive=False, verbosity=0)
-        self._collect_static_files()
+        with ThreadPoolExecutor(1) as beside:  # migrating mostly waits for the database
+            collected = beside.submit(self._collect_static_files)
+            executor = MigrationExecutor(connection)
+            if steps := executor.migration_plan(executor.loader.graph.leaf_nodes()):
+                self.stdout.write(f"Migrating the database: {len(steps)} steps")
+                call_command("migrate", interactive=False, verbosity=0)
+        collected.result()
         (Path(settings.DATA_DIR) / "files").mkdir(exist_ok=True)  # there from the first backup on
         if not no_demo and "load_demo" in get_commands() and not get_user_model().objects.exists():
             self.stdout.write("Loading the demo")
