@@ -106,7 +106,7 @@ def _another_queue(results: Results, version: Version, port: int, number: int) -
     said = json.loads(done.stdout.splitlines()[-1])
     assert said["sent"] == number, said
     prepared(ids[:20])  # what a process does once, ours and theirs alike, is not their speed
-    figure, cpu, _memory = send_all(number)
+    figure, cpu = send_all(number)
     results.at_least(
         f"send {number:,} campaign messages, against django-post_office, 2 processes each",
         figure,
@@ -117,28 +117,33 @@ def _another_queue(results: Results, version: Version, port: int, number: int) -
     results.note(f"{cpu / number * 1000:.2f} CPU seconds a thousand messages, {said['cpu'] / number * 1000:.2f} of post_office")
 
 
+KEEP_SENDING = "import django; django.setup(); from bench.rows.senders import keep_sending; keep_sending({first}, {seconds})"
+
+
 def _memory(results: Results, version: Version, first: int, seconds: int) -> None:
-    """One sender for so long; what it needs at the end against what it needed after the first messages."""
+    """One sender for so long, in an interpreter of its own; what it needs at the end against after the first messages."""
     queued(version, first)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "memory.json"
-
-        def work() -> None:
-            end, sent = time.monotonic() + seconds, 0
-            while sent < first:
-                sent += sender.send(Lane.CAMPAIGNS)
-            before = resident()
-            while time.monotonic() < end or sent < 2 * first:
-                sent += sender.send(Lane.CAMPAIGNS)
-                if not Outgoing.objects.filter(state=State.QUEUED).exists():
-                    again()
-            path.write_text(json.dumps([before, sent, resident()]))
-
-        wait_for_one(work)
-        before, sent, after = json.loads(path.read_text())
+    connections.close_all()
+    command = [sys.executable, "-c", KEEP_SENDING.format(first=first, seconds=seconds)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-1000:]
+    before, sent, after = json.loads(done.stdout.splitlines()[-1])
     name = f"memory of a sender after {sent:,} messages, against after {first:,}"
     results.at_most(name, after, "MB", limit=before, budget=1.1)
     results.count(f"memory of a sender after {sent:,} messages", after, "MB", budget=150)
+
+
+def keep_sending(first: int, seconds: int) -> None:
+    """Prints what it needs after the first messages, how many it sent in all, and what it needs then."""
+    end, sent = time.monotonic() + seconds, 0
+    while sent < first:
+        sent += sender.send(Lane.CAMPAIGNS)
+    before = resident()
+    while time.monotonic() < end or sent < 2 * first:
+        sent += sender.send(Lane.CAMPAIGNS)
+        if not Outgoing.objects.filter(state=State.QUEUED).exists():
+            again()
+    print(json.dumps([before, sent, resident()]))
 
 
 def resident() -> float:
@@ -199,12 +204,3 @@ def campaigner() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-
-
-def wait_for_one(run: Callable[[], None]) -> None:
-    with children(run) as pids:
-        (pid,) = pids
-        _pid, status = os.waitpid(pid, 0)
-        pids.clear()
-        assert status == 0, f"the process ended with {status}"
-    connections.close_all()

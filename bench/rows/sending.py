@@ -157,13 +157,12 @@ def _send(results: Results, number: int) -> None:
         keep = list(Outgoing.objects.filter(state=State.QUEUED).order_by("pk").values_list("pk", flat=True)[:number])
         Outgoing.objects.exclude(pk__in=keep).delete()
         ready = prepared(keep[:200])
-        figure, cpu, memory = send_all(len(keep))
+        figure, cpu = send_all(len(keep))
         limit = _limit(ready, len(keep), port)
     finally:
         server.terminate()
         server.wait()
     results.at_least(f"send {len(keep):,} campaign messages, {SENDERS} processes", figure, "messages/s", limit=limit, budget=0.25)
-    results.count("memory of a sender after that", memory, "MB", budget=150)
     results.note(f"{cpu / len(keep) * 1000:.2f} CPU seconds a thousand messages, in the senders alone")
 
 
@@ -176,8 +175,8 @@ def prepared(ids: list[int]) -> list[tuple[str, str, bytes]]:
     return [(mime.return_path(row, texts[row.pk]), row.to, mime.build(row, texts[row.pk])) for row in rows]  # type: ignore[arg-type]
 
 
-def send_all(number: int) -> tuple[float, float, float]:
-    """Messages a second of our senders on all that is queued, their CPU seconds, and the memory of the larger one."""
+def send_all(number: int) -> tuple[float, float]:
+    """Messages a second of our senders on all that is queued, and their CPU seconds."""
 
     def work() -> None:
         while sender.send(Lane.CAMPAIGNS):
@@ -189,7 +188,7 @@ def send_all(number: int) -> tuple[float, float, float]:
     left = list(Outgoing.objects.exclude(state=State.ACCEPTED).values_list("state", "reason").annotate(n=Count("pk"))[:5])
     assert not left, f"these did not leave: {left}"
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return number / taken, cpu, after.ru_maxrss / 1024
+    return number / taken, cpu
 
 
 def _limit(ready: list[tuple[str, str, bytes]], number: int, port: int) -> float:

@@ -67,6 +67,46 @@ def update(rows: Iterable[models.Model], names: Sequence[str]) -> int:
 M = TypeVar("M", bound=models.Model)
 
 
+def insert(rows: Sequence[M], once: str) -> list[M]:
+    """Write new rows of one model; whichever has a value of the unique field ``once`` that is known already is left out.
+
+    Returns those that were written, with their ids, in the order given. What is the same in all of them is sent once, the
+    rest as one array for each column: bulk_create sends, and the server reads, a parameter for each field of each row.
+    """
+    if not rows:
+        return []
+    model, quote = type(rows[0]), connection.ops.quote_name
+    fields: list[Any] = [field for field in model._meta.concrete_fields if not field.primary_key]
+    same, differing = [], []
+    for field in fields:
+        values = [_value(field, each) for each in rows]
+        first = values[0]
+        if field.name != once and all(value is first or _plain(value) == _plain(first) for value in values):
+            same.append((quote(field.column), f"%s::{_type(field)}", first))
+        else:
+            differing.append((quote(field.column), f"%s::{_type(field)}[]", array(values)))
+    names = [column for column, _type, _value in differing]
+    table, key, unique = (quote(name) for name in (model._meta.db_table, model._meta.pk.column, once))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} ({', '.join([*names, *(column for column, _type, _value in same)])}) "  # noqa: S608 - our own names
+            f"SELECT {', '.join([*names, *(kind for _column, kind, _value in same)])} "
+            f"FROM unnest({', '.join(kind for _column, kind, _value in differing)}) AS new({', '.join(names)}) "
+            f"ON CONFLICT ({unique}) DO NOTHING RETURNING {unique}, {key}",
+            [*(value for _column, _kind, value in same), *(value for _column, _kind, value in differing)],
+        )
+        ids = dict(cursor.fetchall())
+    for row in rows:
+        row.pk = ids.get(getattr(row, once))
+        row._state.adding, row._state.db = row.pk is None, connection.alias
+    return [row for row in rows if row.pk is not None]
+
+
+def _plain(value: Any) -> Any:
+    """What to compare a value by: the adapter of JSON compares by identity."""
+    return value.adapted if isinstance(value, Json) else value
+
+
 def fetch(model: type[M], where: str, values: Sequence[Any]) -> list[M]:
     """The rows of a model by SQL of ours, from WHERE on, as ``Manager.raw`` gives them at several times the price."""
     start, names, readers = _reading(model)

@@ -14,10 +14,12 @@ from django.utils.translation import gettext as _
 from helpdesk.accounts.models import User, audit
 from helpdesk.customers.timeline import Fact, record_all
 from helpdesk.lib.dates import now
+from helpdesk.lib.rows import insert
 from helpdesk.live import bell
 from helpdesk.mail.models import GONE, WAITING, Class, Lane, Mailbox, MailSwitch, Outgoing, State
 
 LONGEST_HOLD = timedelta(days=14)
+AT_ONCE = 2000  # rows planned by one statement
 TROUBLE = "trouble"  # what such a message is held for; the operator's page lists it
 SEND_TASK = {Lane.REPLIES: "helpdesk.mail.tasks.send_replies", Lane.CAMPAIGNS: "helpdesk.mail.tasks.send_campaigns"}
 
@@ -39,17 +41,12 @@ def plan(rows: list[Outgoing]) -> list[Outgoing]:
     """
     if not rows:
         return []
-    unique = {row.key: row for row in rows}
-    known = set(Outgoing.objects.filter(key__in=unique).values_list("key", flat=True))
-    fresh = [row for key, row in unique.items() if key not in known]
-    homeless = [row for row in fresh if row.mailbox_id is None]
+    homeless = [row for row in rows if row.mailbox_id is None]
     if usual := Mailbox.objects.filter(is_default=True).first() if homeless else None:
         for row in homeless:
             row.mailbox = usual  # so that an answer arrives where we listen
-    Outgoing.objects.bulk_create(fresh, batch_size=1000, ignore_conflicts=True)
-    ids = dict(Outgoing.objects.filter(key__in=[row.key for row in fresh]).values_list("key", "pk"))
-    for row in fresh:
-        row.pk = ids[row.key]
+    unique = list({row.key: row for row in rows}.values())
+    fresh = [row for start in range(0, len(unique), AT_ONCE) for row in insert(unique[start : start + AT_ONCE], "key")]
     for lane in {row.lane for row in fresh}:
         bell.ring(SEND_TASK[Lane(lane)])
     return fresh
