@@ -215,6 +215,8 @@ MAIL_SENDER_STAMP = env.int("MAIL_SENDER_STAMP", default=20)  # messages a campa
 MAIL_SMTP_TIMEOUT = env.int("MAIL_SMTP_TIMEOUT", default=30)  # seconds, for one whole hand-over
 MAIL_MAX_BYTES = env.int("MAIL_MAX_BYTES", default=30_000_000)
 MAIL_POLL = env.int("MAIL_POLL", default=20)  # seconds between two looks into a mailbox whose server does not ring (IDLE)
+# The names under which our own mail server writes Authentication-Results (RFC 8601); none: nobody is known to be who they say.
+TRUSTED_AUTHSERV = env.list("TRUSTED_AUTHSERV", default=[])
 # Where mailboxes may be: other ports, and hosts or networks (10.0.0.0/8) that are not public, only by the operator's word.
 MAIL_PORTS = [int(port) for port in env.list("MAIL_PORTS", default=["143", "993"])]
 MAIL_PRIVATE_HOSTS = env.list("MAIL_PRIVATE_HOSTS", default=[])

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from helpdesk.customers.consent import suppression_of
 from helpdesk.customers.models import Address, Suppression
 from helpdesk.lib.dates import now, zone
-from helpdesk.mail import outbox
+from helpdesk.mail import outbox, threading
 from helpdesk.mail.models import GONE, WAITING, Class, Lane, Outgoing, State
 from helpdesk.mail.verdicts import GO, Content, Missing, Never, Verdict
 from tickets import addresses
@@ -67,10 +67,14 @@ def render(rows: list[Outgoing]) -> dict[int, Content | Missing]:
 
 
 def _threads(tickets: set[int]) -> dict[int, list[dict[str, Any]]]:
-    """The newest messages of each ticket with their Message-IDs, oldest first; a stranger's words are quoted to nobody."""
+    """The newest messages of each ticket with their Message-IDs, oldest first.
+
+    Nobody is quoted a stranger's words, nor what somebody unconfirmed added in another's name to a ticket that was there.
+    """
     newest = Window(RowNumber(), partition_by=F("ticket"), order_by=F("id").desc())
     said = (
         Message.objects.filter(ticket__in=tickets, kind__in=(Message.Kind.CUSTOMER, Message.Kind.REPLY), stranger=False)
+        .exclude(verified=False, at__gt=F("ticket__opened_at"))
         .annotate(nth=newest)
         .filter(nth__lte=THREAD)
         .order_by("id")
@@ -97,6 +101,7 @@ def _content(row: Outgoing, message: Message, before: list[dict[str, Any]]) -> C
         "message": message,
         "ticket": ticket,
         "signature": row.mailbox.signature if row.mailbox else "",
+        "marker": threading.marker(row),
         "answered": answered and {**answered, "text": answered["text"][:MAX_QUOTE]},
     }
     with translation.override(language_of(ticket)), timezone.override(zone_of(ticket)):
@@ -178,7 +183,7 @@ def render_confirmation(rows: list[Outgoing]) -> dict[int, Content | Missing]:
             continue
         with translation.override(language_of(ticket)):
             parts = [
-                render_to_string(f"tickets/mail/confirmation.{kind}", {"ticket": ticket}).strip()
+                render_to_string(f"tickets/mail/confirmation.{kind}", {"ticket": ticket, "marker": threading.marker(row)}).strip()
                 for kind in ("subject.txt", "txt", "html")
             ]
         out[row.pk] = Content(subject=parts[0], text=parts[1], html=parts[2], automatic="auto-replied")

@@ -80,7 +80,7 @@ class MessageOut(serializers.ModelSerializer[Message]):
 
     class Meta:
         model = Message
-        fields = ["id", "kind", "author", "address", "stranger", "text", "html", "quote", "cc", "at", "attachments"]
+        fields = ["id", "kind", "author", "address", "stranger", "verified", "text", "html", "quote", "cc", "at", "attachments"]
 
 
 class RequesterOut(serializers.Serializer[Any]):

@@ -17,12 +17,13 @@ from django.db.models import F, Min
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
+from helpdesk.accounts.models import AuditEntry, audit
 from helpdesk.customers import reachability
 from helpdesk.customers.addresses import BadAddress
 from helpdesk.lib.dates import now
 from helpdesk.lib.signing import read as read_token
 from helpdesk.live import bell
-from helpdesk.mail import bounces, threading
+from helpdesk.mail import authentication, bounces, threading
 from helpdesk.mail.models import IncomingMail, Mailbox, Outgoing
 from helpdesk.mail.parsing import Mail, TooHard, read_guarded
 from helpdesk.mail.sender import owner_name
@@ -215,6 +216,8 @@ def _mine(row: IncomingMail, owner: str) -> bool:
 def decide(mail: Mail, row: IncomingMail) -> Ending:
     """What becomes of a mail that could be read; writes what follows from it, in the caller's transaction."""
     row.message_id = mail.message_id[:998]
+    if false := threading.forged(mail, row.envelope_to):
+        _tell_forged(row, false)
     if row.by_hand:
         mail = replace(mail, automatic=None, bounce=None)
     if mail.bounce:
@@ -224,10 +227,17 @@ def decide(mail: Mail, row: IncomingMail) -> Ending:
             return Ending(State.IGNORED, _("A delivery report that names no message of ours"))
         return Ending(State.IGNORED, bounces.apply(mail.bounce, sent, at=row.received_at))
     row.outgoing_id = threading.answered(mail, row.envelope_to)
-    if mail.automatic is None and mail.from_:
+    if mail.automatic is None and mail.from_ and authentication.verified(mail, mail.from_.address) is not False:
         _alive(mail.from_.address, row)
     result = import_string(settings.MAIL_HANDLER)(mail, row)
     return Ending(result.state, result.reason, result.ticket_id, result.message_id)
+
+
+def _tell_forged(row: IncomingMail, false: str) -> None:
+    """Somebody guesses what we sign, or a key was taken away too early: once in the audit log for each mail."""
+    subject = f"incoming:{row.pk}"
+    if not AuditEntry.objects.filter(subject=subject, action="mail.token_invalid").exists():
+        audit("mail.token_invalid", actor="", subject=subject, after={"named": false, "mailbox": row.mailbox_id})
 
 
 def _alive(address: str, row: IncomingMail) -> None:

@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from helpdesk import rail as rails
 from helpdesk.lib.dates import now
+from helpdesk.mail.parsing import addresses
 
 register = template.Library()
 
@@ -64,6 +65,13 @@ def badge(word: str, mood: str = "", icon: str = "") -> SafeString:
     return format_html(
         '<span class="badge" data-mood="{}">{}{}</span>', mood, sign(f"i-{icon}", "", "icon") if icon else "", word
     )
+
+
+@register.filter
+def lookalike(address: Any) -> str:
+    """The domain of an address as its letters look, where they pass for others; "" for an honest one, and for none."""
+    domain = str(address or "").rpartition("@")[2].lower()
+    return addresses.lookalike(domain) if "xn--" in domain else ""
 
 
 def initials(name: str) -> str:

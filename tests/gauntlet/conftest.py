@@ -9,6 +9,7 @@ from django.db import transaction
 from django.test import override_settings
 
 from tests.gauntlet.world import World
+from tests.tickets.conftest import answered, letter, post, ticket  # noqa: F401 - fixtures of the rows about mail
 
 MAIL = {"BELL": False, "MAIL_TRANSPORT": "file", "POSTAL_ADDRESS": "Twofold, 1 Letter Lane, 12345 Papertown"}
 

@@ -1,6 +1,7 @@
 """A ticket of Ben's, and letters as a mail program writes them."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from email.message import EmailMessage
 from typing import Any
 
@@ -8,9 +9,11 @@ import pytest
 
 from helpdesk.accounts.models import Reach, Team, User
 from helpdesk.customers.models import Customer
+from helpdesk.lib import dates
 from helpdesk.mail.inbox import receive
 from helpdesk.mail.models import Mailbox
-from tickets import intake
+from tests.conftest import Letter, Sink
+from tickets import intake, replies
 from tickets.models import Ticket
 
 
@@ -36,11 +39,12 @@ def letter() -> Callable[..., EmailMessage]:
 
 @pytest.fixture
 def post(support: Mailbox, drain: Callable[[], None]) -> Callable[..., None]:
-    """Hand a letter to the mailbox as the SMTP listener does, and let it be read."""
+    """Hand letters to the mailbox as the SMTP listener does, and let them be read."""
 
-    def deliver(message: EmailMessage | bytes, to: str = "", mailbox: Mailbox | None = None) -> None:
-        raw = message if isinstance(message, bytes) else message.as_bytes()
-        receive(raw, mailbox or support, source="smtp", envelope_from="bounces@carter.example", envelope_to=to)
+    def deliver(*messages: EmailMessage | bytes, to: str = "", mailbox: Mailbox | None = None) -> None:
+        for message in messages:
+            raw = message if isinstance(message, bytes) else message.as_bytes()
+            receive(raw, mailbox or support, source="smtp", envelope_from="bounces@carter.example", envelope_to=to)
         drain()
 
     return deliver
@@ -52,6 +56,25 @@ def ticket(ben: Customer, support: Mailbox) -> Ticket:
         "The code never arrives.", name="Ben Carter", address="ben@carter.example", rfc_id="<first@carter.example>"
     )
     return intake.open_ticket(ben, "Locked out", words, channel="mail", mailbox=support, address=ben.addresses.get())
+
+
+@pytest.fixture
+def answered(ticket: Ticket, ana: User, drain: Callable[[], None], sink: Sink) -> Letter:
+    """Ana answered Ben and it left; the letter he got."""
+    return sent_by(ana, ticket, drain, sink)
+
+
+def sent_by(ana: User, ticket: Ticket, drain: Callable[[], None], sink: Sink, text: str = "Which phone is it?") -> Letter:
+    replies.reply(ticket, text, by=ana)
+    with dates.moved(by=timedelta(minutes=1)):
+        drain()
+    return sink[-1]
+
+
+def back(letter: Callable[..., EmailMessage], mail: Letter, **kwargs: Any) -> EmailMessage:
+    """An answer to a letter of ours, as mail programs write it."""
+    ours = mail.message
+    return letter(to=ours["Reply-To"], subject=ours["Subject"], In_Reply_To=ours["Message-ID"], **kwargs)
 
 
 @pytest.fixture

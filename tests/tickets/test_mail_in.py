@@ -12,24 +12,11 @@ from helpdesk.lib import dates
 from helpdesk.mail import outbox
 from helpdesk.mail.inbox import process_due, receive
 from helpdesk.mail.models import IncomingMail, Mailbox, Outgoing
+from tests.tickets.conftest import back
 from tickets import replies
 from tickets.models import Message, Ticket
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def answered(ticket, ana, drain, sink):
-    """Ana answered Ben and it left; the letter he got."""
-    replies.reply(ticket, "Which phone is it?", by=ana)
-    with dates.moved(by=timedelta(minutes=1)):
-        drain()
-    return sink.to("ben@carter.example")[-1]
-
-
-def back(letter, mail, **kwargs):
-    """An answer to a letter of ours, as mail programs write it."""
-    return letter(to=mail.message["Reply-To"], subject=mail.message["Subject"], In_Reply_To=mail.message["Message-ID"], **kwargs)
 
 
 def kinds(ticket):

@@ -12,7 +12,7 @@ from helpdesk.customers import identity
 from helpdesk.customers.models import Address, Customer
 from helpdesk.customers.profile import one_line
 from helpdesk.lib.html import sanitize
-from helpdesk.mail import outbox
+from helpdesk.mail import authentication, outbox, threading
 from helpdesk.mail.models import IncomingMail, Mailbox, Outgoing
 from helpdesk.mail.parsing import Address as Written
 from helpdesk.mail.parsing import Mail
@@ -52,7 +52,9 @@ def receive_mail(mail: Mail, incoming: IncomingMail) -> Received:
         return Received(State.IGNORED, _("It comes from an address of ours"))
     # Two copies may be on their way to two mailboxes at once: one after the other from here on.
     one_at_a_time(f"mail:{mail.message_id}")
-    alike = _alike(mail, incoming, writer)
+    verified = authentication.verified(mail, writer.address)
+    said = threading.unmarked(mail)
+    alike = _alike(said, incoming, writer)
     if known := next((message for message in alike if message.incoming_id == incoming.pk), None):
         return Received(State.TICKETED, "", known.ticket_id, known.pk)
     if copy := _copy_of(mail, incoming, alike):
@@ -60,20 +62,19 @@ def receive_mail(mail: Mail, incoming: IncomingMail) -> Received:
             State.IGNORED, _("A second copy of a message on ticket #%s") % copy.ticket.number, copy.ticket_id, copy.pk
         )
 
-    answers = Outgoing.objects.filter(pk=incoming.outgoing_id).first() if incoming.outgoing_id else None
-    ticket = find_ticket(mail, incoming, answers, writer)
+    ticket, answers = find_ticket(mail, incoming, writer, verified)
     if mail.automatic and ticket is None and (answers or mail.in_reply_to or mail.references):
         return Received(State.IGNORED, _("An automatic answer: %s") % mail.automatic)
-    address = identity.address_for(writer.address, writer.name)
+    address = identity.address_for(writer.address, "" if verified is False else writer.name)
     if answers and not mail.automatic:
         outbox.answered(answers.pk)
     kept = attachments.keep_mail(mail)
-    words = _words(mail, incoming, writer, attachments.images(kept), kept)
+    words = _words(said, incoming, writer, attachments.images(kept), kept, verified)
     if ticket is None:
         stranger = False
         ticket = open_ticket(
             address.customer,
-            mail.subject,
+            said.subject,
             words,
             channel=Channel.MAIL,
             mailbox=boxes[incoming.mailbox_id],
@@ -83,7 +84,7 @@ def receive_mail(mail: Mail, incoming: IncomingMail) -> Received:
     else:
         stranger = not takes_part(ticket, address.customer, writer.address)
         ticket = hear(ticket, address.customer, words, stranger=stranger).ticket
-    if not stranger and not mail.automatic:
+    if not stranger and not mail.automatic and verified is not False:  # else who writes in another's name reads along
         follow(ticket, [*mail.to, *mail.cc], ours)
     return Received(State.TICKETED, "", ticket.pk, ticket.last_message_id)
 
@@ -100,26 +101,49 @@ def author(mail: Mail) -> Written | None:
     return found
 
 
-def find_ticket(mail: Mail, incoming: IncomingMail, answers: Outgoing | None, writer: Written) -> Ticket | None:
-    """Our signature first, then a message-id we know in this mailbox, then the number in the subject for who takes part."""
-    if answers:
-        if answers.ticket_id:
-            return Ticket.objects.filter(pk=answers.ticket_id).first()
-        canonical = identity.canonical(writer.address)
-        return (
-            Ticket.objects.filter(outgoing_id=answers.pk, requester__addresses__canonical=canonical)
-            .exclude(status=Status.CLOSED)
-            .order_by("-id")
-            .first()
-        )
-    ids = list(dict.fromkeys(i for i in (mail.in_reply_to, *reversed(mail.references)) if i))[:MAX_REFERENCES]
-    if ids:
-        named = Message.objects.filter(rfc_id__in=ids, ticket__mailbox=incoming.mailbox_id).select_related("ticket")
-        known = {message.rfc_id: message.ticket for message in named.order_by("-id")}
-        if found := next((known[i] for i in ids if i in known), None):
-            return found
+def find_ticket(
+    mail: Mail, incoming: IncomingMail, writer: Written, verified: bool | None = None
+) -> tuple[Ticket | None, Outgoing | None]:
+    """The ticket that a mail goes on with, and the message of ours that it answers; what comes first decides.
+
+    A signed plus address, a signed Message-ID (both in ``incoming.outgoing_id``); an id that we know in this mailbox; the
+    signed marker in the body; the number in the subject, for who takes part. Automatic mail is known by its headers alone.
+    """
+    if answers := _sent(incoming.outgoing_id):
+        return _answering(answers, writer), answers
+    if ticket := _by_foreign_id(mail, incoming):
+        return ticket, None
     if mail.automatic:
+        return None, None
+    if answers := _sent(threading.marked(mail)):
+        incoming.outgoing_id = answers.pk  # saved with the mail's end
+        return _answering(answers, writer), answers
+    return (None if verified is False else _by_number(mail, writer)), None
+
+
+def _sent(pk: int | None) -> Outgoing | None:
+    return Outgoing.objects.filter(pk=pk).first() if pk else None
+
+
+def _answering(answers: Outgoing, writer: Written) -> Ticket | None:
+    """The ticket of a message of ours; of a campaign's, the one that its writer opened by answering it before."""
+    if answers.ticket_id:
+        return Ticket.objects.filter(pk=answers.ticket_id).first()
+    canonical = identity.canonical(writer.address)
+    began = Ticket.objects.filter(outgoing_id=answers.pk, requester__addresses__canonical=canonical)
+    return began.exclude(status=Status.CLOSED).order_by("-id").first()
+
+
+def _by_foreign_id(mail: Mail, incoming: IncomingMail) -> Ticket | None:
+    ids = threading.foreign_ids(mail)[:MAX_REFERENCES]
+    if not ids:
         return None
+    named = Message.objects.filter(rfc_id__in=ids, ticket__mailbox=incoming.mailbox_id).select_related("ticket")
+    known = {message.rfc_id: message.ticket for message in named.order_by("-id")}
+    return next((known[i] for i in ids if i in known), None)
+
+
+def _by_number(mail: Mail, writer: Written) -> Ticket | None:
     for number in NUMBER.findall(mail.subject)[:3]:
         ticket = Ticket.objects.filter(number=int(number)).select_related("requester").first()
         owner = Customer.objects.filter(addresses__canonical=identity.canonical(writer.address)).first()
@@ -158,7 +182,9 @@ def follow(ticket: Ticket, people: list[Written], ours: set[str]) -> None:
     )
 
 
-def _words(mail: Mail, incoming: IncomingMail, writer: Written, images: dict[str, str], kept: list) -> Words:
+def _words(
+    mail: Mail, incoming: IncomingMail, writer: Written, images: dict[str, str], kept: list, verified: bool | None
+) -> Words:
     quote = mail.text[len(mail.reply) :] if mail.text.startswith(mail.reply) else mail.text
     html = sanitize(mail.reply_html, images=images) if mail.reply_html else ""
     return Words(
@@ -173,6 +199,7 @@ def _words(mail: Mail, incoming: IncomingMail, writer: Written, images: dict[str
         references=mail.references,
         incoming_id=incoming.pk,
         automatic=mail.automatic or "",
+        verified=verified,
         cc=[person.address for person in mail.cc],
     )
 

@@ -48,6 +48,7 @@ class Words:
     references: Sequence[str] = ()
     incoming_id: int | None = None
     automatic: str = ""  # why we take it for automatic; "" for a person's
+    verified: bool | None = None  # whether it is from whom it says; None where nobody can tell
     cc: Sequence[str] = field(default=())
 
 
@@ -158,6 +159,7 @@ def _write(ticket: Ticket, author: Customer, words: Words, at: datetime, **field
         quote=words.quote,
         kind=Message.Kind.AUTOMATIC if words.automatic else Message.Kind.CUSTOMER,
         reason=words.automatic[:200],
+        verified=words.verified,
         name=one_line(words.name),
         address=words.address[:320],
         rfc_id=words.rfc_id[:998],

@@ -36,6 +36,7 @@ class Message(models.Model):
     name = models.CharField(max_length=200, blank=True)  # as the author was called then; an API's own words for itself
     address = models.CharField(max_length=320, blank=True)  # where a customer's message came from
     stranger = models.BooleanField(default=False)  # the author is not on this ticket
+    verified = models.BooleanField(null=True)  # it is from whom it says, by mail.authentication; null: nobody can tell
     text = models.TextField()  # the new part
     html = models.TextField(blank=True)  # the same, through lib.html.sanitize
     quote = models.TextField(blank=True)  # what was quoted below it, folded
@@ -64,6 +65,11 @@ class Message(models.Model):
     @property
     def is_ours(self) -> bool:
         return self.kind in (self.Kind.REPLY, self.Kind.NOTE)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Our mail server could not confirm its sender: it is heard, and gives nobody any right."""
+        return self.verified is False
 
     @property
     def author(self) -> str:

@@ -226,7 +226,8 @@ class Ticket(models.Model):
         """They wrote. Unless it is automatic or a mere thank-you, it is our turn, and what was solved is work again."""
         was, at = self.status, message.at
         # a stranger's words stand in the list under the requester's name, so they begin with whose they are
-        words = f"{message.address or message.author}: {message.text}" if message.stranger else message.text
+        outsider = message.stranger or message.is_doubtful
+        words = f"{message.address or message.author}: {message.text}" if outsider else message.text
         values: dict[str, Any] = {"last_message_id": message.pk, "last_message_at": at, "said": one_line(words, 200)}
         if wakes:
             values |= {"waiting_since": self.waiting_since or at, "solved_at": None}
@@ -235,7 +236,7 @@ class Ticket(models.Model):
             values["last_customer_message_at"] = at
         self._set(**values)
         if message.kind == message.Kind.CUSTOMER:
-            self.record("ticket.message_received", by, at=at, message=message.pk, channel=self.channel, stranger=message.stranger)
+            self.record("ticket.message_received", by, at=at, message=message.pk, channel=self.channel, stranger=outsider)
         if was != self.status:
             kind = "ticket.reopened" if was == Status.SOLVED else "ticket.status_changed"
             self.record(kind, by, at=at, was=was, status=str(self.status))
