@@ -17,6 +17,7 @@ from helpdesk.mail.models import IncomingMail, Mailbox, Outgoing
 from helpdesk.mail.parsing import Address as Written
 from helpdesk.mail.parsing import Mail
 from tickets import addresses, attachments
+from tickets.intake import forwarding
 from tickets.intake.opening import Words, hear, open_ticket
 from tickets.models import Channel, Message, Participant, Status, Ticket
 
@@ -53,7 +54,9 @@ def receive_mail(mail: Mail, incoming: IncomingMail) -> Received:
     # Two copies may be on their way to two mailboxes at once: one after the other from here on.
     one_at_a_time(f"mail:{mail.message_id}")
     verified = authentication.verified(mail, writer.address)
-    said = threading.unmarked(mail)
+    said, passed_on = threading.unmarked(mail), forwarding.read(mail, writer, verified, ours)
+    if passed_on:  # from here on it is the mail of whoever wrote it first
+        said, writer, verified = passed_on.mail, passed_on.sender, None
     alike = _alike(said, incoming, writer)
     if known := next((message for message in alike if message.incoming_id == incoming.pk), None):
         return Received(State.TICKETED, "", known.ticket_id, known.pk)
@@ -84,9 +87,12 @@ def receive_mail(mail: Mail, incoming: IncomingMail) -> Received:
     else:
         stranger = not takes_part(ticket, address.customer, writer.address)
         ticket = hear(ticket, address.customer, words, stranger=stranger).ticket
-    if not stranger and not mail.automatic and verified is not False:  # else who writes in another's name reads along
+    heard = ticket.last_message_id
+    if passed_on:
+        forwarding.note(ticket, passed_on)
+    elif not stranger and not mail.automatic and verified is not False:  # else who writes in another's name reads along
         follow(ticket, [*mail.to, *mail.cc], ours)
-    return Received(State.TICKETED, "", ticket.pk, ticket.last_message_id)
+    return Received(State.TICKETED, "", ticket.pk, heard)
 
 
 def author(mail: Mail) -> Written | None:

@@ -78,6 +78,18 @@ def forwarded(line: str) -> bool:
     return bool(_FORWARDED_LINE.match(line))
 
 
+def key(line: str) -> str | None:
+    """Which field of a header block this line is: from, sent, to or subject, in any of their languages."""
+    found = _KEY.match(line[:200])
+    return found.lastgroup if found else None
+
+
+def key_length(line: str) -> int:
+    """How long the name of that field is, with its colon."""
+    found = _KEY.match(line[:200])
+    return found.end() if found else 0
+
+
 def header_block(lines: list[str]) -> bool:
     """Whether these lines begin with the From, Sent, To, Subject that Outlook puts above what is answered.
 
