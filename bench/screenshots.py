@@ -59,6 +59,7 @@ PAGES = [
     Page("inbox-unassigned", "/inbox/unassigned/", full=False),
     Page("ticket", f"{TICKET}:ticket", full=False),
     Page("ticket-menu", f"{TICKET}:ticket", full=False, click="[popovertarget=status-menu]"),
+    Page("ticket-print", f"{TICKET}:ticket-print"),
     Page("form", "/write/", who=""),
     Page("thanks", "/write/thanks/", who=""),
     Page("inbox-search", "/inbox/open/?q=invoice", full=False),

@@ -8,6 +8,7 @@ from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
+from helpdesk.files import antivirus
 from helpdesk.mail import transports
 
 
@@ -35,6 +36,17 @@ def mail_can_leave(**_: object) -> list[CheckMessage]:
         transports.check(settings.MAIL_TRANSPORT)
     except ImproperlyConfigured as error:
         return [Error(str(error), id="helpdesk.E002")]
+    return []
+
+
+@register()
+def files_can_be_scanned(**_: object) -> list[CheckMessage]:
+    """helpdesk.E003: ANTIVIRUS names no scanner."""
+    try:
+        if settings.ANTIVIRUS:
+            antivirus.place(settings.ANTIVIRUS)
+    except ImproperlyConfigured as error:
+        return [Error(str(error), id="helpdesk.E003")]
     return []
 
 

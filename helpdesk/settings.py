@@ -108,11 +108,28 @@ DATABASES = {
 DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env.str("REDIS_URL", default=defaults.redis_url(DATA_DIR))
-STORAGES = {
-    "default": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": str(DATA_DIR / "files")},
+# Files are in the data folder, or in a bucket of S3 or of something that speaks its protocol. Nobody is sent there:
+# everything is read by us and given out by views that ask who may have it.
+FILES_IN_FOLDER = {
+    "BACKEND": "django.core.files.storage.FileSystemStorage",
+    "OPTIONS": {"location": str(DATA_DIR / "files"), "allow_overwrite": True},  # keys are random; a preview is drawn again
+}
+FILES_IN_BUCKET = {
+    "BACKEND": "storages.backends.s3.S3Storage",
+    "OPTIONS": {
+        "bucket_name": env.str("FILES_S3_BUCKET", default=""),
+        "endpoint_url": env.str("FILES_S3_ENDPOINT", default="") or None,
+        "region_name": env.str("FILES_S3_REGION", default="") or None,
+        "access_key": env.str("FILES_S3_KEY", default="") or None,  # without one, as boto3 finds it: a role, a profile
+        "secret_key": env.str("FILES_S3_SECRET", default="") or None,
+        "location": env.str("FILES_S3_PREFIX", default=""),
+        "addressing_style": env.str("FILES_S3_ADDRESSING", default="") or None,  # "path" for servers without a name per bucket
+        "default_acl": None,
+        "file_overwrite": True,
     },
+}
+STORAGES = {
+    "default": FILES_IN_BUCKET if env.str("FILES_S3_BUCKET", default="") else FILES_IN_FOLDER,
     "staticfiles": {"BACKEND": "helpdesk.assets.Assets"},
 }
 STATIC_URL = "/static/"
@@ -122,6 +139,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 MAX_ATTACHMENT_BYTES = env.int("MAX_ATTACHMENT_BYTES", default=20_000_000)
 MAX_ATTACHMENTS = 10
+ANTIVIRUS = env.str("ANTIVIRUS", default="")  # clamd://host:3310 or clamd:///run/clamav/clamd.ctl
 UNDO_SEND = env.int("UNDO_SEND", default=8)  # seconds in which a reply can be taken back
 CLOSE_AFTER_DAYS = env.int("CLOSE_AFTER_DAYS", default=28)  # a ticket solved this long is closed
 
@@ -302,6 +320,7 @@ CELERY_BEAT_SCHEDULE = {
         }
         for queue in WORK_QUEUES
     },
+    "scan-files": {"task": "tickets.tasks.scan_files", "schedule": 60, "options": {"expires": 60}},
     "close-solved": {"task": "tickets.tasks.close_solved", "schedule": 600, "options": {"expires": 300}},
     "tidy": {"task": "helpdesk.customers.tasks.tidy", "schedule": 3600, "options": {"expires": 600}},
 }

@@ -1,31 +1,56 @@
 """Files of messages: kept once by their bytes, named safely, and shown or hidden with the message that carries them."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from io import BytesIO
 from typing import IO, Any
 
+from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from helpdesk.customers.profile import one_line
-from helpdesk.files.models import Attachment, Blob
+from helpdesk.files.models import Attachment, Blob, Scan
+from helpdesk.files.sniff import HEAD, UNKNOWN, media_type
+from helpdesk.live import bell
 from helpdesk.mail.parsing import Mail
+from tickets.models import Message
 
 MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,60}/[a-z0-9][a-z0-9!#$&^_.+-]{0,60}", re.IGNORECASE)  # RFC 6838
-UNKNOWN = "application/octet-stream"
+SCAN_TASK = "tickets.tasks.scan_files"
 
 
 def keep(content: IO[bytes], name: str, content_type: str = "", **fields: Any) -> Attachment:
-    """Keep a file. A name is only a name: folders, control and bidi characters are taken off; nothing on disk is called so."""
+    """Keep a file; what it is, its bytes say, and what it is said to be only where they are silent.
+
+    A name is only a name: folders, control and bidi characters are taken off; nothing on disk is called so.
+    """
     name = one_line(name.replace("\\", "/").rpartition("/")[2], 200) or "file"
     media = content_type.partition(";")[0].strip()
-    kind = media.lower() if MEDIA_TYPE.fullmatch(media) else UNKNOWN
-    return Attachment.objects.create(blob=Blob.objects.keep(content), name=name, content_type=kind, **fields)
+    claimed = media.lower() if MEDIA_TYPE.fullmatch(media) else UNKNOWN
+    content.seek(0)
+    kind = media_type(content.read(HEAD), claimed)
+    blob = Blob.objects.keep(content)
+    if blob.scan == Scan.WAITING:
+        bell.ring(SCAN_TASK)
+    return Attachment.objects.create(blob=blob, name=name, content_type=kind, **fields)
 
 
 def keep_uploads(files: Iterable[UploadedFile]) -> list[Attachment]:
     return [keep(file, file.name or "", file.content_type or "") for file in files]
+
+
+def too_much(files: Sequence[Attachment]) -> str:
+    """What is wrong with so many or so large files on one message of ours, in words; "" when nothing is.
+
+    A form counts those that come with it; a draft may have kept others before.
+    """
+    if len(files) > settings.MAX_ATTACHMENTS:
+        return _("At most %d files.") % settings.MAX_ATTACHMENTS
+    if sum(file.blob.size for file in files) > settings.MAX_ATTACHMENT_BYTES:
+        return _("Together the files may have %d MB.") % (settings.MAX_ATTACHMENT_BYTES // 1_000_000)
+    return ""
 
 
 def keep_mail(mail: Mail) -> list[Attachment]:
@@ -36,9 +61,14 @@ def keep_mail(mail: Mail) -> list[Attachment]:
 
 
 def images(attachments: Iterable[Attachment]) -> dict[str, str]:
-    """Content-ID → our own address of the picture, for the sanitiser."""
-    return {
-        a.content_id: reverse("ticket-file", args=[a.pk])
-        for a in attachments
-        if a.content_id and a.content_type.startswith("image/")
-    }
+    """Content-ID → our own address of the picture, drawn anew, for the sanitiser."""
+    return {a.content_id: picture_url(a) for a in attachments if a.content_id and a.is_picture}
+
+
+def picture_url(attachment: Attachment) -> str:
+    return reverse("ticket-picture", args=[attachment.pk, "large"])
+
+
+def listed(message: Message) -> list[Attachment]:
+    """The files of a message that its words do not show already."""
+    return [a for a in message.attachments.all() if not (a.is_picture and picture_url(a) in message.html)]

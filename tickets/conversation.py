@@ -1,11 +1,13 @@
 """One ticket as a page shows it: messages, what happened between them, how our replies fared, and whom we wrote to first."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Any
 
 from django.db.models import Q
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from helpdesk.accounts.models import User
@@ -13,11 +15,15 @@ from helpdesk.customers import history
 from helpdesk.customers.history import names_of
 from helpdesk.customers.models import Event
 from helpdesk.lib.dates import now
+from helpdesk.lib.html import remote_pictures, sanitize
 from helpdesk.mail.models import Outgoing, State
+from tickets import attachments
 from tickets.models import Draft, Message, ReadMark, Status, Ticket
 
 SHOWN = 50  # messages; older ones by a link
 SHOWN_EVENTS = 200
+ON_PAPER = 500  # messages
+FAR = 200  # pictures of one message that are fetched from elsewhere
 AT_ONCE = timedelta(minutes=10)  # what happened within this shares a line, under one time
 EVENTS = [
     "ticket.assigned",
@@ -52,8 +58,11 @@ class Conversation:
     last: int  # the newest message shown: what a reply has seen
 
 
-def load(ticket: Ticket, reader: User, *, before: int | None = None) -> Conversation:
-    """Six queries for a page of fifty messages; marks it read as far as it is shown."""
+def load(ticket: Ticket, reader: User, *, before: int | None = None, pictures: Collection[int] = ()) -> Conversation:
+    """Six queries for a page of fifty messages; marks it read as far as it is shown.
+
+    ``pictures`` are the messages whose pictures from elsewhere the reader asked for, for this showing.
+    """
     found = ticket.messages.select_related("user", "customer").prefetch_related("attachments__blob").order_by("-pk")
     if before:
         found = found.filter(pk__lt=before)
@@ -64,6 +73,7 @@ def load(ticket: Ticket, reader: User, *, before: int | None = None) -> Conversa
     ours = [m.outgoing_id for m in messages if m.outgoing_id]
     sent = Outgoing.objects.in_bulk([pk for pk in [*ours, ticket.outgoing_id] if pk])
     for message in messages:
+        dress(message, message.pk in pictures)
         message.delivery = sent.get(message.outgoing_id or 0)  # type: ignore[attr-defined]
         message.delivery_words = delivery(message.delivery)  # type: ignore[attr-defined]
     if not before:
@@ -82,6 +92,30 @@ def load(ticket: Ticket, reader: User, *, before: int | None = None) -> Conversa
         earlier,
         last,
     )
+
+
+def on_paper(ticket: Ticket, *, notes: bool) -> list[Message]:
+    """What was said, oldest first, the newest ON_PAPER of it; the team's notes only if asked for. Three queries."""
+    found = ticket.messages.select_related("user", "customer").prefetch_related("attachments__blob").order_by("-pk")
+    if not notes:
+        found = found.exclude(kind=Message.Kind.NOTE)
+    said = list(found[:ON_PAPER])[::-1]
+    for message in said:
+        dress(message, False)
+    return said
+
+
+def dress(message: Message, pictures: bool) -> None:
+    """What of a message is shown: its words, with pictures from elsewhere only when asked, and the files beside them."""
+    named = remote_pictures(message.html)
+    message.far = len(named)  # type: ignore[attr-defined]
+    message.far_shown = bool(named) and pictures  # type: ignore[attr-defined]
+    message.files = attachments.listed(message)  # type: ignore[attr-defined]
+    message.shown = message.html  # type: ignore[attr-defined]
+    if named and pictures:
+        ours = {address: reverse("ticket-far-picture", args=[message.pk, n]) for n, address in enumerate(named[:FAR])}
+        came = attachments.images(message.attachments.all())
+        message.shown = sanitize(message.html, images=came, remote=lambda address: ours.get(address, ""))  # type: ignore[attr-defined]
 
 
 def _events(ticket: Ticket, reader: User, messages: list[Message], earlier: int | None, before: int | None) -> list[Event]:

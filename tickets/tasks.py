@@ -1,9 +1,17 @@
-"""Look at the database: what was solved long ago is closed."""
+"""Look at the database: what was solved long ago is closed, and files that wait for the virus scanner are shown to it."""
 
+from helpdesk.files import antivirus
+from helpdesk.live import bell
 from helpdesk.live.ticks import tick
-from tickets import closing
+from tickets import attachments, closing
 
 
 @tick
 def close_solved() -> None:
     closing.close_solved()
+
+
+@tick
+def scan_files() -> None:
+    if antivirus.scan_waiting():
+        bell.ring(attachments.SCAN_TASK)

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from tickets.views import acts, desk, files, submit
+from tickets.views import acts, desk, files, paper, submit
 
 urlpatterns = [
     path("inbox/", desk.inbox, name="inbox"),
@@ -15,8 +15,15 @@ urlpatterns = [
     path("tickets/<int:number>/insert/", acts.insert, name="ticket-insert"),
     path("tickets/<int:number>/messages/<int:message>/unsend/", acts.unsend, name="ticket-unsend"),
     path("tickets/<int:number>/messages/<int:message>/resend/", acts.resend, name="ticket-resend"),
+    path("tickets/<int:number>/print/", paper.printed, name="ticket-print"),
     path("tickets/<int:number>/sent/", files.sent, name="ticket-sent"),
     path("tickets/files/<int:pk>/", files.file, name="ticket-file"),
+    path("tickets/files/<int:pk>/look/", files.look, name="ticket-file-look"),
+    path("tickets/files/<int:pk>/picture/<slug:size>/", files.picture, name="ticket-picture"),
+    path("tickets/messages/<int:message>/pictures/<int:number>/", files.far_picture, name="ticket-far-picture"),
+    path("tickets/messages/<int:message>/letter/", paper.letter, name="ticket-letter"),
+    path("tickets/messages/<int:message>/letter/frame/", paper.frame, name="ticket-letter-frame"),
+    path("tickets/messages/<int:message>/source/", paper.source, name="ticket-source"),
     path("write/", submit.submit, name="submit"),
     path("write/thanks/", submit.thanks, name="submit-thanks"),
 ]

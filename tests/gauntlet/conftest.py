@@ -8,6 +8,7 @@ import pytest
 from django.db import transaction
 from django.test import override_settings
 
+from helpdesk.accounts.models import Reach, Team, User
 from tests.gauntlet.world import World
 from tests.tickets.conftest import answered, letter, post, ticket  # noqa: F401 - fixtures of the rows about mail
 
@@ -29,3 +30,11 @@ def made(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest
 def world(made: tuple[World, Path], db: None, settings: Any) -> World:
     settings.MAIL_TRANSPORT, settings.DATA_DIR = "file", made[1]
     return made[0]
+
+
+@pytest.fixture
+def noor(db: None) -> User:
+    """An agent who sees only the tickets of another team."""
+    user = User.objects.create_user("noor@nordwind.example", "a long password", name="Noor Aziz", reach=Reach.TEAM)
+    user.teams.add(Team.objects.create(slug="elsewhere", name="Elsewhere"))
+    return user

@@ -19,6 +19,7 @@ NOT_THERE = {  # routes without a page behind them for somebody who is signed in
     "mfa_deactivate_totp": 404,  # there is nothing before a second factor is set up
     "mfa_view_recovery_codes": 404,
     "mfa_download_recovery_codes": 404,
+    "ticket-far-picture": 424,  # it is named at an address that we do not dial
     "healthz": 503,  # no worker runs in a test
 }
 

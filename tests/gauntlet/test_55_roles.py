@@ -45,6 +45,8 @@ TABLE = {
     # a ticket, and the mail of one, is not there for who may not read it
     "- + + 0 + + -": """
         GET ticket POST ticket-draft GET ticket-answers POST ticket-insert GET ticket-sent GET ticket-file
+        GET ticket-file-look GET ticket-picture GET ticket-far-picture
+        GET ticket-print GET ticket-letter GET ticket-letter-frame
         GET outgoing GET outgoing-body""",
     "- x + 0 + + -": """
         GET ticket-properties POST ticket-change POST ticket-compose POST ticket-unsend POST ticket-resend
@@ -63,7 +65,7 @@ TABLE = {
         GET tokens GET token-add POST token-add POST token-revoke GET audit
         GET fields GET field-add POST field-add GET field POST field
         GET mailboxes GET mailbox-add POST mailbox-add GET mailbox POST mailbox GET mailbox-signed-in POST mail-switch
-        GET mail-source POST mail-discard""",
+        GET mail-source POST mail-discard GET ticket-source""",
     # the API knows tokens and no sessions
     "- - - - - - x": """
         GET api-customers POST api-customers PUT api-customers GET api-customer GET api-consents POST api-consents

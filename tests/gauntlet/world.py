@@ -21,10 +21,12 @@ from helpdesk.customers.models import Address, Customer, Event, EventDelivery, F
 from helpdesk.demo.people import PASSWORD
 from helpdesk.files.models import Attachment, Blob
 from helpdesk.knowledge.models import Answer, Topic
+from helpdesk.lib.html import sanitize
 from helpdesk.mail.models import IncomingMail, Mailbox, Outgoing, State
 from outreach import campaigns
 from outreach.messages import unsubscribe_url
 from outreach.models import Campaign
+from tests.pictures import drawing
 from tickets import replies
 from tickets.models import Ticket
 
@@ -91,7 +93,22 @@ class World:
         self.file = Attachment.objects.create(
             blob=Blob.objects.keep(BytesIO(b"a,b\n")), name="export.csv", content_type="text/csv"
         )
-        self.ticket.messages.earliest("pk").attachments.add(self.file)
+        self.picture = Attachment.objects.create(
+            blob=Blob.objects.keep(BytesIO(drawing())), name="plan.png", content_type="image/png"
+        )
+        first = self.ticket.messages.earliest("pk")
+        first.attachments.add(self.file, self.picture)
+        self.far = first.pk
+        first.html = sanitize(f'{first.html or first.text}<img src="http://127.0.0.1/far.png">')
+        came = IncomingMail.objects.create(
+            mailbox=Mailbox.objects.get(slug="support"),
+            raw=b"From: asa@lindqvist.example\r\nContent-Type: text/html\r\n\r\n<p style='color: red'>Hello</p>",
+            digest="2" * 64,
+            source="smtp",
+            state=IncomingMail.State.TICKETED,
+        )
+        first.incoming_id = came.pk
+        first.save(update_fields=["html", "incoming_id"])
         self.reply = replies.reply(self.live_ticket, "On its way.", by=self.admin)
         self.unknown = Outgoing.objects.filter(kind="ticket.reply", state=State.ACCEPTED).latest("pk")
         Outgoing.objects.filter(pk=self.unknown.pk).update(state=State.UNKNOWN, finished_at=None)
@@ -189,6 +206,12 @@ class World:
                 "message": self.unknown.message_id,
             },
             "ticket-file": {"pk": self.file.pk},
+            "ticket-file-look": {"pk": self.file.pk},
+            "ticket-picture": {"pk": self.picture.pk, "size": "small"},
+            "ticket-letter": {"message": self.far},
+            "ticket-letter-frame": {"message": self.far},
+            "ticket-source": {"message": self.far},
+            "ticket-far-picture": {"message": self.far, "number": 0},
         }
         if name in known:
             return known[name]

@@ -233,7 +233,7 @@ def test_remote_pictures_wait_until_asked_for():
     mail = '<p>Hi <img src="https://shop.test/logo.png" alt="Shop" width="80" onerror=alert(1)></p>'
     stored = sanitize(mail)
     assert stored == '<p>Hi <img data-remote="https://shop.test/logo.png" alt="Shop" width="80"></p>'
-    assert sanitize(stored, remote_images=True) == '<p>Hi <img src="https://shop.test/logo.png" alt="Shop" width="80"></p>'
+    assert sanitize(stored, remote=str) == '<p>Hi <img src="https://shop.test/logo.png" alt="Shop" width="80"></p>'
 
 
 def test_pictures_in_the_mail_show_at_once_or_when_they_are_known():

@@ -88,6 +88,9 @@ def compose(request: StaffRequest, number: int) -> HttpResponse:
         return show(request, ticket, form=form, fault=faults(form), status=422)
     data = form.cleaned_data
     files = [*attached(request, ticket), *attachments.keep_uploads(data["files"])]
+    if fault := attachments.too_much(files):
+        remember(request, ticket, files)
+        return show(request, ticket, form=form, fault=fault, status=422)
     before = ticket_for(request.user, number)  # its place in the view, before it changes
     try:
         if kind == "note":
@@ -143,7 +146,7 @@ def attached(request: StaffRequest, ticket: Ticket) -> list[Attachment]:
     """Files kept with the person's own draft; those they took off the list are left behind."""
     own = Draft.objects.filter(ticket=ticket, user=request.user).first()
     kept = [int(pk) for pk in request.POST.getlist("kept") if pk.isascii() and pk.isdigit() and len(pk) < 19]
-    return list(own.attachments.filter(pk__in=kept)) if own else []
+    return list(own.attachments.filter(pk__in=kept).select_related("blob")) if own else []
 
 
 @staff(*EVERYONE)

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from helpdesk.accounts.access import EVERYONE, staff
 from helpdesk.customers.models import Customer
-from helpdesk.lib.ids import row_id
+from helpdesk.lib.ids import row_id, row_ids
 from tickets import conversation, listing, search
 from tickets.access import StaffRequest, may, ticket_for
 from tickets.forms import ComposeForm, PropertiesForm
@@ -86,8 +86,11 @@ def thread_context(request: StaffRequest, ticket: Ticket) -> dict[str, Any]:
     before = row_id(text)
     if text and before is None:
         raise Http404
-    page = conversation.load(ticket, request.user, before=before)
-    return {"talk": page, "draft": page.draft, "written": page.draft}
+    pictures = row_ids(request.GET.getlist("pictures")[: conversation.SHOWN])
+    page = conversation.load(ticket, request.user, before=before, pictures=pictures)
+    shown = [*({"view": view_slug(request), "before": before or ""}.items()), *(("pictures", pk) for pk in pictures)]
+    here = urlencode([(name, value) for name, value in shown if value])
+    return {"talk": page, "draft": page.draft, "written": page.draft, "here": here}
 
 
 def show(

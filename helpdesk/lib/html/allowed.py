@@ -5,7 +5,7 @@ or class, so nothing in a message can fetch, run, submit, or imitate the page ar
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Set
 
 TAGS = frozenset({
     "a", "abbr", "address", "b", "big", "blockquote", "br", "caption", "center", "cite", "code", "col", "colgroup", "dd",
@@ -37,6 +37,10 @@ ATTRIBUTES: dict[str, set[str]] = {
     **{tag: {"span", "width"} for tag in ("col", "colgroup")},
     **{tag: {"align"} for tag in ("center", "div", "h1", "h2", "h3", "h4", "h5", "h6", "p")},
 }
+# Only in a frame of its own, see `letter`.
+STYLED = {"bgcolor", "class", "color", "face", "size", "style"}
+STYLED_ATTRIBUTES = {**ATTRIBUTES, "*": ATTRIBUTES["*"] | STYLED}
+_FETCHES = re.compile(r"url|image-set|src\s*\(|@|\\", re.IGNORECASE)
 SCHEMES = {"http", "https", "mailto", "tel", "data"}
 
 _REMOTE = re.compile(r"https?://[^\s/\\?#@:][^\s\\]*", re.IGNORECASE)
@@ -50,16 +54,17 @@ def url(value: str) -> str:
     return re.sub(r"[\t\r\n]", "", value.strip("".join(map(chr, range(33))))).replace(" ", "%20")
 
 
-def attribute(tag: str, name: str, value: str, local: frozenset[str], remote_images: bool) -> str | None:
-    """The value that `name` may keep on `tag`, or None. `local` are our own addresses of pictures."""
+def attribute(tag: str, name: str, value: str, local: Set[str], styled: bool = False) -> str | None:
+    """The value that `name` may keep on `tag`, or None. `local` are the addresses that pictures may be loaded from."""
+    if styled and name in STYLED:
+        return ";".join(each for each in value.split(";") if not _FETCHES.search(each))
     if name not in ATTRIBUTES["*"] and name not in ATTRIBUTES.get(tag, ()):
         return None
     if name == "href":
         value = url(value)
         return value if _LINK.fullmatch(value) else None
     if name == "src":
-        fetched = remote_images and _REMOTE.fullmatch(value)
-        return value if value in local or fetched or _PICTURE.fullmatch(value) else None
+        return value if value in local or _PICTURE.fullmatch(value) else None
     if name == "data-remote":
         return value if _REMOTE.fullmatch(value) else None
     if name == "data-cid":
@@ -68,9 +73,12 @@ def attribute(tag: str, name: str, value: str, local: frozenset[str], remote_ima
     return value if rule is None or rule.fullmatch(value) else None
 
 
-def image(given: Mapping[str, str], images: Mapping[str, str], local: frozenset[str], remote: bool) -> dict[str, str]:
+def image(
+    given: Mapping[str, str], images: Mapping[str, str], local: set[str], remote: Callable[[str], str] | None
+) -> dict[str, str]:
     """A picture's attributes with its source decided: shown, or kept aside as data-remote or data-cid.
 
+    Where `remote` says by which address a far picture is loaded, that address joins `local`; "" leaves it aside.
     Kept aside, a page can offer it later; a source that is neither (relative, `//host`, `file:`)
     is forgotten, so that reading mail never sends a request with the reader's cookies.
     """
@@ -84,6 +92,9 @@ def image(given: Mapping[str, str], images: Mapping[str, str], local: frozenset[
     if _CID.fullmatch(cid):
         return {"data-cid": cid, **kept}
     far = source if _REMOTE.fullmatch(source) else url(given.get("data-remote", ""))
-    if _REMOTE.fullmatch(far):
-        return {"src" if remote else "data-remote": far, **kept}
-    return kept
+    if not _REMOTE.fullmatch(far):
+        return kept
+    if remote and (address := remote(far)):
+        local.add(address)
+        return {"src": address, **kept}
+    return {"data-remote": far, **kept}

@@ -1,7 +1,7 @@
 """Foreign HTML made harmless, and plain text and Markdown made HTML, by the same door."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from html import escape
 
@@ -9,7 +9,7 @@ import nh3
 from markdown_it import MarkdownIt
 
 from helpdesk.lib.html import allowed
-from helpdesk.lib.html.markup import Attributes, rewrite
+from helpdesk.lib.html.markup import Attributes, rewrite, tokens
 from helpdesk.lib.html.text import to_text
 
 _ROUNDS = 4
@@ -21,23 +21,30 @@ _BACK = str.maketrans({"\ufdd0": "&", "\ufdd1": "\xa0"})
 _ENTITIES = str.maketrans({"\ufdd0": "&amp;", "\ufdd1": "&nbsp;"})
 
 
-def sanitize(html: str, *, images: Mapping[str, str] | None = None, remote_images: bool = False) -> str:
+def sanitize(
+    html: str,
+    *,
+    images: Mapping[str, str] | None = None,
+    remote: Callable[[str], str] | None = None,
+    styled: bool = False,
+) -> str:
     """Foreign HTML as a safe fragment; doing it again changes nothing.
 
     `images` maps Content-IDs (without brackets) to our own addresses of those pictures. A remote
-    picture keeps its alt text and its address in data-remote, without src, unless
-    `remote_images`; a picture whose Content-ID is unknown keeps it in data-cid. Both come to life
-    when the result is sanitised again with the image, or with leave, at hand.
+    picture keeps its alt text and its address in data-remote, without src, unless `remote` says
+    under which address of ours to load it; a picture whose Content-ID is unknown keeps it in
+    data-cid. Both come to life when the result is sanitised again with the image, or with
+    `remote`, at hand. `styled` keeps classes and colours, for `letter` alone.
     """
     images = images or {}
-    local = frozenset(images.values())
+    local = set(images.values())
 
     def filtered(tag: str, name: str, value: str) -> str | None:
-        return allowed.attribute(tag, name, value, local, remote_images)
+        return allowed.attribute(tag, name, value, local, styled)
 
     def decide(tag: str, given: Attributes) -> Attributes:
         if tag == "img":
-            given = allowed.image(given, images, local, remote_images)
+            given = allowed.image(given, images, local, remote)
         found = ((name, filtered(tag, name, value)) for name, value in given.items())
         return {name: value for name, value in found if value is not None}
 
@@ -52,7 +59,7 @@ def sanitize(html: str, *, images: Mapping[str, str] | None = None, remote_image
             rewrite(text, decide, _AROUND),
             tags=set(allowed.TAGS),
             clean_content_tags=set(allowed.WITH_CONTENT),
-            attributes=allowed.ATTRIBUTES,
+            attributes=allowed.STYLED_ATTRIBUTES if styled else allowed.ATTRIBUTES,
             attribute_filter=checked,
             url_schemes=allowed.SCHEMES,
             link_rel="noopener noreferrer nofollow",
@@ -66,6 +73,14 @@ def sanitize(html: str, *, images: Mapping[str, str] | None = None, remote_image
             return clean
     # Markup that a parser reads differently each time is made to hide something: keep its words.
     return once(_paragraphs(to_text(clean)))
+
+
+def remote_pictures(html: str) -> list[str]:
+    """The far addresses that sanitised HTML keeps aside, each once, in the order of the text."""
+    if "data-remote" not in html:
+        return []
+    named = (given.get("data-remote", "") for kind, tag, given in tokens(html) if kind == "open" and tag == "img")
+    return [address for address in dict.fromkeys(named) if address]
 
 
 def from_text(text: str) -> str:

@@ -1,9 +1,12 @@
-"""Reading mail: `read(raw)` turns any bytes at all into a Mail; `read_guarded(raw)` does so within limits of time and memory."""
+"""Reading mail: `read(raw)` turns any bytes at all into a Mail; `read_guarded(raw)` does so within limits of time and memory.
+
+`letter_guarded(raw)` says how a mail looks, within the same limits.
+"""
 
 from .addresses import Address
 from .bounces import Bounce
-from .guard import TooHard, read_guarded
+from .guard import TooHard, letter_guarded, read_guarded
 from .mail import Attachment, Mail
 from .message import glance, read
 
-__all__ = ["Address", "Attachment", "Bounce", "Mail", "TooHard", "glance", "read", "read_guarded"]
+__all__ = ["Address", "Attachment", "Bounce", "Mail", "TooHard", "glance", "letter_guarded", "read", "read_guarded"]

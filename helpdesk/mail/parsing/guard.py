@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from .mail import Mail
 from .wire import unpack
-from .worker import CPU_SECONDS, SPENT, receive, send
+from .worker import CPU_SECONDS, LETTER, MAIL, SPENT, receive, send
 
 WALL_SECONDS = 60  # for a machine under load; the limit that counts is the processor time
 _ROOT = Path(__file__).resolve().parents[3]
@@ -34,13 +34,20 @@ class _Reader:
         self.owner = 0
 
     def read(self, raw: bytes) -> Mail:
+        packed, contents = self._asked(MAIL, raw)
+        return unpack(packed, contents)
+
+    def letter(self, raw: bytes) -> str:
+        return str(json.loads(self._asked(LETTER, raw)[0])["letter"])
+
+    def _asked(self, what: bytes, raw: bytes) -> tuple[bytes, list[bytes]]:
         with self.lock:
             process = self._running()
             late = threading.Event()
             timer = threading.Timer(WALL_SECONDS, self._too_late, (process, late))
             timer.start()
             try:
-                return self._exchange(process, raw)
+                return self._exchange(process, what, raw)
             except (OSError, _Gone):
                 self.stop()
                 raise TooHard(_why(process.returncode, late.is_set())) from None
@@ -52,8 +59,9 @@ class _Reader:
         late.set()
         process.kill()
 
-    def _exchange(self, process: subprocess.Popen[bytes], raw: bytes) -> Mail:
+    def _exchange(self, process: subprocess.Popen[bytes], what: bytes, raw: bytes) -> tuple[bytes, list[bytes]]:
         sink, source = cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout)
+        send(sink, what)
         send(sink, raw)
         sink.flush()
         packed = receive(source)
@@ -65,13 +73,13 @@ class _Reader:
             if answer["error"] == "memory":
                 raise TooHard(_("Reading this message needed too much memory."))
             raise TooHard(_("Reading this message failed (%s).") % answer["error"])
-        contents = [receive(source) or b"" for _ in answer["attachments"]]
+        contents = [receive(source) or b"" for _ in answer.get("attachments", ())]
         last = receive(source)
         if last is None:
             raise _Gone
         if last == SPENT:
             self.stop()
-        return unpack(packed, contents)
+        return packed, contents
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self.process is None or self.owner != os.getpid() or self.process.poll() is not None:
@@ -119,3 +127,8 @@ atexit.register(_reader.stop)
 def read_guarded(raw: bytes) -> Mail:
     """`read` within 5 s of processor time and 256 MB. TooHard says in words why a message could not be read."""
     return _reader.read(raw)
+
+
+def letter_guarded(raw: bytes) -> str:
+    """How a mail looks, by `letter`, within the same limits. Raises TooHard."""
+    return _reader.letter(raw)

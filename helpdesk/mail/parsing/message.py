@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 
-from helpdesk.lib.html import from_text, sanitize, to_text
+from helpdesk.lib.html import from_text, sanitize, styled, to_text
 
 from . import automatic, bodies, bounces, phrases, quotes, quotes_html
 from .addresses import MAX_ADDRESSES, Address, parse, valid
@@ -71,6 +71,15 @@ def read(raw: bytes) -> Mail:
         headers=headers,
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def letter(raw: bytes) -> str:
+    """The whole body with its own styles, for a frame of its own: see `lib.html.letter.styled`."""
+    data = raw.replace(b"\r", b"\n") if b"\n" not in raw else raw
+    if front := _FRONT.match(data):
+        data = data[front.end() :]
+    found = bodies.read(tree(data)[0])
+    return styled(found.html) if found.html is not None else from_text(found.text or "")
 
 
 def glance(head: bytes) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """The process in which mail is read: one message after the other from stdin, within limits that the kernel enforces.
 
-Frames: 8 bytes of length, then so many bytes. A message is one frame; its answer a frame of JSON, one per file, and
-whether this process should be replaced.
+Frames: 8 bytes of length, then so many bytes. A message is two frames, what is wanted of it and its bytes; its answer a
+frame of JSON, one per file, and whether this process should be replaced.
 Run by `guard`; it holds no connection and no secret, so a message that breaks it breaks nothing else.
 """
 
@@ -14,12 +14,13 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
-from .message import read
+from .message import letter, read
 from .wire import pack
 
 CPU_SECONDS = 5
 MEMORY = 192 * 1024 * 1024  # bytes on top of the interpreter, which has about 30 MB: 256 in all are never reached
 FRESH_ABOVE = 128 * 1024  # kilobytes: a process that was once so big is replaced before the next message
+MAIL, LETTER = b"mail", b"letter"  # what it says, or how it looks
 SPENT, GOES_ON = b"spent", b"goes on"
 
 
@@ -28,10 +29,10 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _limit_memory()
     source, sink = sys.stdin.buffer, sys.stdout.buffer
-    while (raw := receive(source)) is not None:
+    while (wanted := receive(source)) is not None and (raw := receive(source)) is not None:
         _limit_time()
         try:
-            packed, contents = pack(read(raw))
+            packed, contents = pack(read(raw)) if wanted == MAIL else (json.dumps({"letter": letter(raw)}).encode(), [])
         except MemoryError:
             packed, contents = json.dumps({"error": "memory"}).encode(), []
         except Exception as error:  # a bug of ours: the message is kept and shown as unreadable, the queue goes on

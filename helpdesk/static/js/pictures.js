@@ -1,0 +1,14 @@
+// Pictures that our server fetches from elsewhere: a few at a time; one that it had no room for is asked for again.
+const TRIES = 5;
+const tries = new WeakMap();
+const isFar = node => node instanceof HTMLImageElement && /\/tickets\/messages\/\d+\/pictures\/\d+\/$/.test(node.src);
+
+function again(image) {
+  const done = (tries.get(image) ?? 0) + 1;
+  if (done > TRIES) return;
+  tries.set(image, done);
+  setTimeout(() => { if (image.isConnected) image.src = image.src; }, 1000 * done);
+}
+
+document.addEventListener("error", event => { if (isFar(event.target)) again(event.target); }, true);
+for (const image of document.images) if (isFar(image) && image.complete && !image.naturalWidth) again(image);
