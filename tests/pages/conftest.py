@@ -1,5 +1,6 @@
 """The demo's small world behind a real server with collected, compressed files, and one Chromium before it."""
 
+from base64 import encodebytes
 from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
@@ -13,12 +14,21 @@ from django.test import override_settings
 from helpdesk.accounts.models import User
 from helpdesk.lib import signing
 from helpdesk.lib.dates import now
+from helpdesk.mail.inbox import process_due, receive
 from helpdesk.mail.models import Outgoing
 from tests import chromium
+from tests.pictures import drawing
 from tickets import intake
-from tickets.models import Ticket
+from tickets.models import Message, Ticket
 
 LONG = 50  # messages of the ticket that is looked at
+MAIL = (  # with a look of its own, a picture in it, one elsewhere, and a file
+    b"From: Ben Carter <ben@carter.example>\nSubject: How it looks\nContent-Type: multipart/mixed; boundary=b\n\n--b\n"
+    b"Content-Type: text/html\n\n<style>p { color: #123456 }</style><p>See:</p><img src='cid:p@x' alt='The plan'>"
+    b"<img src='http://127.0.0.1/far.png' alt='A banner'>\n--b\nContent-Type: image/png\nContent-ID: <p@x>\n"
+    b"Content-Disposition: inline; filename=plan.png\nContent-Transfer-Encoding: base64\n\nTHE PICTURE\n--b\n"
+    b"Content-Type: text/csv\nContent-Disposition: attachment; filename=export.csv\n\na;b\n--b--\n"
+)
 
 
 @pytest.fixture(scope="package")
@@ -36,9 +46,18 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[str, s
         for n in range(LONG - ticket.messages.count()):
             words = intake.Words(f"Line {n} of a long talk.", at=now() - timedelta(minutes=LONG - n))
             intake.hear(ticket, ticket.requester, words)
+        raw = MAIL.replace(b"THE PICTURE", encodebytes(drawing(size=(300, 200))))
+        came = receive(raw, ticket.mailbox, source="smtp")
+        process_due()
+        letter = Message.objects.get(incoming_id=came.pk)
+        picture, text = letter.attachments.order_by("pk")
         sent = Outgoing.objects.filter(campaign_id__isnull=False).latest("pk")
         yield {
             "ticket": str(ticket.number),
+            "letter": str(letter.ticket.number),
+            "message": str(letter.pk),
+            "picture": str(picture.pk),
+            "text": str(text.pk),
             "simple": str(Ticket.objects.filter(requester__name__contains="Minh").latest("pk").number),
             "customer": str(ticket.requester_id),
             "outgoing": str(sent.pk),

@@ -16,6 +16,11 @@ PAGES = [
     Page("ticket", "/tickets/{ticket}/?view=waiting", "ana"),
     Page("ticket-simple", "/tickets/{simple}/", "ana"),  # of somebody on no campaign's way
     Page("ticket-properties", "/tickets/{ticket}/properties/", "ana"),
+    Page("ticket-print", "/tickets/{ticket}/print/?notes=1", "ana"),
+    Page("ticket-files", "/tickets/{letter}/", "ana"),
+    Page("ticket-letter", "/tickets/messages/{message}/letter/", "omar"),
+    Page("file-picture", "/tickets/files/{picture}/look/", "ana"),
+    Page("file-text", "/tickets/files/{text}/look/", "ana"),
     Page("ticket-answers", "/tickets/{ticket}/answers/", "ana"),
     Page("form", "/write/", ""),
     Page("thanks", "/write/thanks/", ""),
