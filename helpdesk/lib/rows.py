@@ -86,7 +86,7 @@ def insert(rows: Sequence[M], once: str) -> list[M]:
         else:
             differing.append((quote(field.column), f"%s::{_type(field)}[]", array(values)))
     names = [column for column, _type, _value in differing]
-    table, key, unique = (quote(name) for name in (model._meta.db_table, model._meta.pk.column, once))
+    table, key, unique = (quote(str(name)) for name in (model._meta.db_table, model._meta.pk.column, once))
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {table} ({', '.join([*names, *(column for column, _type, _value in same)])}) "  # noqa: S608 - our own names
