@@ -3,6 +3,7 @@
 Beside the fields of `show_mail`, an entry may name: `sender` (name <address>), `folded` (said, but not in the new part),
 `…_has` (pieces of a field), `html_kept`, `html_folded` and `html_gone` (in the new HTML; only in the whole; nowhere),
 `files` ("name type size"), `lookalike` (the warning of the sender's domain). `message_id: made` is one of our making.
+`bounce` is what a delivery report says, `delayed` and `message_id` of it, and a piece of its reason.
 """
 
 import io
@@ -50,6 +51,8 @@ def test_message(name: str, shown: dict[str, dict[str, Any]]) -> None:
             assert [f"{one['name']} {one['content_type']} {one['size']}" for one in line["attachments"]] == value
         elif key == "files_count":
             assert len(line["attachments"]) == value
+        elif key == "bounce":
+            _bounce(value, mail, line)
         elif key == "lookalike":
             assert mail.from_ and mail.from_.lookalike == value
         else:
@@ -59,6 +62,15 @@ def test_message(name: str, shown: dict[str, dict[str, Any]]) -> None:
 
 def _person(one: dict[str, str]) -> str:
     return f"{one['name']} <{one['address']}>" if one["name"] else one["address"]
+
+
+def _bounce(expected: dict[str, Any], mail: Mail, line: dict[str, Any]) -> None:
+    bounce = mail.bounce
+    assert bounce, "it is no report"
+    found = {**line["bounce"], "delayed": bounce.delayed, "message_id": bounce.message_id}
+    reason = found.pop("reason")
+    assert found == {key: value for key, value in expected.items() if key != "reason_has"}
+    assert expected["reason_has"] in reason and mail.automatic
 
 
 def _pieces(key: str, pieces: list[str], mail: Mail, line: dict[str, Any]) -> None:

@@ -161,6 +161,8 @@ def test_reports_without_structure(raw: bytes, kind: str, permanent: bool, messa
 @pytest.mark.parametrize("raw", [
     words("I am away until Monday. Write to <cleo@marchetti.example> instead.", sender="ben@carter.example", subject="Out of office"),
     b"From: ben@carter.example\nSubject: Undeliverable parcel\n\nThe parcel came back. 550 euros lost!",
+    b"From: ben@carter.example\nSubject: Undelivered order\n\nThe page says 550 not found. Write to ben@private.example, this mailbox is full.",
+    b"From: postmaster@carter.example\nSubject: Your page\n\nIt says user unknown for ben@carter.example, 550.",
     b"From: ben@carter.example\nSubject: Router\n\n550 5.1.1 user unknown is what your page says for <ben@carter.example>",
 ])  # fmt: skip
 def test_what_is_no_report(raw: bytes) -> None:

@@ -4,9 +4,21 @@
 """
 
 from .addresses import Address
-from .bounces import Bounce
+from .bounces import Bounce, judged
 from .guard import TooHard, letter_guarded, read_guarded
 from .mail import Attachment, Mail
-from .message import glance, read
+from .message import addressed, glance, read
 
-__all__ = ["Address", "Attachment", "Bounce", "Mail", "TooHard", "glance", "letter_guarded", "read", "read_guarded"]
+__all__ = [
+    "Address",
+    "Attachment",
+    "Bounce",
+    "Mail",
+    "TooHard",
+    "addressed",
+    "glance",
+    "judged",
+    "letter_guarded",
+    "read",
+    "read_guarded",
+]

@@ -20,25 +20,34 @@ MAX_REPORT = 1024 * 1024  # bytes of a structured report that are read
 MAX_RECIPIENTS = 1_000
 
 _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]\d)")
-_REPLY = re.compile(r"(?<![\d.])([45])[0-5]\d(?=[ -])")
+_REPLY = re.compile(r"(?<![\d.])([45])[0-5]\d(?=[ :-])")
 _FULL = re.compile(
     r"mailbox (?:is )?(?:currently )?full|over ?quota|quota (?:is |has been )?(?:exceeded|full)|"
     r"exceed\w* (?:\w+ ){0,3}(?:quota|storage)|"
     r"insufficient (?:system )?storage|out of (?:storage|disk)|not enough (?:storage|space)|mailbox (?:size )?limit exceeded|"
-    r"postfach (?:ist )?voll|boîte (?:aux lettres )?(?:est )?pleine|buz[oó]n lleno",
+    r"(?:account|inbox) is full|no room left|storage allocation|"
+    r"postfach (?:ist )?voll|boîte (?:aux lettres )?(?:est )?pleine|buz[oó]n lleno|casella (?:di posta )?piena|"
+    r"caixa postal (?:\w+ ){0,3}cheia|переполнен|邮箱已满|郵箱已滿",
     re.IGNORECASE,
 )
 _POLICY = re.compile(
     r"spam|black ?list|block ?list|blocked|policy|dmarc|\bspf\b|\bdkim\b|reputation|unsolicited|not authenticated|"
-    r"\brbl\b|\bdnsbl\b",
+    r"\brbl\b|\bdnsbl\b|service refus|ask your postmaster|content denied|user complaints",
     re.IGNORECASE,
 )
 _UNKNOWN_USER = re.compile(
     r"user unknown|unknown user|no such (?:user|recipient|mailbox|address)|does ?n[o']t exist|does not exist|"
     r"invalid (?:recipient|mailbox|address)|unknown (?:recipient|local|address|e-?mail)|"
-    r"recipient not found|not found|mailbox unavailable|address rejected|disabled",
+    r"recipient not found|not found|mailbox unavailable|address rejected|disabled|inactiv|"
+    r"no mailbox|not listed|not recogni[sz]ed|unrout[e]?able|doesn['’]t have an?\b|illegal alias|"
+    r"unbekannt|existiert nicht|inconnu|n['’]existe pas|no existe|desconocid|desconhecid|não existe|sconosciut|inesistente|"
+    r"не существует|не найден|不存在|존재하지",
     re.IGNORECASE,
 )
+# Words so plain that no code is believed against them: some say 5.7.1 where they mean 5.1.1.
+_NOBODY = re.compile(r"no such (?:user|recipient|mailbox)|user unknown|unknown user", re.IGNORECASE)
+_GREYLIST = re.compile(r"gr[ae]y-?list", re.IGNORECASE)
+_PASSING = re.compile(r"retry time|timed out|could not connect|connection (?:refused|reset)|in the queue too long", re.IGNORECASE)
 _STILL_TRYING = re.compile(
     r"(?:will|we'll) (?:keep|continue) (?:trying|to try|attempting|retrying)|still being (?:tried|retried)|warning message only|"
     r"do not need to resend|will be retried|delivery attempts will continue",
@@ -48,10 +57,17 @@ _DAEMON = re.compile(r"^(?:mailer-daemon|postmaster|mail-daemon|mdaemon|double-b
 _SUBJECT = re.compile(
     r"undeliver|returned mail|return(?:ed)? to sender|"
     r"delivery (?:status )?(?:notification|failure|failed|problem|error|has failed)|mail delivery|failure notice|"
-    r"mail system error|non ?remis|nicht zustellbar|unzustellbar|no entregado|delivery report",
+    r"mail system error|non ?remis|nicht zustellbar|unzustellbar|no entregado|delivery report|could not send message|"
+    r"mancata consegna|não entregue|недоставлен|退信|발송실패",
     re.IGNORECASE,
 )
 _QMAIL = re.compile(r"^<([^<>\s]{3,320})>:?\s*$|^<([^<>\s]{3,320})>:\s", re.MULTILINE)
+_ADDRESS = re.compile(r"(?<![\w.%+'=-])[\w.%+'=-]{1,64}@[\w.-]{1,253}\.[a-z]{2,}", re.IGNORECASE | re.ASCII)
+_COPY = re.compile(
+    r"^[ \t]*--.*\b(?:copy|original|unsent|header)\b|^.*original message follows|"
+    r"^[> \t]{0,4}(?:message-id|return-path|received):",
+    re.IGNORECASE | re.MULTILINE,
+)
 _MESSAGE_ID = re.compile(r"^[> \t]{0,4}Message-ID:\s{0,20}(<[^<>\s]{1,500}>)", re.IGNORECASE | re.MULTILINE)
 _RETURNED = {"message/rfc822", "message/global", "text/rfc822-headers", "message/rfc822-headers", "message/global-headers"}
 _COMPLAINTS = {"abuse", "fraud", "virus", "opt-out", "opt-out-list", "miscategorized", "complaint"}
@@ -100,7 +116,25 @@ def read(
         return _report(groups, original, "\n".join([text, *prose]), subject)
     suspicious = return_path == "" or _DAEMON.match(sender) or get("x-failed-recipients") or _SUBJECT.search(subject)
     reported = any(kind.endswith("disposition-notification") for kind, _ in parts)
-    return _guess(get, subject, text, raw, original) if suspicious and not reported else None
+    # People write about undeliverable parcels, and some as postmaster: their words are searched only if more speaks for it.
+    sure = return_path == "" or bool(_DAEMON.match(sender) and (_SUBJECT.search(subject) or not sender.startswith("postmaster")))
+    return _guess(get, subject, text, raw, original, sure) if suspicious and not reported else None
+
+
+def judged(
+    words: str, recipients: tuple[str, ...], *, kind: str = "", lasting: bool | None = None, delayed: bool = False
+) -> Bounce:
+    """What a mail system's answer means outside any report: said to our sender, or by a provider's event.
+
+    `kind`, where it is known already; `lasting`, what the provider calls it, for words without a code.
+    """
+    reason = clean_line(words, 500)
+    status = _status(reason) or (None if lasting is None else "5.0.0" if lasting else "4.0.0")
+    kind = kind or _kind(status or "4.0.0", reason, delayed)
+    if kind == "hard" and lasting is False:
+        kind = "soft"  # whoever tried says that it may come right
+    permanent = not delayed and kind not in ("soft", "full") and lasting is not False and (status or "5").startswith("5")
+    return Bounce(recipients, status, permanent, reason, kind, None, delayed)
 
 
 def _original(parts: list[tuple[str, bytes]], text: str) -> Headers:
@@ -187,11 +221,13 @@ def _kind(status: str | None, reason: str, delayed: bool) -> str:
     if code == "2.2" or _FULL.search(reason):
         return "full"
     if code.startswith("7."):
-        return "policy"
+        return "soft" if _GREYLIST.search(reason) else "hard" if _NOBODY.search(reason) and not delayed else "policy"
     if code in ("2.3", "3.4") or code.startswith("6."):
         return "message"
     if code in ("", "0.0") and _POLICY.search(reason) and not _UNKNOWN_USER.search(reason):
         return "policy"
+    if code in ("", "0.0") and _PASSING.search(reason):
+        return "soft"
     if delayed or (status or "5").startswith("4"):
         return "soft"
     return "hard"
@@ -208,8 +244,8 @@ def _complaint(report: Headers, original: Headers) -> Bounce | None:
     return Bounce(tuple(recipients), None, True, reason, "complaint", _message_id(original))
 
 
-def _guess(get: Callable[[str], str], subject: str, text: str, raw: bytes, original: Headers) -> Bounce | None:
-    """A report without structure: the addresses by X-Failed-Recipients, by flufl.bounce, or by qmail's lines."""
+def _guess(get: Callable[[str], str], subject: str, text: str, raw: bytes, original: Headers, sure: bool) -> Bounce | None:
+    """A report without structure: the addresses by X-Failed-Recipients, by flufl.bounce, by qmail's lines, or by its words."""
     temporary: set[str] = set()
     listed = [found for value in get("x-failed-recipients")[:10_000].split(",") if (found := valid(value))]
     if not listed:
@@ -218,6 +254,8 @@ def _guess(get: Callable[[str], str], subject: str, text: str, raw: bytes, origi
     own_words = text[:MAX_GUESSED]
     if not listed and (_SUBJECT.search(subject) or _STATUS.search(own_words)):
         listed = [found for one, two in _QMAIL.findall(own_words) if (found := valid(one or two))]
+    if not listed and sure:
+        listed = _named(own_words, get, original)
     if not listed:
         return None
     reason = _line_about(own_words, None, listed) or subject
@@ -227,6 +265,20 @@ def _guess(get: Callable[[str], str], subject: str, text: str, raw: bytes, origi
     if status and status.startswith("2"):
         return None
     return _bounce(listed, status, reason, original, bool(_STILL_TRYING.search(own_words)))
+
+
+def _named(text: str, get: Callable[[str], str], original: Headers) -> list[str]:
+    """Whom its own words name, above the copy of our message, if they say that something failed: of several, whom we wrote
+    to, or else the first."""
+    copy = _COPY.search(text)
+    words = text[: copy.start()] if copy else text
+    if not any(sign.search(words) for sign in (_STATUS, _REPLY, _UNKNOWN_USER, _FULL, _STILL_TRYING, _PASSING)):
+        return []
+    others = {one.address.lower() for name in ("from", "to", "reply-to") for one in parse(get(name)[:10_000])}
+    found = [good for one in _ADDRESS.findall(words)[:MAX_RECIPIENTS] if (good := valid(one)) and not _DAEMON.match(good)]
+    failed = list(dict.fromkeys(one for one in found if one.lower() not in others))
+    ours = {one.address.lower() for value in list(original.all("to"))[:20] for one in parse(value)}
+    return [one for one in failed if one.lower() in ours] or failed[:1]
 
 
 def _scan(raw: bytes) -> tuple[set[str], set[str]]:

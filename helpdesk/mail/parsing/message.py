@@ -89,6 +89,13 @@ def glance(head: bytes) -> tuple[str, str]:
     return (sender.address if sender else ""), headers.line("subject", MAX_SUBJECT)
 
 
+def addressed(head: bytes) -> list[str]:
+    """Whom a mail is for, by its first bytes alone: what its last hops wrote, then To and Cc."""
+    headers, _body = split(head.replace(b"\r\n", b"\n"), 0, len(head))
+    people = (one.address for name in ("to", "cc") for one in _people(headers, name))
+    return list(dict.fromkeys((*_delivered_to(headers), *people)))
+
+
 def made_id(sender: Address | None, raw: bytes) -> str:
     """A Message-ID for mail that has none: the same mail gets the same one again."""
     digest = hashlib.sha256((sender.address.lower() if sender else "").encode("utf-8", "replace") + b"\0")
