@@ -89,6 +89,7 @@ class Scope(models.TextChoices):
     CUSTOMERS_READ = "customers:read", _("Read customers")
     CUSTOMERS_WRITE = "customers:write", _("Create and change customers")
     EVENTS_WRITE = "events:write", _("Send events")
+    METRICS_READ = "metrics:read", _("Read the metrics of this installation")
 
 
 class ApiTokenManager(models.Manager["ApiToken"]):

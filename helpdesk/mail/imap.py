@@ -70,7 +70,7 @@ def failed(box: Mailbox, trouble: BaseException) -> None:
 
 def worked(box: Mailbox) -> None:
     """A sign of life, and nothing is wrong."""
-    Mailbox.objects.filter(pk=box.pk).update(last_error="", fetched_at=now())
+    Mailbox.objects.filter(pk=box.pk).update(last_error="", fetched_at=now(), worked_at=now())
 
 
 def look(box: Mailbox, server: Server) -> int:

@@ -39,6 +39,7 @@ class Mailbox(models.Model):
     stumbled_uid = models.BigIntegerField(null=True)  # the mail at which the connection broke off last
     stumbles = models.PositiveSmallIntegerField(default=0)  # and how often it did there
     fetched_at = models.DateTimeField(null=True)  # the last sign of somebody who looks, whatever came of it
+    worked_at = models.DateTimeField(null=True)  # the last look that found nothing wrong
     last_error = models.TextField(blank=True)
     created_at = models.DateTimeField(default=now)
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -19,6 +20,8 @@ from helpdesk.mail.parsing import glance
 
 State = IncomingMail.State
 SHOWN = 50
+FAILS_FOR = timedelta(minutes=5)  # what passes sooner is no news
+UNSEEN_FOR = timedelta(minutes=10)
 HEAD = 16_000  # bytes of a mail that are looked at for a list
 ENDS = (State.TICKETED, State.IGNORED, State.QUARANTINED, State.ACCEPTED)
 
@@ -46,6 +49,27 @@ def sums() -> list[Sum]:
     for mailbox, state, number in IncomingMail.objects.values_list("mailbox", "state").annotate(number=Count("pk")).order_by():
         counts[mailbox][state] = number
     return [Sum(box, sum(counts[box.pk].values()), *(counts[box.pk][state] for state in ENDS)) for box in Mailbox.objects.all()]
+
+
+@dataclass
+class Failing:
+    """A mailbox whose mail does not come: what is wrong, and since when nobody could read it."""
+
+    mailbox: Mailbox
+    since: datetime
+    reason: str
+
+
+def failing() -> list[Failing]:
+    """The mailboxes with a server of their own that fail for some minutes, or that nobody looks into, in one query."""
+    at, found = now(), []
+    for box in Mailbox.objects.exclude(imap_host=""):
+        worked, looked = box.worked_at or box.created_at, box.fetched_at or box.created_at
+        if box.last_error and at - worked > FAILS_FOR:
+            found.append(Failing(box, worked, box.last_error))
+        elif at - looked > UNSEEN_FOR:
+            found.append(Failing(box, looked, _("Nobody looks into it: is the process of the mailboxes running?")))
+    return found
 
 
 def quarantined() -> QuerySet[IncomingMail]:

@@ -1,20 +1,23 @@
 """/healthz says what is not well, in words a monitor and a person understand."""
 
+import imaplib
 from datetime import timedelta
 
 import pytest
 from django.conf import settings
 from django.core.mail import send_mail
 
+from helpdesk.accounts.models import ApiToken
 from helpdesk.customers import timeline
 from helpdesk.lib import dates
 from helpdesk.live import bell
 from helpdesk.live.tasks import heartbeat
-from helpdesk.mail import inbox
-from helpdesk.mail.models import Outgoing, State
+from helpdesk.mail import imap, inbox
+from helpdesk.mail.models import Mailbox, Outgoing, State
 from helpdesk.mail.tasks import send_replies
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("helpdesk.health")]
+HERE = {"HTTP_HOST": "localhost:8000"}
 
 
 def beat(*silent):
@@ -81,3 +84,49 @@ def test_mail_that_nobody_reads_is_said(client, support):
     with dates.moved(by=timedelta(minutes=6)):
         answer = client.get("/healthz").json()
     assert answer["failing"] == ["mail"] and answer["mail"]["oldest_unread_seconds"] > 300
+
+
+def test_a_mailbox_that_brings_no_mail_is_degraded_and_not_down(client, support):
+    beat()
+    Mailbox.objects.create(slug="sales", name="Sales", address="sales@nordwind.example", imap_host="imap.example")
+    box = Mailbox.objects.get(slug="sales")
+    imap.worked(box)
+    assert client.get("/healthz").json()["state"] == "ok"
+    imap.failed(box, imaplib.IMAP4.error(b"[AUTHENTICATIONFAILED] no"))
+    assert client.get("/healthz").json()["ok"], "what passes within minutes is no news"
+    with dates.moved(by=timedelta(minutes=6)):
+        imap.failed(box, imaplib.IMAP4.error(b"[AUTHENTICATIONFAILED] no"))
+        answer = client.get("/healthz")
+        assert (answer.status_code, answer.json()["state"], answer.json()["failing"]) == (503, "degraded", ["mailboxes"])
+        assert "sales (since " in answer.json()["mailboxes"]["reason"] and "AUTHENTICATION" not in answer.content.decode()
+        assert client.get("/healthz?accept=degraded").status_code == 200
+        assert 'twofold_mailbox_up{mailbox="sales"} 0' in client.get("/metrics", **HERE).content.decode()
+        imap.worked(box)
+        assert client.get("/healthz").json()["ok"]
+    with dates.moved(by=timedelta(minutes=30)):
+        assert "sales" in client.get("/healthz").json()["mailboxes"]["reason"], "nobody looks into it"
+
+
+def test_down_is_down_for_everybody(client, monkeypatch):
+    beat()
+    wrong = dates.machine_now() + timedelta(seconds=45)
+    monkeypatch.setattr(dates, "machine_now", lambda: wrong)
+    answer = client.get("/healthz?accept=degraded")
+    assert (answer.status_code, answer.json()["state"]) == (503, "down")
+
+
+def test_metrics_are_for_this_machine_and_for_tokens_that_may(client, support):
+    beat()
+    inbox.receive(b"From: ben@carter.example\n\nHello", support, source="pipe")
+    text = client.get("/metrics", **HERE).content.decode()
+    assert 'twofold_mail_in_accepted{mailbox="support"} 1' in text and 'twofold_mail_in_in_flight{mailbox="support"} 1' in text
+    assert (
+        "# TYPE twofold_mail_out_oldest_unsent_seconds gauge" in text
+        and 'twofold_worker_last_seen_seconds{queue="replies"}' in text
+    )
+    assert text.count("# TYPE twofold_worker_last_seen_seconds") == 1
+    for elsewhere in ({}, {"HTTP_X_FORWARDED_FOR": "203.0.113.5", **HERE}, {"REMOTE_ADDR": "203.0.113.5", **HERE}):
+        assert client.get("/metrics", **elsewhere).status_code == 401
+    letters = {scope: ApiToken.objects.issue("m", [scope])[1] for scope in ("metrics:read", "tickets:read")}
+    codes = {s: client.get("/metrics", HTTP_AUTHORIZATION=f"Bearer {text}").status_code for s, text in letters.items()}
+    assert codes == {"metrics:read": 200, "tickets:read": 403}
