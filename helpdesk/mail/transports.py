@@ -21,6 +21,7 @@ from helpdesk.mail import oauth
 from helpdesk.mail.models import Mailbox
 
 BREAKS = re.compile("[\x00-\x1f\x7f]")
+ANYMAIL = "anymail://"  # and a provider's name
 TAKEN = (250, 251)  # a sender or recipient that the server will serve
 TOO_LONG = "The mail server took too long"
 PER_CONNECTION = 200  # messages; some servers cut longer conversations
@@ -276,11 +277,20 @@ def _judged(code: int, words: bytes) -> Handover:
 
 def check(url: str) -> None:
     """Raises ImproperlyConfigured for a name that means nothing: mail must never end in a folder by a slip of the pen."""
-    if url != "file" and not (url.startswith("smtp://") and urlsplit(url).hostname):
-        raise ImproperlyConfigured(f"MAIL_TRANSPORT begins with {url.partition(':')[0]!r}: give smtp://host:port/ or file")
+    if url.startswith(ANYMAIL):
+        from helpdesk.mail import provider_apis  # with an HTTP client that nobody else needs
+
+        provider_apis.backend_of(url.removeprefix(ANYMAIL).strip("/"))
+    elif url != "file" and not (url.startswith("smtp://") and urlsplit(url).hostname):
+        told = url.partition(":")[0]
+        raise ImproperlyConfigured(f"MAIL_TRANSPORT begins with {told!r}: give smtp://host:port/, anymail://provider or file")
 
 
 def open_transport() -> Transport:
     """The transport that MAIL_TRANSPORT names."""
     check(settings.MAIL_TRANSPORT)
+    if settings.MAIL_TRANSPORT.startswith(ANYMAIL):
+        from helpdesk.mail.provider_apis import ProviderTransport
+
+        return ProviderTransport(settings.MAIL_TRANSPORT.removeprefix(ANYMAIL).strip("/"))
     return FileTransport() if settings.MAIL_TRANSPORT == "file" else SmtpTransport(settings.MAIL_TRANSPORT)
