@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from helpdesk.knowledge.models import Answer
+from helpdesk.lib.html import sanitize
 from tests import chromium
+from tests.tickets.test_far_pictures import elsewhere  # noqa: F401 - a fixture
 from tickets import intake
 from tickets.models import Draft
 
@@ -110,6 +112,26 @@ def test_what_others_do_shows_at_once_and_an_answer_to_it_is_no_collision(page: 
     page.keyboard.press("Control+Enter")
     page.locator(".message").get_by_text("To all four").wait_for()
     assert ticket.messages.filter(kind="reply").count() == 1
+
+
+def test_pictures_from_elsewhere_come_when_asked_and_stay_while_the_page_does(
+    page: Any, ticket: Any, ben: Any, elsewhere: str  # noqa: F811
+) -> None:  # fmt: skip
+    html = sanitize(f'<p>Look</p><img alt="Logo" src="{elsewhere}/logo.png"><img alt="Photo" src="{elsewhere}/photo.jpg">')
+    message = intake.hear(ticket, ben, intake.Words("Look", html=html))
+    page.goto(f"/tickets/{ticket.number}/")
+    page.wait_for_selector("[data-js=ready]")
+    width = lambda: page.get_by_alt_text("Logo").evaluate("image => image.naturalWidth")  # noqa: E731
+    assert width() == 0
+    page.get_by_role("link", name="Show pictures").click()
+    page.wait_for_function("() => [...document.querySelectorAll('.words img')].every(image => image.naturalWidth > 0)")
+    assert page.get_by_text("from elsewhere").count() == 0 and page.locator(f"#message-{message.pk}").count() == 1
+    intake.hear(ticket, ben, intake.Words("One thing more"))
+    page.evaluate("() => htmx.trigger('#ticket-pane [data-live]', 'live')")
+    page.get_by_text("One thing more").wait_for()
+    page.wait_for_function("() => [...document.querySelectorAll('.words img')].every(image => image.naturalWidth > 0)")
+    page.reload()
+    page.get_by_role("link", name="Show pictures").wait_for()
 
 
 @pytest.mark.parametrize("width", [1440, 1024, 390])

@@ -7,6 +7,7 @@ from html import escape, unescape
 from helpdesk.lib.html.sanitiser import sanitize
 
 MAX_STYLES = 200_000  # characters of style sheets
+_FITS = "img { max-width: 100%; height: auto }"  # on a telephone; the mail's own word counts more
 _CID = re.compile(r'(<img\b[^<>]*?) data-cid="([^"]*)"')
 
 
@@ -17,7 +18,7 @@ def styled(html: str) -> str:
     styles could cover what is ours.
     """
     sheets = "\n".join(_quiet(sheet) for sheet in _sheets(html))[:MAX_STYLES]
-    return f"<style>{sheets}</style>{sanitize(html, styled=True)}"
+    return f"<style>{_FITS}\n{sheets}</style>{sanitize(html, styled=True)}"
 
 
 def with_pictures(html: str, images: Mapping[str, str]) -> str:
