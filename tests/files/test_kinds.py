@@ -44,6 +44,7 @@ def archive() -> bytes:
         (b"", "image/png", UNKNOWN),
         (b"", "text/plain", "text/plain"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_claim_that_the_bytes_contradict_is_not_believed(content: bytes, claimed: str, is_a: str) -> None:
     assert media_type(content, claimed) == is_a
@@ -91,3 +92,7 @@ def test_what_is_none_or_too_large_is_refused_before_it_is_unpacked() -> None:
     ):
         with pytest.raises(NoPicture):
             still(content)
+    large = BytesIO()
+    Image.new("1", (5001, 5000)).save(large, "PNG")  # whole, and only too large
+    with pytest.raises(NoPicture, match="5001 × 5000 pixels are too many"):
+        still(large.getvalue())
