@@ -62,6 +62,8 @@ PAGES = [
     Page("ticket-print", f"{TICKET}:ticket-print"),
     Page("form", "/write/", who=""),
     Page("thanks", "/write/thanks/", who=""),
+    Page("inbox-spam", "/inbox/spam/", full=False),
+    Page("blocked", "/blocked/"),
     Page("inbox-search", "/inbox/open/?q=invoice", full=False),
     Page("ticket-properties", f"{TICKET}:ticket-properties"),
     Page("ticket-answers", f"{TICKET}:ticket-answers"),

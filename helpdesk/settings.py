@@ -235,6 +235,8 @@ MAIL_MAX_BYTES = env.int("MAIL_MAX_BYTES", default=30_000_000)
 MAIL_POLL = env.int("MAIL_POLL", default=20)  # seconds between two looks into a mailbox whose server does not ring (IDLE)
 # The names under which our own mail server writes Authentication-Results (RFC 8601); none: nobody is known to be who they say.
 TRUSTED_AUTHSERV = env.list("TRUSTED_AUTHSERV", default=[])
+# Headers of our own mail server whose "Yes" means spam (X-Spam-Flag, X-Spam-Status, X-Spam); anybody else can write them too.
+SPAM_HEADERS = env.list("SPAM_HEADERS", default=[])
 # Where mailboxes may be: other ports, and hosts or networks (10.0.0.0/8) that are not public, only by the operator's word.
 MAIL_PORTS = [int(port) for port in env.list("MAIL_PORTS", default=["143", "993"])]
 MAIL_PRIVATE_HOSTS = env.list("MAIL_PRIVATE_HOSTS", default=[])
@@ -345,6 +347,8 @@ EVENT_SUBSCRIBERS: dict[str, list[str]] = {
     "ticket.updated": [],
     "ticket.closed": ["outreach.triggers.release_holds"],
     "ticket.unsent": [],
+    "ticket.marked_spam": ["outreach.triggers.release_holds"],
+    "ticket.cleared_of_spam": [],
     "ticket.requested": ["tickets.intake.on_ticket_requested"],
     "customer.created": ["outreach.triggers.on_events"],
     "customer.updated": [],

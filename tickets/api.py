@@ -61,7 +61,7 @@ class Tickets(APIView):
         ],
     )
     def get(self, request: TokenRequest) -> Response:
-        """Tickets within the token's reach, newest number first."""
+        """Tickets within the token's reach, newest number first; spam only where it is asked for."""
         known(request, {"status", "requester", "q"})
         text = request.query_params.get("q")
         rows = search.search(request.auth, text) if text else tickets_for(request.auth)
@@ -69,6 +69,8 @@ class Tickets(APIView):
             if status not in Status.values:
                 raise exceptions.ValidationError({"status": ["There is no such status."]})
             rows = rows.filter(status=status)
+        else:
+            rows = rows.exclude(status=Status.SPAM)
         if "requester" in request.query_params:
             rows = rows.filter(requester=whole(request, "requester", 0))
         found, following = page(request, _dressed(rows), by="number")

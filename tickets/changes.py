@@ -7,7 +7,18 @@ from django.db import transaction
 from django.utils.dateparse import parse_datetime
 
 from helpdesk.customers.models import Event
-from tickets.models import Ticket
+from tickets import spam
+from tickets.models import OURS, Status, Ticket
+
+
+def set_status(ticket: Ticket, status: str, *, by: Any) -> bool:
+    """Any status a person may choose. What was spam has the one it had, if the other only says that it is work."""
+    if status == Status.SPAM:
+        return spam.mark(ticket, by=by)
+    if ticket.status == Status.SPAM and spam.clear(ticket, by=by) and status in OURS:
+        return True
+    return ticket.set_status(status, by=by)
+
 
 VERBS: dict[str, Callable[..., bool]] = {
     "assignee": Ticket.assign,
@@ -15,7 +26,7 @@ VERBS: dict[str, Callable[..., bool]] = {
     "topic": Ticket.file_under,
     "priority": Ticket.prioritise,
     "tags": Ticket.tag,
-    "status": Ticket.set_status,
+    "status": set_status,
 }
 
 

@@ -33,6 +33,8 @@ EVENTS = [
     "ticket.closed",
     "ticket.updated",
     "ticket.unsent",
+    "ticket.marked_spam",
+    "ticket.cleared_of_spam",
 ]
 
 

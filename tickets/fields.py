@@ -62,9 +62,9 @@ conditions.register(
         _("ticket"),
         "relation",
         subject="ticket",
-        q=Ticket.objects.all,
+        q=Ticket.objects.without_spam,
         link="requester",
-        value=lambda customer: customer.tickets.all(),
+        value=lambda customer: customer.tickets.without_spam(),
         plural=_("tickets"),
     ),
 )

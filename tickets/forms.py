@@ -113,7 +113,7 @@ class ComposeForm(forms.Form):
     kind = forms.ChoiceField(choices=[("reply", _("Reply")), ("note", _("Note"))])
     text = forms.CharField(max_length=MAX_TEXT, error_messages={"required": _("There is nothing to send yet.")})
     cc = forms.CharField(max_length=10_000, required=False)
-    status = forms.ChoiceField(choices=[("", ""), *Status.choices], required=False)
+    status = forms.ChoiceField(choices=[("", ""), *Status.choices[:-1]], required=False)  # all but spam
     seen = forms.IntegerField(min_value=0, max_value=2**63 - 1)
     once = forms.CharField(max_length=80, required=False)
     files = FilesField(required=False)  # type: ignore[assignment]

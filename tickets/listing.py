@@ -65,6 +65,7 @@ VIEWS = {
             counted=False,
             empty=_("Nothing was solved lately."),
         ),
+        View("spam", _("Spam"), lambda user: Q(status=Status.SPAM), counted=False, empty=_("There is no spam.")),
     )
 }
 FIRST = "waiting"

@@ -10,7 +10,7 @@ from helpdesk.customers.models import Address
 from helpdesk.files.models import Attachment
 from helpdesk.lib.rows import plain
 from helpdesk.mail.models import IncomingMail
-from tickets.models import Draft, Message, Participant, Ticket
+from tickets.models import BlockedSender, Draft, Message, Participant, Ticket
 
 
 def data(customer_id: int) -> dict[str, Iterable[dict[str, Any]]]:
@@ -28,6 +28,7 @@ def data(customer_id: int) -> dict[str, Iterable[dict[str, Any]]]:
         "messages": plain(messages),
         "drafts": plain(drafts),
         "participants": plain(Participant.objects.filter(Q(ticket__in=tickets) | Q(canonical__in=addresses))),
+        "blocked": plain(BlockedSender.objects.filter(name__in=addresses)),
         "mails": plain(IncomingMail.objects.filter(pk__in=messages.values("incoming_id")), "owner", "lease_until"),
         "files": _with_bytes(files),
     }

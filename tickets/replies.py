@@ -16,6 +16,7 @@ from helpdesk.lib.dates import now
 from helpdesk.lib.html import from_markdown
 from helpdesk.mail import outbox
 from helpdesk.mail.models import Class, Lane, Outgoing
+from tickets import spam
 from tickets.models import Draft, Message, Participant, Status, Ticket, TicketClosed
 
 KIND = "ticket.reply"
@@ -57,6 +58,8 @@ def reply(
         return known
     if ticket.status == Status.CLOSED:
         raise TicketClosed(_("Ticket #%s is closed. Nothing can be added to it.") % ticket.number)
+    if ticket.status == Status.SPAM:
+        spam.clear(ticket, by=by)  # what is answered is none
     if seen is not None and (newer := newer_than(ticket, seen, by)):
         raise NewerMessages(newer)
     address = recipient(ticket)

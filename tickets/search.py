@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet
 
 from helpdesk.customers.models import Address, Customer
 from tickets.access import Reader, tickets_for
-from tickets.models import Message, Ticket
+from tickets.models import Message, Status, Ticket
 from tickets.models.message import words
 
 MAX_WORDS = 8
@@ -17,7 +17,7 @@ NEWEST = 2_000  # hits of one kind: a word that stands in every message is answe
 
 
 def search(reader: Reader, text: str) -> QuerySet[Ticket]:
-    """The reader's tickets that the text may mean; unordered. Each way to match has its own index.
+    """The reader's tickets that the text may mean; unordered; spam by its number alone. Each way to match has its own index.
 
     Bounded, whatever the word: of each kind of match the newest count, within the reader's reach, and as many tickets in all.
     """
@@ -39,7 +39,7 @@ def search(reader: Reader, text: str) -> QuerySet[Ticket]:
     ]
     first, *others = [rows[:NEWEST] for rows in hits]
     found = first.union(*others).order_by("-pk")[:NEWEST]
-    return mine.filter(pk__in=found)
+    return mine.filter(pk__in=found).filter(~Q(status=Status.SPAM) | _number(text))
 
 
 def _people(text: str) -> list[int]:

@@ -54,7 +54,9 @@ class ChangesIn(StrictSerializer):
 class MessageIn(StrictSerializer):
     kind = serializers.ChoiceField(choices=["reply", "note"])
     text = serializers.CharField(max_length=MAX_TEXT, help_text="Markdown.")
-    status = serializers.ChoiceField(choices=Status.choices, required=False, help_text="Of a reply; else the ticket is pending.")
+    status = serializers.ChoiceField(
+        choices=Status.choices[:-1], required=False, help_text="Of a reply; else the ticket is pending."
+    )
     cc = serializers.ListField(
         child=serializers.CharField(max_length=320),
         required=False,

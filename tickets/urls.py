@@ -1,6 +1,6 @@
 from django.urls import path
 
-from tickets.views import acts, desk, files, paper, submit
+from tickets.views import acts, blocked, desk, files, paper, submit
 
 urlpatterns = [
     path("inbox/", desk.inbox, name="inbox"),
@@ -16,6 +16,9 @@ urlpatterns = [
     path("tickets/<int:number>/messages/<int:message>/unsend/", acts.unsend, name="ticket-unsend"),
     path("tickets/<int:number>/messages/<int:message>/resend/", acts.resend, name="ticket-resend"),
     path("tickets/<int:number>/print/", paper.printed, name="ticket-print"),
+    path("tickets/<int:number>/block/", blocked.block, name="ticket-block"),
+    path("blocked/", blocked.blocked, name="blocked"),
+    path("blocked/<int:pk>/unblock/", blocked.unblock, name="unblock"),
     path("tickets/<int:number>/sent/", files.sent, name="ticket-sent"),
     path("tickets/files/<int:pk>/", files.file, name="ticket-file"),
     path("tickets/files/<int:pk>/look/", files.look, name="ticket-file-look"),

@@ -8,7 +8,7 @@ from django.db import IntegrityError, connection, transaction
 
 from helpdesk.customers import profile, timeline
 from helpdesk.customers.addresses import BadAddress, canonical
-from helpdesk.customers.models import Address, Customer
+from helpdesk.customers.models import Address, Customer, Event
 from helpdesk.customers.profile import Profile, one_line
 from helpdesk.lib.dates import now
 
@@ -21,6 +21,7 @@ __all__ = [
     "canonical",
     "change",
     "customer_for_address",
+    "introduce",
     "upsert",
 ]
 
@@ -46,13 +47,14 @@ def customer_for_address(shown: str, name: str = "", *, actor: Any = "") -> Cust
     return address_for(shown, name, actor=actor).customer
 
 
-def address_for(shown: str, name: str = "", *, actor: Any = "") -> Address:
+def address_for(shown: str, name: str = "", *, actor: Any = "", told: bool = True) -> Address:
     """This address and its customer, made on first sight; a name is taken where we know none.
 
-    Safe to call twice at once. Raises BadAddress, a ValueError.
+    Not ``told``: nobody learns of a new customer until `introduce`. Safe to call twice at once. Raises BadAddress, a
+    ValueError.
     """
     key = canonical(shown)
-    address = _addresses({key: shown}, {key: name}, actor)[key]
+    address = _addresses({key: shown}, {key: name}, actor, told=told)[key]
     customer, name = address.customer, one_line(name)
     if name and not customer.name and Customer.objects.filter(pk=customer.pk, name="").update(name=name, updated_at=now()):
         customer.name = name
@@ -86,7 +88,7 @@ def by_address(shown: Mapping[str, str], names: Mapping[str, str] | None = None,
 
 
 @transaction.atomic(savepoint=False)
-def _addresses(shown: Mapping[str, str], names: Mapping[str, str], actor: Any) -> dict[str, Address]:
+def _addresses(shown: Mapping[str, str], names: Mapping[str, str], actor: Any, *, told: bool = True) -> dict[str, Address]:
     """The addresses with their customers; claimed in order, so that two batches never wait for each other."""
     found = _known_addresses(shown)
     missing = sorted(set(shown) - set(found))
@@ -102,7 +104,8 @@ def _addresses(shown: Mapping[str, str], names: Mapping[str, str], actor: Any) -
             address = Address(pk=pk, customer=customer, canonical=key, shown=written[key], changed_at=moment)
             customer._state.adding = address._state.adding = False
             found[key] = address
-    _announced([found[key].customer for key in missing if key in found], actor)
+    if told:
+        _announced([found[key].customer for key in missing if key in found], actor)
     return found | _known_addresses(set(missing) - set(found))  # somebody else's, claimed since we looked
 
 
@@ -212,6 +215,12 @@ def _known_addresses(keys: Iterable[str]) -> dict[str, Address]:
     wanted = list(keys)
     rows = Address.objects.filter(channel="email", canonical__in=wanted).select_related("customer") if wanted else ()
     return {row.canonical: row for row in rows}
+
+
+def introduce(customer: Customer) -> None:
+    """Record a customer who was made without a word; once."""
+    if not Event.objects.filter(customer=customer.pk, kind="customer.created").exists():
+        timeline.record("customer.created", customer=customer.pk, external_id=customer.external_id)
 
 
 def _announced(made: Sequence[Customer], actor: Any) -> None:

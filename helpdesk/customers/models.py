@@ -83,6 +83,10 @@ class Address(models.Model):
     def __str__(self) -> str:
         return self.shown
 
+    @property
+    def domain(self) -> str:
+        return self.canonical.rpartition("@")[2]
+
 
 class Subscription(models.Model):
     """What one may opt out of. Without explicit consent a customer gets it only if ``opt_in`` is off."""

@@ -41,8 +41,7 @@ def verified(mail: Mail, address: str) -> bool | None:
     """
     results = list(_ours(mail))
     domain = address.rpartition("@")[2].lower()
-    first = {result.method: result for result in reversed(results)}
-    dmarc = first.get("dmarc")
+    dmarc = next((result for result in results if result.method == "dmarc"), None)
     if dmarc and dmarc.verdict == "fail":
         return False
     senders = {one.address.rpartition("@")[2].lower() for value in mail.headers.all("from") for one in parse(value)}

@@ -32,6 +32,7 @@ STATUS_WORDS = {
     "hold": gettext_lazy("On hold"),
     "solved": gettext_lazy("Solved"),
     "closed": gettext_lazy("Closed"),
+    "spam": gettext_lazy("Spam"),
 }
 WARN = timedelta(minutes=15)  # a clock is "soon" this long before it breaches
 

@@ -120,6 +120,12 @@ def solved(world: World, browser: Client) -> Said:
     return {}
 
 
+def spam(world: World, browser: Client) -> Said:
+    """Taken for spam a moment ago, which was a slip."""
+    browser.post(world.url("ticket-change"), {"status": "spam"})
+    return {}
+
+
 def shown_a_while_ago(world: World, browser: Client) -> Said:
     with dates.moved(by=-timedelta(seconds=5)):
         return {"nonce": nonce()}
@@ -221,6 +227,10 @@ CASES = [
     Case("ticket-change", said={"status": "solved", "next": "1"}),
     Case("ticket-change", said={"assignee": "me"}),
     Case("ticket-change", said={"status": "open"}, where=lambda w: {"number": w.solved_ticket.number}),
+    Case("ticket-change", said={"status": "spam"}),
+    Case("ticket-change", said={"status": "open"}, ready=spam),
+    Case("ticket-block", said={"who": "domain"}),
+    Case("unblock", "blocked"),
     Case("ticket-compose", "ticket", {"kind": "reply", "text": "Thank you.", "status": "solved"}),
     Case("ticket-compose", "ticket", {"kind": "note", "text": "For us."}),
     Case("ticket-draft", said={"kind": "reply", "text": "Half a sent"}),

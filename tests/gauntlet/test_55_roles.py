@@ -41,7 +41,7 @@ TABLE = {
     "- x + + + + -": """
         GET customer-add POST customer-add GET customer-edit POST customer-edit POST customer-consent POST address-suppress
         GET answer-add POST answer-add GET answer-edit POST answer-edit POST answer-archive POST answer-restore
-        GET campaigns GET campaign GET campaign-who GET guards""",
+        GET campaigns GET campaign GET campaign-who GET guards GET blocked POST unblock""",
     # a ticket, and the mail of one, is not there for who may not read it
     "- + + 0 + + -": """
         GET ticket POST ticket-draft GET ticket-answers POST ticket-insert GET ticket-sent GET ticket-file
@@ -50,7 +50,7 @@ TABLE = {
         GET outgoing GET outgoing-body""",
     "- x + 0 + + -": """
         GET ticket-properties POST ticket-change POST ticket-compose POST ticket-unsend POST ticket-resend
-        POST ticket-unsolve
+        POST ticket-unsolve POST ticket-block
         POST outgoing-decide""",
     "- x x x + + -": """
         POST address-lift GET segments GET segment-add POST segment-add GET segment POST segment

@@ -28,7 +28,7 @@ from outreach.messages import unsubscribe_url
 from outreach.models import Campaign
 from tests.pictures import drawing
 from tickets import replies
-from tickets.models import Ticket
+from tickets.models import BlockedSender, Ticket
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
@@ -148,6 +148,7 @@ class World:
             state=IncomingMail.State.IGNORED,
             reason="An automatic answer: Precedence: junk",
         )
+        self.shut = BlockedSender.objects.create(name="@evil.example", by=self.agent)
         event = Event.objects.filter(kind="ticket.opened").earliest("pk")
         self.failing = EventDelivery.objects.create(
             event_id=event.pk, subscriber="outreach.triggers.on_events", attempts=14, next_at=None, last_error="ValueError: no"
@@ -212,6 +213,7 @@ class World:
             "ticket-letter-frame": {"message": self.far},
             "ticket-source": {"message": self.far},
             "ticket-far-picture": {"message": self.far, "number": 0},
+            "unblock": {"pk": self.shut.pk},
         }
         if name in known:
             return known[name]

@@ -50,11 +50,12 @@ def trusted(settings):
         (None, ["mx.nordwind.example.evil.example; dmarc=pass header.from=carter.example"]),
         # prepended by the sender: ours stands above it
         (False, [RSPAMD.format("fail", "carter.example"), RSPAMD.format("pass", "carter.example")]),
+        (False, ["mx.nordwind.example; spf=fail; dkim=none", "mx.nordwind.example; dkim=pass header.d=carter.example"]),
         # behind a name that is none of ours, nothing is ours
         (None, ["elsewhere.example; none", RSPAMD.format("pass", "carter.example")]),
         # what an address smuggles in hides nothing
-        (False, ['mx.nordwind.example; spf=pass smtp.mailfrom=a(b@evil.example; dmarc=fail (p=none) header.from=carter.example']),
-        (False, ['mx.nordwind.example; spf=pass smtp.mailfrom=a"b@evil.example; dmarc=fail header.from=carter.example']),
+        (False, ['mx.nordwind.example; spf=temperror smtp.mailfrom=a(b@evil.example; dmarc=fail (p=none)']),
+        (False, ['mx.nordwind.example; spf=temperror smtp.mailfrom=a"b@evil.example; dmarc=fail']),
         (False, ['mx.nordwind.example; spf=pass smtp.mailfrom="; dmarc=pass header.from=carter.example"@evil; dmarc=fail']),
         (False, ["mx.nordwind.example; spf=none (dmarc=pass; dkim=pass header.d=carter.example)"]),
     ],

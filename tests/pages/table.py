@@ -12,6 +12,8 @@ class Page(NamedTuple):
 PAGES = [
     Page("inbox", "/inbox/", "ana"),
     Page("inbox-solved", "/inbox/solved/", "ana"),
+    Page("inbox-spam", "/inbox/spam/", "ana"),
+    Page("blocked", "/blocked/", "ana"),
     Page("inbox-search", "/inbox/open/?q=invoice", "ana"),
     Page("ticket", "/tickets/{ticket}/?view=waiting", "ana"),
     Page("ticket-simple", "/tickets/{simple}/", "ana"),  # of somebody on no campaign's way

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, Q
 from django.utils.translation import gettext as _
 
 from helpdesk.accounts.locks import one_at_a_time
@@ -16,7 +16,7 @@ from helpdesk.mail import authentication, outbox, threading
 from helpdesk.mail.models import IncomingMail, Mailbox, Outgoing
 from helpdesk.mail.parsing import Address as Written
 from helpdesk.mail.parsing import Mail
-from tickets import addresses, attachments
+from tickets import addresses, attachments, spam
 from tickets.intake import forwarding
 from tickets.intake.opening import Words, hear, open_ticket
 from tickets.models import Channel, Message, Participant, Status, Ticket
@@ -47,7 +47,10 @@ def receive_mail(mail: Mail, incoming: IncomingMail) -> Received:
     writer = author(mail)
     if writer is None:
         return Received(State.QUARANTINED, _("It names no sender that could be answered"))
-    boxes = {box.pk: box for box in Mailbox.objects.select_related("team").only("address", "team__name", "team__slug")}
+    mailboxes = Mailbox.objects.select_related("team").only("address", "team__name", "team__slug")
+    # asked along with them, which costs no way to the database of its own
+    boxes = {box.pk: box for box in mailboxes.annotate(shut=Exists(spam.blocks(writer.address)))}
+    blocked = spam.blocks(writer.address).first() if boxes[incoming.mailbox_id].shut else None
     ours = {identity.canonical(box.address) for box in boxes.values()}
     if addresses.plain(writer.address) in ours:
         return Received(State.IGNORED, _("It comes from an address of ours"))
@@ -68,11 +71,14 @@ def receive_mail(mail: Mail, incoming: IncomingMail) -> Received:
     ticket, answers = find_ticket(mail, incoming, writer, verified)
     if mail.automatic and ticket is None and (answers or mail.in_reply_to or mail.references):
         return Received(State.IGNORED, _("An automatic answer: %s") % mail.automatic)
-    address = identity.address_for(writer.address, "" if verified is False else writer.name)
+    if blocked and ticket and ticket.status != Status.SPAM:
+        ticket, answers = None, None  # whoever is blocked goes on with nothing
+    junk = spam.why(mail, blocked) if ticket is None else ""
+    address = identity.address_for(writer.address, "" if verified is False else writer.name, told=not junk)
     if answers and not mail.automatic:
         outbox.answered(answers.pk)
     kept = attachments.keep_mail(mail)
-    words = _words(said, incoming, writer, attachments.images(kept), kept, verified)
+    words = _words(said, incoming, writer, attachments.images(kept), kept, verified, junk)
     if ticket is None:
         stranger = False
         ticket = open_ticket(
@@ -90,7 +96,9 @@ def receive_mail(mail: Mail, incoming: IncomingMail) -> Received:
     heard = ticket.last_message_id
     if passed_on:
         forwarding.note(ticket, passed_on)
-    elif not stranger and not mail.automatic and verified is not False:  # else who writes in another's name reads along
+    elif (
+        not stranger and not mail.automatic and not junk and verified is not False
+    ):  # else who writes in another's name reads along
         follow(ticket, [*mail.to, *mail.cc], ours)
     return Received(State.TICKETED, "", ticket.pk, heard)
 
@@ -189,7 +197,7 @@ def follow(ticket: Ticket, people: list[Written], ours: set[str]) -> None:
 
 
 def _words(
-    mail: Mail, incoming: IncomingMail, writer: Written, images: dict[str, str], kept: list, verified: bool | None
+    mail: Mail, incoming: IncomingMail, writer: Written, images: dict[str, str], kept: list, verified: bool | None, junk: str
 ) -> Words:
     quote = mail.text[len(mail.reply) :] if mail.text.startswith(mail.reply) else mail.text
     html = sanitize(mail.reply_html, images=images) if mail.reply_html else ""
@@ -206,6 +214,7 @@ def _words(
         incoming_id=incoming.pk,
         automatic=mail.automatic or "",
         verified=verified,
+        spam=junk,
         cc=[person.address for person in mail.cc],
     )
 

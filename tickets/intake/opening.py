@@ -48,6 +48,7 @@ class Words:
     references: Sequence[str] = ()
     incoming_id: int | None = None
     automatic: str = ""  # why we take it for automatic; "" for a person's
+    spam: str = ""  # why we take it for spam
     verified: bool | None = None  # whether it is from whom it says; None where nobody can tell
     cc: Sequence[str] = field(default=())
 
@@ -73,10 +74,10 @@ def open_ticket(
 ) -> Ticket:
     """The one way in. With ``once``, the same way in a second time, also at the same moment, gives the same ticket.
 
-    Its clock starts with the customer's words; automatic ones start none.
+    Its clock starts with the customer's words; automatic ones and spam start none.
     """
     at = words.at or now()
-    wakes = None if words.automatic else at
+    wrote = None if words.automatic else at
     try:
         with transaction.atomic(savepoint=once is not None):  # whoever asks for no second look needs no way back
             mailbox = mailbox or _usual_mailbox()
@@ -97,8 +98,9 @@ def open_ticket(
                 campaign_id=answers.campaign_id if answers else None,
                 follow_up_of=follow_up_of,
                 opened_at=at,
-                waiting_since=wakes,
-                last_customer_message_at=wakes,
+                status=Status.SPAM if words.spam else Status.NEW,
+                waiting_since=None if words.spam else wrote,
+                last_customer_message_at=wrote,
                 last_message_at=at,
                 last_message_id=NEXT_MESSAGE,
                 said=one_line(words.text, 200),
@@ -142,7 +144,8 @@ def hear(ticket: Ticket, author: Customer, words: Words, *, stranger: bool = Fal
         )
         return following.messages.get()
     message = _write(ticket, author, words, words.at or now(), stranger=stranger)
-    ticket.heard(message, by=author, wakes=not words.automatic and not _only_thanks(ticket, words))
+    wakes = not words.automatic and ticket.status != Status.SPAM and not _only_thanks(ticket, words)
+    ticket.heard(message, by=author, wakes=wakes)
     return message
 
 
@@ -158,7 +161,7 @@ def _write(ticket: Ticket, author: Customer, words: Words, at: datetime, **field
         html=words.html,
         quote=words.quote,
         kind=Message.Kind.AUTOMATIC if words.automatic else Message.Kind.CUSTOMER,
-        reason=words.automatic[:200],
+        reason=(words.automatic or words.spam)[:200],
         verified=words.verified,
         name=one_line(words.name),
         address=words.address[:320],

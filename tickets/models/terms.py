@@ -11,6 +11,7 @@ class Status(models.TextChoices):
     HOLD = "hold", _("On hold")
     SOLVED = "solved", _("Solved")
     CLOSED = "closed", _("Closed")
+    SPAM = "spam", _("Spam")  # see tickets.spam: outside of all that is counted, told or waited for
 
 
 LIVE = ("new", "open", "pending", "hold")  # plain words, for they also stand in the migrations

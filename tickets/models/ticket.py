@@ -33,6 +33,9 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
     def solved(self) -> "TicketQuerySet":
         return self.filter(status=Status.SOLVED)
 
+    def without_spam(self) -> "TicketQuerySet":
+        return self.exclude(status=Status.SPAM)
+
 
 class Ticket(models.Model):
     # From a sequence apart from the key: people see it, so it may have gaps and must never be a secret.
@@ -79,6 +82,7 @@ class Ticket(models.Model):
             models.Index(fields=["assignee", "-last_message_at", "-id"], name="ticket_of_person", condition=Q(status__in=LIVE)),
             models.Index(fields=["team", "-last_message_at", "-id"], name="ticket_of_team", condition=Q(status__in=LIVE)),
             models.Index(fields=["-solved_at", "-id"], name="ticket_solved", condition=Q(status="solved")),
+            models.Index(fields=["-last_message_at", "-id"], name="ticket_spam", condition=Q(status="spam")),
             models.Index(fields=["requester", "-opened_at", "-id"], name="ticket_of_customer"),
             models.Index(fields=["requester"], name="ticket_live_of_customer", condition=Q(status__in=LIVE)),
             models.Index(fields=["outgoing_id"], name="ticket_answers", condition=Q(outgoing_id__isnull=False)),
@@ -208,8 +212,15 @@ class Ticket(models.Model):
         self.refresh_from_db(from_queryset=Ticket.objects.select_for_update())
 
     def opened(self, message: "Message", *, by: Any) -> None:
-        """The first message is there; the clock was started at its words, unless it is automatic."""
+        """The first message is there; the clock was started at its words, unless it is automatic. Spam is told to nobody."""
         self.last_message_id = message.pk
+        if self.status == Status.SPAM:
+            self.record("ticket.marked_spam", "", at=message.at, was="", reason=message.reason)
+        else:
+            self.told(message, by=by)
+
+    def told(self, message: "Message", *, by: Any) -> None:
+        """Say that a conversation began with this message."""
         self.record(
             "ticket.opened",
             by,
@@ -235,7 +246,7 @@ class Ticket(models.Model):
         if message.kind == message.Kind.CUSTOMER:
             values["last_customer_message_at"] = at
         self._set(**values)
-        if message.kind == message.Kind.CUSTOMER:
+        if message.kind == message.Kind.CUSTOMER and self.status != Status.SPAM:
             self.record("ticket.message_received", by, at=at, message=message.pk, channel=self.channel, stranger=outsider)
         if was != self.status:
             kind = "ticket.reopened" if was == Status.SOLVED else "ticket.status_changed"

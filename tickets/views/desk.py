@@ -137,7 +137,7 @@ def view_query(request: StaffRequest) -> str:
 
 
 def may_reply(request: StaffRequest, ticket: Ticket) -> bool:
-    return ticket.status != Status.CLOSED and may(request.user, "reply")
+    return ticket.status not in (Status.CLOSED, Status.SPAM) and may(request.user, "reply")
 
 
 def about(request: StaffRequest, ticket: Ticket) -> dict[str, Any]:
