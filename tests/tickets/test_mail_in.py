@@ -178,7 +178,7 @@ def test_pictures_show_and_scripts_do_not(post, letter):
     post(mail)
     message = Message.objects.get()
     picture = message.attachments.get(content_id="pic@x")
-    assert f'src="/tickets/files/{picture.pk}/"' in message.html
+    assert f'src="/tickets/files/{picture.pk}/picture/large/"' in message.html
     assert "script" not in message.html and "onclick" not in message.html and ' src="http' not in message.html
 
 
