@@ -51,6 +51,14 @@ def files_can_be_scanned(**_: object) -> list[CheckMessage]:
 
 
 @register()
+def hooks_are_hard_to_guess(**_: object) -> list[CheckMessage]:
+    """helpdesk.E004: for some providers this secret is the only proof of who posts, so a short one opens their doors."""
+    weak = [secret for secret in settings.ANYMAIL["WEBHOOK_SECRET"] if ":" not in secret or len(secret) < 20]
+    words = "ANYMAIL_WEBHOOK_SECRET is no user:password of 20 characters or more"
+    return [Error(words, id="helpdesk.E004")] if weak else []
+
+
+@register()
 def every_name_leads_somewhere(**_: object) -> list[CheckMessage]:
     """helpdesk.E001: a name in a settings table cannot be imported, or is no function."""
     found: list[CheckMessage] = []

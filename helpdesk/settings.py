@@ -1,5 +1,6 @@
 """Every setting of Twofold, from the environment; the tables at the end say who hears, guards and shows what."""
 
+import json
 from email.utils import parseaddr
 from pathlib import Path
 
@@ -272,6 +273,13 @@ SMTP_LISTEN_PORT = env.int("TWOFOLD_SMTP_PORT", default=2525)
 SMTP_CERTIFICATE = env.str("SMTP_CERTIFICATE", default="")  # a PEM file: the listener then offers STARTTLS
 SMTP_CERTIFICATE_KEY = env.str("SMTP_CERTIFICATE_KEY", default="")
 SMTP_REQUIRE_TLS = env.bool("SMTP_REQUIRE_TLS", default=False)  # no mail over a connection that is not encrypted
+# What django-anymail reads: ANYMAIL_MAILGUN_API_KEY and its like, as they stand; JSON for what is no text.
+ANYMAIL = {
+    name.removeprefix("ANYMAIL_"): json.loads(value) if value.startswith(("{", "[")) or value in ("true", "false") else value
+    for name, value in env.ENVIRON.items()
+    if name.startswith("ANYMAIL_")
+}
+ANYMAIL["WEBHOOK_SECRET"] = env.list("ANYMAIL_WEBHOOK_SECRET", default=[])  # user:password; several while one is replaced
 DKIM_DOMAIN = env.str("DKIM_DOMAIN", default="")
 DKIM_SELECTOR = env.str("DKIM_SELECTOR", default="twofold")
 DKIM_KEY_FILE = env.str("DKIM_KEY_FILE", default="")
@@ -368,6 +376,7 @@ EVENT_SUBSCRIBERS: dict[str, list[str]] = {
     "mail.cancelled": ["outreach.triggers.on_sent"],
     "mail.bounced": ["outreach.triggers.on_bounced", "tickets.returns.on_undelivered"],
     "mail.complained": [],
+    "mail.refused": ["outreach.refusals.on_refused"],
     "campaign.enrolled": [],
     "campaign.finished": [],
     "campaign.replied": [],

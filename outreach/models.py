@@ -85,12 +85,13 @@ class Campaign(models.Model):
         return self.status in (self.Status.FINISHED, self.Status.CANCELLED)
 
     @transaction.atomic
-    def halt(self, reason: str) -> bool:
-        """Pause itself because its text cannot be written; True the first time. A person reads why, mends it, goes on."""
+    def halt(self, reason: str, *, action: str = "campaign.halted") -> bool:
+        """Pause itself, for its text cannot be written or mail systems refuse it ("campaign.refused"); True the first time.
+        A person reads why, mends it, goes on."""
         running = Campaign.objects.filter(pk=self.pk, status=self.Status.RUNNING)
         if not running.update(status=self.Status.PAUSED, updated_at=now()):
             return False
-        audit("campaign.halted", actor="", subject=self.subject, after={"status": self.Status.PAUSED, "reason": reason[:300]})
+        audit(action, actor="", subject=self.subject, after={"status": self.Status.PAUSED, "reason": reason[:300]})
         return True
 
     @property

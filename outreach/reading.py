@@ -70,10 +70,13 @@ def _came(version: Version, since: datetime) -> dict[str, Any]:
     return {"seen": len(values), "keyless": keys.count(None)}
 
 
+STOPPED = ("campaign.paused", "campaign.halted", "campaign.refused")
+
+
 def _paused_at(campaign: Campaign) -> datetime | None:
     if campaign.status != Campaign.Status.PAUSED:
         return None
-    stopped = AuditEntry.objects.filter(subject=campaign.subject, action__in=("campaign.paused", "campaign.halted"))
+    stopped = AuditEntry.objects.filter(subject=campaign.subject, action__in=STOPPED)
     return stopped.values_list("at", flat=True).first()
 
 

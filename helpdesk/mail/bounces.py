@@ -19,8 +19,11 @@ def apply(bounce: Bounce, outgoing: Outgoing, *, at: datetime) -> str:
     """Record the report on the message and on the address; the same report twice changes nothing more. Returns words.
 
     *hard* makes the address unreachable, *full* and *soft* count as one of three, *policy* and *message* blame no
-    address, a *complaint* suppresses it. While the other side is still trying nothing is settled.
+    address (policy may pause the campaign), a *complaint* suppresses it. While the other side is still trying nothing is
+    settled.
     """
+    if bounce.kind == "policy":
+        outbox.refused(outgoing, bounce)
     if bounce.delayed:
         return _("A report: still being tried. %s") % bounce.reason
     address = _about(bounce, outgoing)
@@ -28,7 +31,7 @@ def apply(bounce: Bounce, outgoing: Outgoing, *, at: datetime) -> str:
         consent.suppress(address, Suppression.Reason.COMPLAINT, source="feedback report")
         outbox.complained(outgoing.pk, reason=bounce.reason, at=at)
         return _("A complaint about our mail to %s") % address
-    if _same(address, outgoing.to):
+    if same(address, outgoing.to):
         outbox.bounced(outgoing.pk, reason=bounce.reason, at=at)
     if bounce.kind in ("hard", "soft", "full"):
         reachability.failed(address, permanent=bounce.permanent, reason=bounce.reason, at=at)
@@ -38,10 +41,11 @@ def apply(bounce: Bounce, outgoing: Outgoing, *, at: datetime) -> str:
 def _about(bounce: Bounce, outgoing: Outgoing) -> str:
     """The one of our recipients that failed; a name we never wrote to is where somebody's mail is forwarded."""
     ours = [outgoing.to, *outgoing.cc]
-    return next((one for one in ours if any(_same(one, failed) for failed in bounce.recipients)), outgoing.to)
+    return next((one for one in ours if any(same(one, failed) for failed in bounce.recipients)), outgoing.to)
 
 
-def _same(one: str, other: str) -> bool:
+def same(one: str, other: str) -> bool:
+    """Whether two spellings are one address; what is no address is like none."""
     try:
         return canonical(one) == canonical(other)
     except BadAddress:

@@ -6,6 +6,7 @@ Each mail ends as exactly one of ticketed, ignored (why) or quarantined (why); n
 import hashlib
 import re
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -133,6 +134,16 @@ def mailbox_for(address: str) -> Mailbox | None:
     return (sent.mailbox if sent else None) or Mailbox.objects.filter(is_default=True).first()
 
 
+def mailboxes_for(addresses: Iterable[str]) -> list[tuple[Mailbox, str]]:
+    """Our mailboxes among these recipients, each with the recipient that says most: one with a token before one without."""
+    found: dict[int, tuple[Mailbox, str]] = {}
+    for address in addresses:
+        box = mailbox_for(address)
+        if box and (box.pk not in found or "+" in address.rpartition("@")[0]):
+            found[box.pk] = (box, address)
+    return list(found.values())
+
+
 # --- processing -------------------------------------------------------------------------------------------------------
 
 
@@ -187,9 +198,12 @@ def process(row: IncomingMail, owner: str) -> None:
 
 
 def _delivered(row: IncomingMail) -> bytes:
-    """The mail with the line that its last mail system writes (RFC 5321, 4.4): over SMTP, we do. Kept are the bytes as sent."""
-    raw = bytes(row.raw)
-    return f"Return-Path: <{row.envelope_from}>\r\n".encode() + raw if row.source == "smtp" else raw
+    """The mail with the line that its last mail system writes (RFC 5321, 4.4): over SMTP, we do. Kept are the bytes as sent.
+
+    A provider names a sender; that it names none does not mean that there was none.
+    """
+    raw, named = bytes(row.raw), row.source == "smtp" or (row.source == "webhook" and row.envelope_from)
+    return f"Return-Path: <{row.envelope_from}>\r\n".encode() + raw if named else raw
 
 
 def _give_back(pk: int, owner: str) -> None:

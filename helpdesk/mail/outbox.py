@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import DateTimeField as When
-from django.db.models import Func, QuerySet
+from django.db.models import Func, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from helpdesk.accounts.models import User, audit
@@ -17,6 +17,7 @@ from helpdesk.lib.dates import now
 from helpdesk.lib.rows import insert
 from helpdesk.live import bell
 from helpdesk.mail.models import GONE, WAITING, Class, Lane, Mailbox, MailSwitch, Outgoing, State
+from helpdesk.mail.parsing import Bounce
 
 LONGEST_HOLD = timedelta(days=14)
 AT_ONCE = 2000  # rows planned by one statement
@@ -203,29 +204,53 @@ def _ring_all() -> None:
 # --- what comes back --------------------------------------------------------------------------------------------------
 
 
+def delivered(outgoing: int, *, at: datetime) -> int:
+    """A provider says that it arrived: evidence, also for one in doubt or about to be tried again. A newer bounce stays."""
+    row = Outgoing.objects.filter(pk=outgoing)
+    gone = row.filter(Q(state=State.ACCEPTED) | Q(state=State.BOUNCED, finished_at__lt=at))
+    return gone.update(state=State.DELIVERED, finished_at=at) or _move(
+        row, (State.UNKNOWN, State.RETRY_WAIT), "mail.sent", by="", state=State.DELIVERED, reason="", finished_at=at, next_at=None
+    )
+
+
 def bounced(outgoing: int, *, reason: str, at: datetime | None = None) -> int:
-    """A report says that it did not arrive; also evidence about an unknown one."""
+    """A report says that it did not arrive; also evidence about an unknown one. A delivery that is newer stays."""
+    moment = at or now()
     return _move(
-        Outgoing.objects.filter(pk=outgoing),
-        (*GONE, State.FAILED, State.RETRY_WAIT),
+        Outgoing.objects.filter(pk=outgoing).exclude(state=State.DELIVERED, finished_at__gt=moment),
+        (*(state for state in GONE if state not in (State.BOUNCED, State.COMPLAINED)), State.FAILED, State.RETRY_WAIT),
         "mail.bounced",
         by="",
         state=State.BOUNCED,
         reason=reason[:300],
-        finished_at=at or now(),
+        finished_at=moment,
     )
 
 
 def complained(outgoing: int, *, reason: str, at: datetime | None = None) -> int:
     return _move(
         Outgoing.objects.filter(pk=outgoing),
-        GONE,
+        [state for state in GONE if state != State.COMPLAINED],
         "mail.complained",
         by="",
         state=State.COMPLAINED,
         reason=reason[:300],
         finished_at=at or now(),
     )
+
+
+def refused(outgoing: Outgoing, answer: Bounce) -> None:
+    """A mail system refuses campaign mail like this by its policy, whoever it is for; said once for each hand-over."""
+    if outgoing.campaign_id:
+        record_all([refusal(outgoing, answer)])
+
+
+def refusal(outgoing: Outgoing, answer: Bounce) -> Fact:
+    """About the campaign, and so about no customer."""
+    status = answer.status or ""
+    told = answer.reason if not status or status in answer.reason or status.endswith("0.0") else f"{status} {answer.reason}"
+    payload = {"outgoing": outgoing.pk, "campaign": outgoing.campaign_id, "title": outgoing.title, "reason": told[:300]}
+    return Fact("mail.refused", None, None, "", payload, external_id=f"refused:{outgoing.pk}:{outgoing.attempts}")
 
 
 def answered(outgoing: int) -> int:

@@ -7,6 +7,7 @@ replies': at most so many can become unknown by one crash.
 
 import json
 import os
+import re
 import secrets
 import socket
 import time
@@ -20,13 +21,14 @@ from django.db.models import F, Min
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
-from helpdesk.customers.timeline import record_all
+from helpdesk.customers.timeline import Fact, record_all
 from helpdesk.lib.dates import now
 from helpdesk.lib.rows import array
 from helpdesk.live.streams import announce
 from helpdesk.mail import mime, planner
 from helpdesk.mail.models import Attempt, Lane, Outgoing, State
-from helpdesk.mail.outbox import fact
+from helpdesk.mail.outbox import fact, refusal
+from helpdesk.mail.parsing import judged
 from helpdesk.mail.transports import Handover, Transport, open_transport
 from helpdesk.mail.verdicts import Content, Go, Missing, Never
 
@@ -232,7 +234,23 @@ def record(results: list[tuple[Outgoing, Handover]], owner: str) -> None:
         ours = {pk for (pk,) in cursor.fetchall()}
     rows = [row for row, _ in results if row.pk in ours]
     record_all(fact(KINDS[State(row.state)], row, at=at) for row in rows if row.state in KINDS)
+    record_all(_refusals(results, ours))
     announce(*{f"ticket:{row.ticket_id}" for row in rows if row.ticket_id})
+
+
+OUR_SIGN_IN = re.compile(r"authentication (?:credential|fail|required|unsuccessful)|(?:bad|invalid) credentials", re.IGNORECASE)
+
+
+def _refusals(results: list[tuple[Outgoing, Handover]], ours: set[int]) -> list[Fact]:
+    """The answers that refuse campaign mail by policy. That we could not sign in at our own mail server is none of these."""
+    found = []
+    for row, result in results:
+        if row.campaign_id and row.pk in ours and result.outcome in ("retry", "failed") and result.code:
+            answer = judged(f"{result.code} {result.answer}", (row.to,), delayed=result.outcome == "retry")
+            signing_in = OUR_SIGN_IN.search(result.answer) or (result.outcome == "retry" and result.code >= 500)
+            if answer.kind == "policy" and not signing_in:
+                found.append(refusal(row, answer))
+    return found
 
 
 def _tried_since(ids: list[int]) -> dict[int, datetime]:

@@ -119,6 +119,12 @@ def _cut(address: str) -> tuple[str, str]:
     return (f"{base}@{domain}", detail) if base else (address, "")
 
 
+def named(candidates: Iterable[str]) -> int | None:
+    """The row that one of these names: a bare token, or our Message-ID, with its brackets or without."""
+    bare = [one.strip().strip("<>") for one in candidates]
+    return _first(iter([*bare, *_tokens_in_ids(f"<{one}>" for one in bare)]))
+
+
 def _tokens_in_addresses(addresses: Iterable[str]) -> Iterator[str]:
     return (token for address in addresses if (token := _cut(address)[1]))
 

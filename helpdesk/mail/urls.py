@@ -2,9 +2,10 @@
 
 from django.urls import path
 
-from helpdesk.mail import mailbox_views, views
+from helpdesk.mail import hook_views, mailbox_views, views
 
 urlpatterns = [
+    path("hooks/mail/<slug:provider>/<slug:part>/", hook_views.hook, name="mail-hook"),
     path("mailboxes/", mailbox_views.mailboxes, name="mailboxes"),
     path("mailboxes/new/", mailbox_views.mailbox, name="mailbox-add"),
     path("mailboxes/signed-in/", mailbox_views.signed_in, name="mailbox-signed-in"),

@@ -18,6 +18,7 @@ DONE = {
     "campaign.launched": _("Version %(version)s launched"),
     "campaign.paused": _("Paused"),
     "campaign.halted": _("Paused itself, for its text could not be written: %(reason)s"),
+    "campaign.refused": _("Paused itself, for mail systems refuse it: %(reason)s"),
     "campaign.resumed": _("Went on"),
     "campaign.ended": _("Took nobody else in"),
     "campaign.cancelled": _("Cancelled"),

@@ -74,7 +74,9 @@ def campaign_detail(request: HttpRequest, pk: int) -> HttpResponse:
             "preview": _preview(version, _chosen(request.GET.get("as", "")) or next(iter(who.get("faces", ())), None)),
             "problems": campaigns.problems(version) if not version.launched_at else [],
         }
-    context["history"] = AuditEntry.objects.filter(subject=campaign.subject).exclude(action="campaign.written")[:10]
+    context["history"] = list(AuditEntry.objects.filter(subject=campaign.subject).exclude(action="campaign.written")[:10])
+    if campaign.status == Campaign.Status.PAUSED:
+        context["stopped"] = next((entry for entry in context["history"] if entry.action in reading.STOPPED), None)
     return render(request, "outreach/campaign_detail.html", context)
 
 

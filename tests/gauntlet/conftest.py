@@ -29,6 +29,7 @@ def made(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest
 @pytest.fixture
 def world(made: tuple[World, Path], db: None, settings: Any) -> World:
     settings.MAIL_TRANSPORT, settings.DATA_DIR = "file", made[1]
+    settings.ANYMAIL = {"MAILGUN_WEBHOOK_SIGNING_KEY": "mailgun-key", "WEBHOOK_SECRET": []}
     return made[0]
 
 

@@ -25,6 +25,7 @@ from helpdesk.demo.people import PASSWORD
 from helpdesk.lib import dates
 from tests.gauntlet.forms import filled
 from tests.gauntlet.world import World, blotted, difference, picture, routes, undone
+from tests.mail.posted import mailgun_signature
 from tickets.forms import nonce
 
 pytestmark = pytest.mark.django_db
@@ -223,6 +224,11 @@ CASES = [
     Case("unsubscribe", "unsubscribe", stranger=True),
     Case("unsubscribe-undo", stranger=True, ready=lambda w, b: b.post(w.url("unsubscribe")) and {}),
     Case("subscriptions", "subscriptions", {"subscription": []}, stranger=True),
+    Case(
+        "mail-hook",
+        said=lambda w: {"body-mime": "From: a@b.example\n\nHello", "recipient": w.mailbox.address, **mailgun_signature()},
+        stranger=True,
+    ),
     Case("ticket-change", "ticket-properties", {"priority": "low", "tags": "one, two", "status": "pending"}),
     Case("ticket-change", said={"status": "solved", "next": "1"}),
     Case("ticket-change", said={"assignee": "me"}),

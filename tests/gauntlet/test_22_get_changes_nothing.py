@@ -20,6 +20,7 @@ NOT_THERE = {  # routes without a page behind them for somebody who is signed in
     "mfa_view_recovery_codes": 404,
     "mfa_download_recovery_codes": 404,
     "ticket-far-picture": 424,  # it is named at an address that we do not dial
+    "metrics": 401,  # for tokens
     "healthz": 503,  # no worker runs in a test
 }
 

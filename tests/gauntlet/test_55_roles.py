@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 TABLE = {
     "+ + + + + + +": """
-        GET home GET healthz GET styleguide GET submit POST submit GET submit-thanks
+        GET home GET healthz GET mail-hook GET styleguide GET submit POST submit GET submit-thanks
         GET unsubscribe POST unsubscribe POST unsubscribe-undo GET subscriptions POST subscriptions
         GET api-schema GET api-docs
         GET account_login POST account_login GET account_logout POST account_logout GET account_inactive
@@ -25,6 +25,8 @@ TABLE = {
         GET account_reset_password POST account_reset_password GET account_reset_password_done
         GET account_reset_password_from_key POST account_reset_password_from_key GET account_reset_password_from_key_done
         GET account_confirm_email""",
+    # whoever it is, it is not the provider
+    "x x x x x x x": "POST mail-hook",
     # done, and from there to where one signs in: all but its owner
     "- - + - - - -": "POST account_confirm_email",
     "- + + + + + -": """
@@ -66,9 +68,9 @@ TABLE = {
         GET fields GET field-add POST field-add GET field POST field
         GET mailboxes GET mailbox-add POST mailbox-add GET mailbox POST mailbox GET mailbox-signed-in POST mail-switch
         GET mail-source POST mail-discard GET ticket-source""",
-    # the API knows tokens and no sessions
+    # the API, and the metrics, know tokens and no sessions
     "- - - - - - x": """
-        GET api-customers POST api-customers PUT api-customers GET api-customer GET api-consents POST api-consents
+        GET metrics GET api-customers POST api-customers PUT api-customers GET api-customer GET api-consents POST api-consents
         POST api-events POST api-events-batch GET api-tickets POST api-tickets GET api-ticket PATCH api-ticket
         GET api-ticket-messages POST api-ticket-messages""",
 }

@@ -197,6 +197,7 @@ class World:
             "outgoing-body": {"pk": self.unknown.pk},
             "mail-source": {"pk": self.quarantined.pk},
             "mail-switch": {"turn": "off"},
+            "mail-hook": {"provider": "mailgun", "part": "inbound"},
             "outgoing-decide": {"pk": self.unknown.pk, "verb": "arrived"},
             "campaign-launch": {"pk": self.draft.pk},
             "campaign-resume": {"pk": self.paused.pk},

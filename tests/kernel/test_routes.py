@@ -33,7 +33,7 @@ def test_every_route_names_its_permission():
 
 
 @pytest.mark.django_db
-def test_no_page_but_those_of_a_signed_letter_takes_a_post_without_its_csrf_token(ana):
+def test_no_page_but_what_proves_itself_takes_a_post_without_its_csrf_token(ana):
     """RFC 8058 forbids cookies there; everything else must refuse."""
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(ana, backend="allauth.account.auth_backends.AuthenticationBackend")
@@ -43,4 +43,5 @@ def test_no_page_but_those_of_a_signed_letter_takes_a_post_without_its_csrf_toke
             continue
         if getattr(view, "cls", None) is None:
             open_to_all.append(route)
-    assert open_to_all == ["u/<str:token>", "u/<str:token>/undo", "u/<str:token>/choices"], "the signed address is the proof"
+    signed = ["u/<str:token>", "u/<str:token>/undo", "u/<str:token>/choices"]  # the address is the proof
+    assert open_to_all == ["hooks/mail/<slug:provider>/<slug:part>/", *signed], "and what a provider posts proves itself"
