@@ -31,9 +31,8 @@ def apply(bounce: Bounce, outgoing: Outgoing, *, at: datetime) -> str:
         consent.suppress(address, Suppression.Reason.COMPLAINT, source="feedback report")
         outbox.complained(outgoing.pk, reason=bounce.reason, at=at)
         return _("A complaint about our mail to %s") % address
-    if same(address, outgoing.to):
-        outbox.bounced(outgoing.pk, reason=bounce.reason, at=at)
-    if bounce.kind in ("hard", "soft", "full"):
+    first = not same(address, outgoing.to) or outbox.bounced(outgoing.pk, reason=bounce.reason, at=at)
+    if bounce.kind in ("hard", "soft", "full") and (bounce.permanent or first):  # three reports on one message are one of three
         reachability.failed(address, permanent=bounce.permanent, reason=bounce.reason, at=at)
     return _("A delivery report: %(address)s, %(reason)s") % {"address": address, "reason": bounce.reason}
 

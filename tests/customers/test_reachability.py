@@ -47,6 +47,33 @@ def test_failures_that_five_sends_left_behind_do_not_count(address: Address) -> 
     assert [fail(16), fail(17), fail(18)] == [False, False, True]
 
 
+@pytest.mark.parametrize(("story", "ends"), [
+    ("sfsf", "unknown"),
+    ("sfsfsf", "unreachable"),
+    ("sfsfsssf", "unreachable"),  # the first of five sends still counts
+    ("sfsfssssf", "unknown"),  # and not the first of six
+    ("sfsfssssfsf", "unknown"),
+    ("sfsfdsf", "reachable"),  # a delivery between them clears
+    ("sfsfdsfsfsf", "unreachable"),
+    ("sF", "unreachable"),
+    ("sFd", "reachable"),
+    ("sfsfsfd", "reachable"),
+    ("sfsfsfdsfsf", "reachable"),
+    ("dsfsF", "unreachable"),
+])  # fmt: skip
+def test_stories(address: Address, story: str, ends: str) -> None:
+    """s: sent, f: a passing failure, F: a lasting one, d: delivered, or a mail from it; a minute each."""
+    for minute, letter in enumerate(story):
+        if letter == "s":
+            sent(address, minute)
+        elif letter == "d":
+            reachability.worked(address, at=START + timedelta(minutes=minute))
+        else:
+            fail(minute, permanent=letter == "F")
+    address.refresh_from_db()
+    assert address.reachability == ends
+
+
 def test_one_delivery_or_a_mail_from_it_heals(address: Address) -> None:
     fail(1, permanent=True)
     assert reachability.worked(address, at=START + timedelta(minutes=2))

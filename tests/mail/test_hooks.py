@@ -324,9 +324,9 @@ def test_three_passing_failures_in_five_sends_and_one_delivery_heals(sent: Outgo
             key=f"m{minutes}", kind="k", klass="lifecycle", lane="campaigns", customer_id=sent.customer_id, address=address,
             to=sent.to, due_at=dates.now(), state="accepted", attempts=1,
         )  # fmt: skip
-        post = posted.mailgun_event("failed", row.token, ago(minutes), **failed("permanent", "450 4.2.0 Try later", 450))
-        for _ in range(4):  # the same event again is no second failure
-            send("mailgun", post, "tracking")
+        for later in range(4):  # more reports on one message are no more failures
+            event = failed("permanent", "450 4.2.0 Try later", 450)
+            send("mailgun", posted.mailgun_event("failed", row.token, ago(minutes - later), **event), "tracking")
         address.refresh_from_db()
         assert address.reachability == ("unreachable" if minutes == 10 else "unknown")
     assert reachability.worked(address, at=datetime.fromtimestamp(ago(1), UTC))
