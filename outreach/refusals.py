@@ -27,7 +27,7 @@ def on_refused(events: list[Event]) -> None:
         since = _went_on(campaign)
         refused = _refused(campaign, since)
         if refused and _handed_over(campaign, since, most=ONE_IN * refused) <= ONE_IN * refused:
-            words = ngettext("once, with: %(answer)s", "%(n)d times, lastly with: %(answer)s", refused)
+            words = ngettext("one message, with “%(answer)s”", "%(n)d messages, lastly with “%(answer)s”", refused)
             campaign.halt(words % {"n": refused, "answer": last[campaign.pk]}, action="campaign.refused")
 
 

@@ -20,6 +20,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from helpdesk.lib.dates import now
+from helpdesk.live import bell
 from helpdesk.mail import inbox
 from helpdesk.mail.hooks import Knock, Misdirected, NotNow
 from helpdesk.mail.models import IncomingMail, Mailbox
@@ -120,8 +122,20 @@ def _keep(arrival: Arrival, aside: str = "") -> None:
     with transaction.atomic():
         for box, address in boxes:
             row = inbox.receive(raw, box, source="webhook", envelope_from=sender, envelope_to=address)
-            if aside and row.state == IncomingMail.State.ACCEPTED and not row.attempts:
+            new = not row.get_deferred_fields()  # of a second copy we get the row of the first, by its state alone
+            if aside and new:
                 inbox.set_aside(row, aside)
+            elif not aside and not new:
+                _found_its_place(row, address)
+
+
+def _found_its_place(row: IncomingMail, address: str) -> None:
+    """A copy of it was for nobody here and waits for a person; this one says where it belongs."""
+    astray = IncomingMail.objects.filter(
+        pk=row.pk, state=IncomingMail.State.QUARANTINED, source="webhook", envelope_to="", attempts=0
+    )
+    if astray.update(state=IncomingMail.State.ACCEPTED, reason="", envelope_to=address, next_at=now(), processed_at=None):
+        bell.ring(inbox.PROCESS_TASK)
 
 
 # --- who gives the mail itself ----------------------------------------------------------------------------------------

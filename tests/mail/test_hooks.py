@@ -118,6 +118,16 @@ def test_whom_it_is_for(support: Mailbox, send: Send, settings: Any) -> None:
     assert {row.mailbox.slug for row in IncomingMail.objects.order_by("-pk")[:2]} == {"support", "billing"}
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_copy_for_nobody_here_does_not_hide_the_one_for_us(support: Mailbox, send: Send, order: int) -> None:
+    """A provider posts once for each recipient; both are the same mail."""
+    for to in ["nobody@nordwind.example", "support@nordwind.example"][::order]:
+        send("postmark", posted.postmark(RAW, to))
+    inbox.process_due()
+    row = IncomingMail.objects.get()
+    assert (row.state, row.envelope_to) == ("ticketed", "support@nordwind.example") and Ticket.objects.count() == 1
+
+
 def test_nothing_that_is_proved_is_lost(support: Mailbox, send: Send, settings: Any) -> None:
     drift = posted.by_secret({"Shape": "that nobody knows", "Attachments": 5})
     assert [send("postmark", drift).status_code for _ in range(2)] == [200, 200]
@@ -221,6 +231,8 @@ def test_delivered_then_bounced_each_by_its_time_and_once(sent: Outgoing, send: 
     assert ben_now(sent) == ("bounced", "unreachable")
     assert send("mailgun", posted.mailgun_event("delivered", sent.token, ago(5)), "tracking").status_code == 200
     assert ben_now(sent) == ("delivered", "reachable")
+    send("mailgun", bounced, "tracking")
+    assert ben_now(sent) == ("delivered", "reachable") and kinds().count("mail.bounced") == 1
 
 
 def test_in_any_order_and_many_times_it_ends_the_same(sent: Outgoing, send: Send) -> None:

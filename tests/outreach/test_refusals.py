@@ -85,7 +85,7 @@ def test_a_report_and_a_providers_event(
             inbox.receive(raw, support, source="pipe")
         drain()
     made.refresh_from_db()
-    assert made.status == "paused" and "7.26 Unauthenticated" in words(made) and words(made).startswith("once")
+    assert made.status == "paused" and "7.26 Unauthenticated" in words(made) and words(made).startswith("one message")
     assert Address.objects.get(pk=row.address_id).reachability == "unknown"
     assert Event.objects.filter(kind="mail.refused").count() == 1
 
@@ -114,7 +114,7 @@ def test_one_odd_receiver_among_many_stops_nothing_and_one_in_fifty_does(
         return made.status
 
     assert refuse(rows[0]) == refuse(rows[0]) == refuse(rows[1]) == "running"
-    assert refuse(rows[2]) == "paused" and words(made) == "3 times, lastly with: 550 5.7.1 Not from you"
+    assert refuse(rows[2]) == "paused" and words(made) == "3 messages, lastly with “550 5.7.1 Not from you”"
     with dates.moved(by=timedelta(minutes=1)):
         campaigns.resume(made, by=mia)
         assert refuse(rows[3]) == "running"  # it left before the pause
