@@ -58,6 +58,7 @@ def trusted(settings):
         (False, ['mx.nordwind.example; spf=temperror smtp.mailfrom=a"b@evil.example; dmarc=fail']),
         (False, ['mx.nordwind.example; spf=pass smtp.mailfrom="; dmarc=pass header.from=carter.example"@evil; dmarc=fail']),
         (False, ["mx.nordwind.example; spf=none (dmarc=pass; dkim=pass header.d=carter.example)"]),
+        (False, ["mx.nordwind.example; (dmarc=pass) spf=none"]),
     ],
 )  # fmt: skip
 def test_what_our_server_says(said, fields):

@@ -33,6 +33,7 @@ def test_a_look_alike_address_warns_wherever_it_stands(post, letter, browser, an
     assert shown.startswith("ben@xn--")
     page = browser(ana).get(f"/tickets/{ticket.number}/?view=waiting").content.decode()
     assert page.count("Look-alike address") == 3 and shown in page  # in the list, at the message, beside the customer
+    assert "Look-alike address" in browser(ana).get(f"/customers/{ticket.requester_id}/").content.decode()
     assert f"{shown} is written with letters of another alphabet and passes for “саrter.example”" in page
 
 

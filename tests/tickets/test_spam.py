@@ -70,9 +70,10 @@ def test_a_header_counts_where_it_is_named_and_says_yes(post, letter, settings):
 
 
 def test_an_answer_of_somebody_we_know_is_none(post, letter, answered, ticket):
-    post(back(letter, answered, text="A new one.", X_Spam_Flag="YES"))
+    post(back(letter, answered, text="A new one.", X_Spam_Flag="YES", Cc="books@carter.example"))
     ticket.refresh_from_db()
     assert ticket.status == "open" and ticket.messages.count() == 3
+    assert ticket.messages.latest("pk").reason == "" and ticket.participants.get().address == "books@carter.example"
 
 
 class TestByAPerson:
