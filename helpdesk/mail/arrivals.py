@@ -13,17 +13,15 @@ from dataclasses import dataclass
 from email.encoders import encode_base64
 from typing import Any
 
-import requests
 import structlog
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from helpdesk.lib.dates import now
 from helpdesk.live import bell
 from helpdesk.mail import inbox
-from helpdesk.mail.hooks import Knock, Misdirected, NotNow
+from helpdesk.mail.hooks import Knock, Misdirected, NotNow, events
 from helpdesk.mail.models import IncomingMail, Mailbox
 from helpdesk.mail.parsing import addressed
 from helpdesk.mail.parsing.addresses import valid
@@ -70,21 +68,11 @@ def _found(knock: Knock) -> Iterator[Arrival]:
 
 
 def _put_together(knock: Knock) -> Iterator[Arrival]:
-    from anymail.exceptions import AnymailAPIError, AnymailImproperlyInstalled
-
-    try:
-        events = list(knock.view.parse_events(knock.request))
-    except AnymailImproperlyInstalled as error:
-        raise NotNow(str(error)) from error
-    except ImproperlyConfigured as error:
-        raise Misdirected(str(error)) from error
-    except (requests.RequestException, AnymailAPIError) as error:  # some must be asked for the content
-        raise NotNow(str(error)) from error
-    for event in events:
-        message = getattr(event, "message", None)
-        if message is not None:
-            known = message.envelope_recipient
-            yield Arrival(_bytes(message), tuple(str(known).split(",")) if known else (), str(message.envelope_sender or ""))
+    for event in events(knock, mail=True):
+        if event.message is not None:
+            known = event.message.envelope_recipient
+            sender = str(event.message.envelope_sender or "")
+            yield Arrival(_bytes(event.message), tuple(str(known).split(",")) if known else (), sender)
 
 
 def _bytes(message: Any) -> bytes:

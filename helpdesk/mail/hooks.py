@@ -122,6 +122,28 @@ def admit(provider: str, part: str, request: HttpRequest) -> Knock:
     return knock
 
 
+def events(knock: Knock, *, mail: bool) -> list[Any]:
+    """What anymail makes of the request: mail, or what became of ours. Raises NotNow, Misdirected, and whatever a foreign
+    shape leads to."""
+    import requests
+    from anymail.exceptions import AnymailAPIError, AnymailImproperlyInstalled
+
+    try:
+        found = [event for event in knock.view.parse_events(knock.request) if event is not None]
+    except AnymailImproperlyInstalled as error:
+        raise NotNow(str(error)) from error
+    except ImproperlyConfigured as error:
+        raise Misdirected(str(error)) from error
+    except Exception as error:
+        away = isinstance(error, requests.RequestException | AnymailAPIError) or type(error).__module__.startswith("botocore")
+        if away:  # some must be asked for the content, or told that we listen
+            raise NotNow(str(error)) from error
+        raise
+    if any(hasattr(event, "message") != mail for event in found):  # one of them has one address for both
+        raise Misdirected("Mail belongs to …/inbound/, and what became of mail to …/tracking/.")
+    return found
+
+
 def _read(knock: Knock) -> None:
     """The body and its form, within our limit: Django's is 2.5 MB for all fields together, and a mail is one field."""
     request, most = knock.request, settings.MAIL_MAX_BYTES * 3 // 2 + 1_000_000

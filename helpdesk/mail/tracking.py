@@ -10,14 +10,13 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.utils.timezone import is_naive, make_aware
 
 from helpdesk.customers import consent, reachability
 from helpdesk.lib.dates import now
 from helpdesk.mail import bounces, inbox, outbox, threading
-from helpdesk.mail.hooks import Knock, Misdirected, NotNow
+from helpdesk.mail.hooks import Knock, Misdirected, NotNow, events
 from helpdesk.mail.models import Outgoing, State
 from helpdesk.mail.parsing import judged
 
@@ -34,14 +33,14 @@ REJECTED = {"bounced": "hard", "invalid": "hard", "spam": "complaint", "unsubscr
 def heed(knock: Knock) -> str:
     """Write down what these events mean, each in its own transaction. Raises NotNow, Misdirected."""
     try:
-        events = [event for event in knock.view.parse_events(knock.request) if event is not None]
-    except ImproperlyConfigured as error:
-        raise Misdirected(str(error)) from error
+        found = events(knock, mail=False)
+    except (NotNow, Misdirected):
+        raise
     except Exception as error:  # a shape that neither anymail nor we know: the provider keeps it and shows the failure
         log.exception("hook_not_read", provider=knock.provider)
         raise Misdirected("These events could not be read.") from error
     done: Counter[str] = Counter()
-    for event in events:
+    for event in found:
         try:
             done[_heed(event, knock.provider)] += 1
         except (*inbox.AWAY, NotNow):
@@ -52,7 +51,7 @@ def heed(knock: Knock) -> str:
     log.info("provider_events", provider=knock.provider, **done)
     if done["failed"]:
         raise NotNow(f"{done['failed']} events could not be written down")
-    return f"Heeded: {done['heeded']} of {len(events)}."
+    return f"Heeded: {done['heeded']} of {len(found)}."
 
 
 @transaction.atomic

@@ -81,13 +81,17 @@ def mailgun(raw: bytes, to: str, key: str = "mailgun-key", at: float | None = No
 
 
 def mandrill(raw: bytes, to: str, key: str = "mandrill-key") -> Post:
-    events = json.dumps([{"event": "inbound", "ts": 1, "msg": {"raw_msg": raw.decode(), "email": to}}])
-    signed = f"http://testserver/hooks/mail/mandrill/inbound/mandrill_events{events}"
-    signature = b64encode(hmac.digest(key.encode(), signed.encode(), hashlib.sha1)).decode()
-    body = urlencode({"mandrill_events": events}).encode()
-    post = Post(body, "application/x-www-form-urlencoded", {"HTTP_X_MANDRILL_SIGNATURE": signature})
+    post = mandrill_events({"event": "inbound", "ts": 1, "msg": {"raw_msg": raw.decode(), "email": to}}, key=key)
     post.forged = mandrill(raw, to, "guessed") if key != "guessed" else None
     return post
+
+
+def mandrill_events(*said: dict[str, Any], part: str = "inbound", key: str = "mandrill-key") -> Post:
+    events = json.dumps(said)
+    signed = f"http://testserver/hooks/mail/mandrill/{part}/mandrill_events{events}"
+    signature = b64encode(hmac.digest(key.encode(), signed.encode(), hashlib.sha1)).decode()
+    body = urlencode({"mandrill_events": events}).encode()
+    return Post(body, "application/x-www-form-urlencoded", {"HTTP_X_MANDRILL_SIGNATURE": signature})
 
 
 def postal(raw: bytes, to: str) -> Post:

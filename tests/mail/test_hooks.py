@@ -313,6 +313,19 @@ def test_amazons_headers_name_the_message_and_not_what_it_answers(sent: Outgoing
     assert ben_now(sent) == ("bounced", "unreachable")
 
 
+def test_one_address_for_both_is_told_apart(sent: Outgoing, send: Send) -> None:
+    """Mandrill's events and mail look alike, and neither must be lost at the door of the other."""
+    mail = {"event": "inbound", "ts": 1, "msg": {"raw_msg": RAW.decode(), "email": "support@nordwind.example"}}
+    bounce = {"event": "soft_bounce", "ts": ago(1), "_id": "1"}
+    bounce["msg"] = {"email": sent.to, "metadata": {"outgoing": sent.token}, "diag": "It did not work"}
+    for event, part in ((mail, "tracking"), (bounce, "inbound")):
+        assert send("mandrill", posted.mandrill_events(event, part=part), part).status_code == 400
+    assert not IncomingMail.objects.exists() and ben_now(sent) == ("accepted", "unknown")
+    for event, part in ((mail, "inbound"), (bounce, "tracking")):
+        assert send("mandrill", posted.mandrill_events(event, part=part), part).status_code == 200
+    assert IncomingMail.objects.count() == 1 and ben_now(sent) == ("bounced", "unknown")
+
+
 def test_who_says_no_at_the_provider_gets_no_more_of_it(sent: Outgoing, send: Send, tips: Subscription) -> None:
     assert (sent.customer_id, tips.pk) in consent.allowed([(sent.customer_id or 0, tips.pk)])
     for _ in range(2):
