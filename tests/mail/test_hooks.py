@@ -1,10 +1,13 @@
 """Providers post mail and what became of ours: kept before 200, once, and from nobody but the provider."""
 
 import itertools
+import json
 import random
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -126,6 +129,35 @@ def test_a_copy_for_nobody_here_does_not_hide_the_one_for_us(support: Mailbox, s
     inbox.process_due()
     row = IncomingMail.objects.get()
     assert (row.state, row.envelope_to) == ("ticketed", "support@nordwind.example") and Ticket.objects.count() == 1
+
+
+def test_a_provider_that_must_be_asked_for_the_mail(support: Mailbox, send: Send, settings: Any) -> None:
+    """Resend posts an id. While it does not answer, it shall come again; then the mail is fetched."""
+    there: dict[str, bytes] = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            content = there.get(self.path)
+            self.send_response(200 if content else 500)
+            self.end_headers()
+            self.wfile.write(content or b"")
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        settings.ANYMAIL = {**settings.ANYMAIL, "RESEND_API_KEY": "k", "RESEND_API_URL": url}
+        post = posted.by_secret({"type": "email.received", "created_at": "2026-11-27T05:00:00Z", "data": {"email_id": "e1"}})
+        assert send("resend", post).status_code == 503 and not IncomingMail.objects.exists()
+        there["/emails/receiving/e1"] = json.dumps({"raw": {"download_url": f"{url}/raw"}}).encode()
+        there["/raw"] = RAW
+        assert [send("resend", post).status_code for _ in range(2)] == [200, 200]
+        server.shutdown()
+    row = IncomingMail.objects.get()
+    assert (row.mailbox, row.envelope_to, row.state) == (support, "support@nordwind.example", "accepted")
+    assert read(bytes(row.raw)).message_id == "<one@carter.example>"
 
 
 def test_nothing_that_is_proved_is_lost(support: Mailbox, send: Send, settings: Any) -> None:
