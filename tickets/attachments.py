@@ -7,6 +7,7 @@ from typing import IO, Any
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
+from django.db.models import F
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -39,6 +40,15 @@ def keep(content: IO[bytes], name: str, content_type: str = "", **fields: Any) -
 
 def keep_uploads(files: Iterable[UploadedFile]) -> list[Attachment]:
     return [keep(file, file.name or "", file.content_type or "") for file in files]
+
+
+def held(messages: Iterable[int | None]) -> dict[int, Attachment]:
+    """Message → a file of it that the virus scanner holds, or has not seen yet; nothing is asked where there is no scanner."""
+    if not settings.ANTIVIRUS:
+        return {}
+    carried = Attachment.objects.filter(messages__in=[pk for pk in messages if pk], blob__scan__in=(Scan.WAITING, Scan.HELD))
+    found = carried.annotate(message=F("messages")).select_related("blob").order_by("-blob__scan")  # what is held comes last
+    return {file.message: file for file in found}
 
 
 def too_much(files: Sequence[Attachment]) -> str:

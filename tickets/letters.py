@@ -14,14 +14,16 @@ from django.utils.translation import gettext as _
 
 from helpdesk.customers.consent import suppression_of
 from helpdesk.customers.models import Address, Suppression
+from helpdesk.files.models import Attachment, Scan
 from helpdesk.lib.dates import now, zone
 from helpdesk.mail import outbox, threading
 from helpdesk.mail.models import GONE, WAITING, Class, Lane, Outgoing, State
-from helpdesk.mail.verdicts import GO, Content, Missing, Never, Verdict
-from tickets import addresses
+from helpdesk.mail.verdicts import GO, Content, Hold, Missing, Never, Verdict
+from tickets import addresses, attachments
 from tickets.models import Message, Ticket
 
 CONFIRMATION = "ticket.confirmation"
+SCANNED_BY = timedelta(seconds=20)  # then a reply asks again whether its files were scanned
 ONCE_A_DAY = timedelta(hours=24)
 THREAD = 20  # messages back that a References header names
 MAX_QUOTE = 5_000  # characters of theirs under our reply
@@ -29,10 +31,21 @@ BANNED = {Suppression.Reason.LEGAL, Suppression.Reason.MANUAL}  # an opt-out or 
 
 
 def guard(rows: list[Outgoing], at: datetime) -> dict[int, Verdict]:
-    """An answer goes unless it was taken back, its address is known not to work, or people decided it gets nothing."""
+    """An answer goes unless it was taken back, its address is known not to work, or people decided it gets nothing.
+
+    Its files go when the virus scanner has seen them.
+    """
     there = set(Message.objects.filter(pk__in=[row.message_id for row in rows]).values_list("pk", flat=True))
     suppressed = suppression_of({row.address.canonical for row in rows if row.address})
-    return {row.pk: _answer(row, there, suppressed) for row in rows}
+    held = attachments.held(row.message_id for row in rows)
+    return {row.pk: _file(held.get(row.message_id or 0), at) or _answer(row, there, suppressed) for row in rows}
+
+
+def _file(held: Attachment | None, at: datetime) -> Verdict | None:
+    if held is None:
+        return None
+    reason = f"{held.name}: {held.blob.why_held}"
+    return Never(reason) if held.blob.scan == Scan.HELD else Hold(reason, until=at + SCANNED_BY)
 
 
 def _answer(row: Outgoing, there: set[int], suppressed: dict[str, Suppression]) -> Verdict:

@@ -4,6 +4,7 @@ import socketserver
 import struct
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from email.message import EmailMessage
 from typing import Any
 
@@ -14,8 +15,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from helpdesk.checks import files_can_be_scanned
 from helpdesk.files import antivirus
 from helpdesk.files.models import Blob, Scan
+from helpdesk.lib import dates
+from helpdesk.mail.models import Outgoing
 from tests.pictures import drawing
 from tests.tickets.conftest import letter, post, ticket  # noqa: F401 - fixtures
+from tickets import attachments, replies
 from tickets.models import Ticket
 
 pytestmark = pytest.mark.django_db
@@ -102,6 +106,32 @@ def test_without_an_answer_a_file_waits_and_is_asked_about_again(
     antivirus.scan_waiting()
     assert Blob.objects.get().scan == Scan.CLEAN and page.get(f"/tickets/files/{file.pk}/").status_code == 200
     assert page.get(f"/tickets/files/{file.pk}/picture/small/").status_code == 200
+
+
+def test_a_reply_waits_for_the_scanner_and_takes_no_virus_along(
+    clamd: Server,
+    ticket: Ticket,  # noqa: F811
+    ana: Any,
+    drain: Any,
+    sink: Any,
+    settings: Any,
+) -> None:
+    there, settings.ANTIVIRUS = settings.ANTIVIRUS, "clamd:///nowhere/clamd.ctl"
+    for name, content in (("plan.png", drawing()), ("tool.exe", EICAR)):
+        file = attachments.keep(SimpleUploadedFile(name, content), name)
+        replies.reply(ticket, f"Here is {name}.", by=ana, attachments=[file])
+    with dates.moved(by=timedelta(minutes=1)):
+        drain()
+    held = Outgoing.objects.filter(state="held")
+    assert sink == [] and held.count() == 2 and "Not scanned for viruses yet" in held[0].reason
+    settings.ANTIVIRUS = there
+    antivirus.scan_waiting()
+    with dates.moved(by=timedelta(minutes=3)):
+        drain()
+    [mail] = sink.to("ben@carter.example")
+    assert b"plan.png" in mail.raw and not any(b"tool.exe" in each.raw for each in sink)
+    stopped = Outgoing.objects.get(state="withheld")
+    assert stopped.reason == "tool.exe: Held: Eicar-Signature"
 
 
 def test_one_file_that_ends_the_scanner_does_not_keep_the_others_waiting(clamd: Server, settings: Any, monkeypatch: Any) -> None:
