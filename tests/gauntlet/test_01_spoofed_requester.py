@@ -35,6 +35,7 @@ def test_it_is_held_up_to_the_agents_and_nobody_joins(post, letter, answered, ti
     assert len(sink) == sent  # and nothing leaves for it
     page = browser(ana).get(f"/tickets/{ticket.number}/").content.decode()
     assert "Sender not verified" in page and "could not confirm that ben@carter.example" in page
+    assert "Sender not verified" in browser(ana).get(f"/tickets/{ticket.number}/print/").content.decode()
     ours = sent_by(ana, ticket, drain, sink, "Who is that?")
     assert ours.recipients == ["ben@carter.example"] and "Send the code" not in ours.text + ours.html
 
