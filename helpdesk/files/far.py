@@ -12,7 +12,7 @@ from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 from django.core.cache import cache
 
-from helpdesk.files.pictures import NoPicture, still
+from helpdesk.files.pictures import Busy, NoPicture, still
 from helpdesk.lib import http as door
 
 MOST = 5_000_000  # bytes of a picture
@@ -28,10 +28,6 @@ IN_ALL = 6
 SULKS = 60  # seconds in which a host that was too slow is not asked again
 
 _fetching, _inside = threading.BoundedSemaphore(AT_ONCE), threading.BoundedSemaphore(IN_ALL)
-
-
-class Busy(Exception):
-    """Too many pictures are being fetched just now; ask again in a second."""
 
 
 def picture(url: str) -> bytes:

@@ -13,17 +13,34 @@ SIZES = {"small": 160, "large": 1600}  # pixels of the longer side
 MOST_PIXELS = 25_000_000
 MOST_PIXELS_JPEG = 50_000_000
 MEDIA_TYPE = "image/webp"
-AT_ONCE = 2  # decoded at a time by one process; others wait
-_turn = threading.BoundedSemaphore(AT_ONCE)
+# Pictures drawn at a time by one process, and its threads that draw or wait for their turn: a mail full of large pictures
+# leaves threads for others.
+AT_ONCE, IN_ALL = 2, 4
+_turn, _inside = threading.BoundedSemaphore(AT_ONCE), threading.BoundedSemaphore(IN_ALL)
 
 
 class NoPicture(ValueError):
     """These bytes are no picture that we would draw: another format, broken, or far too many pixels. Permanent."""
 
 
+class Busy(Exception):
+    """Too many pictures are being drawn or fetched just now; ask again in a second."""
+
+
 def still(content: bytes, size: str = "large") -> bytes:
-    """The first frame as WebP within SIZES[size] pixels, turned as its camera says, without metadata. Raises NoPicture."""
-    most = SIZES[size]
+    """The first frame as WebP within SIZES[size] pixels, turned as its camera says, without metadata.
+
+    Raises NoPicture, and Busy.
+    """
+    if not _inside.acquire(blocking=False):
+        raise Busy
+    try:
+        return _drawn(content, SIZES[size])
+    finally:
+        _inside.release()
+
+
+def _drawn(content: bytes, most: int) -> bytes:
     try:
         with _turn, Image.open(BytesIO(content), formats=FORMATS) as image:
             width, height = image.size

@@ -35,10 +35,12 @@ def drawn(attachment: Attachment, size: str) -> HttpResponse:
         return picture(preview(attachment.blob, size))
     except pictures.NoPicture as error:
         return no_picture(str(error))
+    except pictures.Busy:
+        return busy()
 
 
 def preview(blob: Blob, size: str) -> bytes:
-    """Drawn once and kept beside the original. Raises NoPicture."""
+    """Drawn once and kept beside the original. Raises NoPicture, and Busy."""
     key = f"{blob.key}.{size}"
     if default_storage.exists(key):
         with default_storage.open(key) as file:
@@ -61,6 +63,11 @@ def no_picture(why: str) -> HttpResponse:
     response = guarded(HttpResponse(f"{words}\n", content_type="text/plain; charset=utf-8", status=NO_PICTURE))
     response["Cache-Control"] = "private, max-age=60"  # a page that asks again need not ask us
     return response
+
+
+def busy() -> HttpResponse:
+    """The script of the page asks again; without it, the next visit does."""
+    return guarded(HttpResponse(status=503, headers={"Retry-After": "1"}))
 
 
 def guarded(response: R) -> R:

@@ -95,6 +95,21 @@ def test_a_thumbnail_is_drawn_once(ticket: Ticket, browser: Any, ana: Any, monke
     assert page.get(f"/tickets/files/{broken.pk}/picture/small/").status_code == 424
 
 
+def test_a_mail_full_of_pictures_leaves_threads_for_others(ticket: Ticket, browser: Any, ana: Any) -> None:
+    file = attachments.keep(SimpleUploadedFile("a.png", drawing()), "a.png", "image/png")
+    replies.note(ticket, "See", by=ana, attachments=[file])
+    page, address = browser(ana), f"/tickets/files/{file.pk}/picture/small/"
+    for _ in range(pictures.IN_ALL):
+        pictures._inside.acquire()
+    try:
+        full = page.get(address)
+    finally:
+        for _ in range(pictures.IN_ALL):
+            pictures._inside.release()
+    assert (full.status_code, full["Retry-After"]) == (503, "1")
+    assert page.get(address).status_code == 200 and page.get(address).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("content", "reads"),
     [

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 from helpdesk.accounts.access import EVERYONE, staff
 from helpdesk.files import far, serve
 from helpdesk.files.models import Attachment
-from helpdesk.files.pictures import SIZES, NoPicture
+from helpdesk.files.pictures import SIZES, Busy, NoPicture
 from helpdesk.files.sniff import is_binary
 from helpdesk.lib.html import from_text, remote_pictures
 from helpdesk.mail.models import Outgoing
@@ -93,8 +93,8 @@ def far_picture(request: StaffRequest, message: int, number: int) -> HttpRespons
         return serve.picture(far.picture(named[number]))
     except NoPicture as error:
         return serve.no_picture(str(error))
-    except far.Busy:
-        return serve.guarded(HttpResponse(status=503, headers={"Retry-After": "1"}))
+    except Busy:
+        return serve.busy()
 
 
 @staff(*EVERYONE)

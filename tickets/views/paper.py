@@ -67,7 +67,7 @@ def _own(message: Message) -> dict[str, str]:
         if file.content_id and file.is_picture and not file.blob.is_held and len(found) < MOST_PICTURES:
             try:
                 drawn = serve.preview(file.blob, "large")
-            except pictures.NoPicture:
+            except (pictures.NoPicture, pictures.Busy):
                 continue
             found[file.content_id] = f"data:{pictures.MEDIA_TYPE};base64,{b64encode(drawn).decode()}"
     return found

@@ -13,7 +13,7 @@ const behaviours = {
   "[data-composer]": () => Promise.all([import("./answers.js"), import("./drafts.js")]),
   "[data-conditions]": () => import("./conditions.js"),
   "[data-copy]": () => import("./copy.js"),
-  "[data-pictures]": () => import("./pictures.js"),
+  "[data-pictures], .file img, .words img": () => import("./pictures.js"),
   "[data-choose]": () => import("./choose.js"),
   ...(CSS.supports("field-sizing", "content") ? {} : { "textarea": () => import("./grow.js") }),
 };

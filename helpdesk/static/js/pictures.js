@@ -1,7 +1,7 @@
-// Pictures that our server fetches from elsewhere: a few at a time; one that it had no room for is asked for again.
+// Pictures that our server draws anew or fetches from elsewhere: a few at a time; one it had no room for is asked for again.
 const TRIES = 5;
 const tries = new WeakMap();
-const isFar = node => node instanceof HTMLImageElement && /\/tickets\/messages\/\d+\/pictures\/\d+\/$/.test(node.src);
+const isOurs = node => node instanceof HTMLImageElement && /\/tickets\/(messages\/\d+\/pictures\/\d+|files\/\d+\/picture\/\w+)\/$/.test(node.src);
 
 function again(image) {
   const done = (tries.get(image) ?? 0) + 1;
@@ -10,5 +10,5 @@ function again(image) {
   setTimeout(() => { if (image.isConnected) image.src = image.src; }, 1000 * done);
 }
 
-document.addEventListener("error", event => { if (isFar(event.target)) again(event.target); }, true);
-for (const image of document.images) if (isFar(image) && image.complete && !image.naturalWidth) again(image);
+document.addEventListener("error", event => { if (isOurs(event.target)) again(event.target); }, true);
+for (const image of document.images) if (isOurs(image) && image.complete && !image.naturalWidth) again(image);
