@@ -60,6 +60,7 @@ PAGES = [
     Page("ticket", f"{TICKET}:ticket", full=False),
     Page("ticket-menu", f"{TICKET}:ticket", full=False, click="[popovertarget=status-menu]"),
     Page("ticket-print", f"{TICKET}:ticket-print"),
+    Page("ticket-forward", f"{TICKET}:ticket", full=False, click=".choice :has(> [value=forward])"),
     Page("form", "/write/", who=""),
     Page("thanks", "/write/thanks/", who=""),
     Page("inbox-spam", "/inbox/spam/", full=False),

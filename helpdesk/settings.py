@@ -348,6 +348,7 @@ EVENT_SUBSCRIBERS: dict[str, list[str]] = {
     "ticket.replied": ["outreach.triggers.on_events"],
     "ticket.message_received": ["outreach.triggers.on_events"],
     "ticket.noted": [],
+    "ticket.forwarded": [],
     "ticket.assigned": [],
     "ticket.status_changed": [],
     "ticket.reopened": ["outreach.triggers.on_events"],
@@ -385,6 +386,7 @@ EVENT_SUBSCRIBERS: dict[str, list[str]] = {
 # kind of outgoing message → the half that decides and writes it; both take a batch of Outgoing rows
 OUTBOX: dict[str, dict[str, str]] = {
     "ticket.reply": {"guard": "tickets.letters.guard", "render": "tickets.letters.render"},
+    "ticket.forward": {"guard": "tickets.forwards.guard", "render": "tickets.forwards.render"},
     "ticket.confirmation": {"guard": "tickets.letters.guard_confirmation", "render": "tickets.letters.render_confirmation"},
     "campaign.message": {"guard": "outreach.guards.ask", "render": "outreach.messages.render"},
     "account.mail": {"guard": "helpdesk.mail.backend.guard", "render": "helpdesk.mail.backend.render"},

@@ -1,7 +1,7 @@
 """Whether a message may go: asked when it is due and again in the stamp, always answered with a reason in words.
 
-``GUARDS`` is the table of who asks what of which class, and /outreach/guards/ shows it. The kernel asks two more
-before: the kill switches, and whether it is too late.
+``GUARDS`` is the table of who asks what of which class, and /outreach/guards/ shows it. The kernel asks
+before: the kill switches, and whether it is too late; and after: the backstops of automatic mail.
 """
 
 from collections import Counter
@@ -143,6 +143,13 @@ GUARDS = (
     ),
     Guard(
         "night", gettext_lazy("It is night where they are"), gettext_lazy("Waits for their morning"), UNASKED, asleep, soft=True
+    ),
+    Guard(
+        "backstop",
+        gettext_lazy("A machine or nobody reads there, or we wrote by ourselves too often within ten minutes"),
+        gettext_lazy("Never"),
+        OURS,
+        None,
     ),
 )
 REHEARSED = tuple(guard for guard in GUARDS if guard.check and guard.name != "stopped")

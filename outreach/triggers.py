@@ -27,7 +27,7 @@ Key = tuple[int, str]  # customer, entry key
 
 def on_events(events: list[Event]) -> None:
     """Out first, then in: an exit in the same batch as its entry wins, whichever comes first."""
-    events = [event for event in events if event.customer_id]
+    events = [event for event in events if event.customer_id and not _from_another(event)]
     kinds = {event.kind for event in events}
     entering = list(taking_in(kinds))
     leaving = list(Version.objects.filter(launched_at__isnull=False, exit_kind__in=kinds))
@@ -37,6 +37,11 @@ def on_events(events: list[Event]) -> None:
         _take_out(version, [event for event in events if event.kind == version.exit_kind])
     for version in entering:
         journeys.enrol(version, entries(version, [event for event in events if event.kind == version.trigger_kind]))
+
+
+def _from_another(event: Event) -> bool:
+    """A machine's words, or a stranger's on the customer's ticket: no automatic mail answers them (RFC 3834, section 2)."""
+    return event.kind.startswith("ticket.") and bool(event.payload.get("automatic") or event.payload.get("stranger"))
 
 
 def starts_something(kind: str) -> bool:

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from html import unescape
 from io import BytesIO
 from typing import IO, Any
+from urllib.parse import unquote
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
@@ -14,12 +16,17 @@ from django.utils.translation import gettext as _
 from helpdesk.customers.profile import one_line
 from helpdesk.files.models import Attachment, Blob, Scan
 from helpdesk.files.sniff import HEAD, UNKNOWN, media_type
+from helpdesk.lib.html import sanitize
 from helpdesk.live import bell
+from helpdesk.mail.mime import cid
 from helpdesk.mail.parsing import Mail
 from tickets.models import Message
 
 MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,60}/[a-z0-9][a-z0-9!#$&^_.+-]{0,60}", re.IGNORECASE)  # RFC 6838
 SCAN_TASK = "tickets.tasks.scan_files"
+CID = re.compile(r' data-cid="([^"]*)"')  # a picture by name, as the sanitiser keeps it
+PICTURE = re.compile(r"<img [^>]*>")
+UNSEEN = re.compile(r' (?:src="/|data-cid="|data-remote=")[^"]*"')  # what only people here could load, or nobody
 
 
 def keep(content: IO[bytes], name: str, content_type: str = "", **fields: Any) -> Attachment:
@@ -82,3 +89,21 @@ def picture_url(attachment: Attachment) -> str:
 def listed(message: Message) -> list[Attachment]:
     """The files of a message that its words do not show already."""
     return [a for a in message.attachments.all() if not (a.is_picture and picture_url(a) in message.html)]
+
+
+def placed(html: str, attachments: Iterable[Attachment]) -> str:
+    """HTML in whose Markdown a picture was named, ``![…](cid:a%20plan.png)``, with the file of that name in its place."""
+    by_name = {each.name: picture_url(each) for each in attachments if each.is_picture}
+    asked = {unescape(name) for name in CID.findall(html)}
+    found = {name: by_name[unquote(name)] for name in asked if unquote(name) in by_name}
+    return sanitize(html, images=found) if found else html
+
+
+def outward(html: str, attachments: Iterable[Attachment]) -> str:
+    """Our HTML as mail: pictures that go along are shown by their Content-ID, others are not named."""
+    along = {f' src="{picture_url(each)}"': f' src="cid:{cid(each.pk)}"' for each in attachments if each.is_picture}
+
+    def named(picture: re.Match[str]) -> str:
+        return UNSEEN.sub(lambda found: along.get(found[0], ""), picture[0])
+
+    return PICTURE.sub(named, html)

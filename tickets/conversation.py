@@ -18,6 +18,7 @@ from helpdesk.lib.dates import now
 from helpdesk.lib.html import remote_pictures, sanitize
 from helpdesk.mail.models import Outgoing, State
 from tickets import attachments
+from tickets.forwards import PASSED_ON
 from tickets.models import Draft, Message, ReadMark, Status, Ticket
 
 SHOWN = 50  # messages; older ones by a link
@@ -58,6 +59,7 @@ class Conversation:
     draft: Draft | None
     earlier: int | None  # show what is before this message
     last: int  # the newest message shown: what a reply has seen
+    offered: list[Message]  # what may be passed on, the newest of theirs first
 
 
 def load(ticket: Ticket, reader: User, *, before: int | None = None, pictures: Collection[int] = ()) -> Conversation:
@@ -74,8 +76,10 @@ def load(ticket: Ticket, reader: User, *, before: int | None = None, pictures: C
     last = messages[-1].pk if messages and not before else ticket.last_message_id or 0
     ours = [m.outgoing_id for m in messages if m.outgoing_id]
     sent = Outgoing.objects.in_bulk([pk for pk in [*ours, ticket.outgoing_id] if pk])
+    asked = {address.lower() for m in messages if m.kind == Message.Kind.FORWARD for address in (m.to, *m.cc)}
     for message in messages:
         dress(message, message.pk in pictures)
+        message.was_asked = message.stranger and message.address.lower() in asked  # type: ignore[attr-defined]
         message.delivery = sent.get(message.outgoing_id or 0)  # type: ignore[attr-defined]
         message.delivery_words = delivery(message.delivery)  # type: ignore[attr-defined]
     if not before:
@@ -93,6 +97,7 @@ def load(ticket: Ticket, reader: User, *, before: int | None = None, pictures: C
         draft,
         earlier,
         last,
+        sorted((m for m in messages if m.kind in PASSED_ON), key=lambda m: (m.is_ours, -m.pk)),
     )
 
 
@@ -190,6 +195,8 @@ def delivery(row: Outgoing | None) -> dict[str, Any] | None:
             said |= {"mood": "soon", "words": _("Their mail server asks for patience; we try again"), "undo": True}
         case State.HELD:
             said |= {"mood": "held", "words": _("Held: %s") % row.reason, "undo": True}
+        case State.ACCEPTED if row.reason:  # some beside the first were refused; nothing is sent twice for their sake
+            said |= {"mood": "soon", "words": _("Sent. %s") % row.reason}
         case State.ACCEPTED:
             said |= {"words": _("Sent")}
         case State.DELIVERED:

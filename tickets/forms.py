@@ -14,12 +14,13 @@ from helpdesk.accounts.models import Team, User
 from helpdesk.customers.identity import BadAddress, canonical
 from helpdesk.knowledge.models import Topic
 from helpdesk.lib.dates import now
-from tickets.models import Status, Ticket
+from tickets.models import Draft, Status, Ticket
 
 MAX_TEXT = 50_000  # characters
 QUICKEST = timedelta(seconds=2)  # sooner, it is a machine, or a browser that filled in the form: we ask for a second press
 LONGEST = timedelta(hours=24)
 SALT = "tickets.submit"
+BESIDE = {"csrfmiddlewaretoken", "kept"}  # what a form of the composer sends beside its fields
 
 
 class ManyFiles(forms.ClearableFileInput):
@@ -107,25 +108,48 @@ class SubmitForm(forms.Form):
         self.data = {**self.data.dict(), "nonce": nonce()}  # type: ignore[attr-defined]
 
 
-class ComposeForm(forms.Form):
-    """A reply or a note. ``seen`` is the last message on the page, ``once`` names this showing of the composer."""
+class AddressesField(forms.CharField):
+    """Addresses with commas between them."""
 
-    kind = forms.ChoiceField(choices=[("reply", _("Reply")), ("note", _("Note"))])
-    text = forms.CharField(max_length=MAX_TEXT, error_messages={"required": _("There is nothing to send yet.")})
-    cc = forms.CharField(max_length=10_000, required=False)
+    def __init__(self) -> None:
+        super().__init__(max_length=10_000, required=False)
+
+    def clean(self, value: Any) -> list[str]:
+        return [part.strip() for part in super().clean(value).replace(";", ",").split(",") if part.strip()]
+
+
+class ComposeForm(forms.Form):
+    """A reply, a note or a forward. ``seen`` is the last message on the page, ``once`` names this showing of the composer."""
+
+    kind = forms.ChoiceField(choices=Draft.KINDS)
+    text = forms.CharField(max_length=MAX_TEXT, required=False)
+    cc = AddressesField()
+    bcc = AddressesField()
+    to = AddressesField()  # of a forward
+    forwards = forms.IntegerField(min_value=1, max_value=2**63 - 1, required=False)  # the message that it passes on
+    with_files = forms.BooleanField(required=False)  # and what came with that
     status = forms.ChoiceField(choices=[("", ""), *Status.choices[:-1]], required=False)  # all but spam
     seen = forms.IntegerField(min_value=0, max_value=2**63 - 1)
     once = forms.CharField(max_length=80, required=False)
     files = FilesField(required=False)  # type: ignore[assignment]
 
-    def clean_cc(self) -> list[str]:
-        return [part.strip() for part in self.cleaned_data["cc"].replace(";", ",").split(",") if part.strip()]
+    def clean(self) -> dict[str, Any]:
+        """A forward may go without words of ours. Nobody says here in whose name it goes: that is who is signed in."""
+        data = super().clean() or self.cleaned_data
+        if unknown := set(self.data) - set(self.fields) - BESIDE:
+            raise forms.ValidationError(_("Nothing was sent: this form knows no %s.") % ", ".join(sorted(unknown))[:80])
+        if data.get("kind") != "forward" and not data.get("text") and "text" not in self.errors:
+            self.add_error("text", _("There is nothing to send yet."))
+        return data
 
 
 class DraftForm(forms.Form):
-    kind = forms.ChoiceField(choices=[("reply", _("Reply")), ("note", _("Note"))])
+    kind = forms.ChoiceField(choices=Draft.KINDS)
     text = forms.CharField(max_length=MAX_TEXT, required=False, strip=False)
     cc = forms.CharField(max_length=10_000, required=False)
+    bcc = forms.CharField(max_length=10_000, required=False)
+    to = forms.CharField(max_length=10_000, required=False)
+    forwards = forms.IntegerField(min_value=1, max_value=2**63 - 1, required=False)
 
 
 class TagsField(forms.CharField):

@@ -1,5 +1,6 @@
 """How replies and confirmations leave: what may stop them, and what they say (settings.OUTBOX)."""
 
+import re
 from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,10 +17,10 @@ from helpdesk.customers.consent import suppression_of
 from helpdesk.customers.models import Address, Suppression
 from helpdesk.files.models import Attachment, Scan
 from helpdesk.lib.dates import now, zone
-from helpdesk.mail import outbox, threading
+from helpdesk.mail import addresses, outbox, threading
 from helpdesk.mail.models import GONE, WAITING, Class, Lane, Outgoing, State
 from helpdesk.mail.verdicts import GO, Content, Hold, Missing, Never, Verdict
-from tickets import addresses, attachments
+from tickets import attachments
 from tickets.models import Message, Ticket
 
 CONFIRMATION = "ticket.confirmation"
@@ -27,6 +28,8 @@ SCANNED_BY = timedelta(seconds=20)  # then a reply asks again whether its files 
 ONCE_A_DAY = timedelta(hours=24)
 THREAD = 20  # messages back that a References header names
 MAX_QUOTE = 5_000  # characters of theirs under our reply
+MARKS = re.compile(r"\A(?:(?:re|aw|antw|sv|vs|rif|odp|res|fwd?|wg|tr)(?:\[\d+\])?:\s*)+", re.IGNORECASE)
+PICTURE = re.compile(r"!\[([^\]\n]*)\]\(cid:[^)\s]*\)")
 BANNED = {Suppression.Reason.LEGAL, Suppression.Reason.MANUAL}  # an opt-out or a complaint is about what they did not ask for
 
 
@@ -38,10 +41,11 @@ def guard(rows: list[Outgoing], at: datetime) -> dict[int, Verdict]:
     there = set(Message.objects.filter(pk__in=[row.message_id for row in rows]).values_list("pk", flat=True))
     suppressed = suppression_of({row.address.canonical for row in rows if row.address})
     held = attachments.held(row.message_id for row in rows)
-    return {row.pk: _file(held.get(row.message_id or 0), at) or _answer(row, there, suppressed) for row in rows}
+    return {row.pk: scanned(held.get(row.message_id or 0), at) or _answer(row, there, suppressed) for row in rows}
 
 
-def _file(held: Attachment | None, at: datetime) -> Verdict | None:
+def scanned(held: Attachment | None, at: datetime) -> Verdict | None:
+    """What waits for the virus scanner waits, what it holds never goes; None where nothing stands in the way."""
     if held is None:
         return None
     reason = f"{held.name}: {held.blob.why_held}"
@@ -110,8 +114,10 @@ def _content(row: Outgoing, message: Message, before: list[dict[str, Any]]) -> C
         dict.fromkeys([i for i in [*(each["first_id"] for each in before[:1]), *(each["rfc_id"] for each in before)] if i])
     )
     answered = next((each for each in reversed(before) if each["kind"] == Message.Kind.CUSTOMER), None)
+    files = list(message.attachments.all())
     context = {
-        "message": message,
+        "words": spoken(message.text),
+        "html": attachments.outward(message.html, files),
         "ticket": ticket,
         "signature": row.mailbox.signature if row.mailbox else "",
         "marker": threading.marker(row),
@@ -120,14 +126,25 @@ def _content(row: Outgoing, message: Message, before: list[dict[str, Any]]) -> C
     with translation.override(language_of(ticket)), timezone.override(zone_of(ticket)):
         text, html = (render_to_string(f"tickets/mail/reply.{kind}", context) for kind in ("txt", "html"))
     return Content(
-        subject=f"Re: {ticket.subject}",
+        subject=entitled("Re", ticket.subject),
         text=text,
         html=html,
         in_reply_to=references[-1] if references else "",
         references=tuple(references),
         cc=tuple(message.cc),
-        attachments=tuple(a.pk for a in message.attachments.all()),
+        bcc=tuple(message.bcc or ()),
+        attachments=tuple(each.pk for each in files),
     )
+
+
+def entitled(mark: str, subject: str) -> str:
+    """The subject with the mark of an answer or a forward (RFC 5322, section 3.6.5), in place of marks that it has already."""
+    return f"{mark}: {MARKS.sub('', subject)}"
+
+
+def spoken(markdown: str) -> str:
+    """Our words as plain text: a picture that stands in them is named."""
+    return PICTURE.sub(r"[\1]", markdown)
 
 
 # --- the form's confirmation -----------------------------------------------------------------------------------------

@@ -25,8 +25,8 @@ def data(customer_id: int) -> dict[str, Iterable[dict[str, Any]]]:
     )
     return {
         "tickets": plain(tickets),
-        "messages": plain(messages),
-        "drafts": plain(drafts),
+        "messages": plain(messages, "bcc"),  # hidden from the customer, who is the one that asks
+        "drafts": plain(drafts, "bcc"),
         "participants": plain(Participant.objects.filter(Q(ticket__in=tickets) | Q(canonical__in=addresses))),
         "blocked": plain(BlockedSender.objects.filter(name__in=addresses)),
         "mails": plain(IncomingMail.objects.filter(pk__in=messages.values("incoming_id")), "owner", "lease_until"),

@@ -1,7 +1,7 @@
 """What we say on a ticket: replies that leave by the outbox and can be taken back for some seconds; notes never leave."""
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -17,10 +17,11 @@ from helpdesk.lib.html import from_markdown
 from helpdesk.mail import outbox
 from helpdesk.mail.models import Class, Lane, Outgoing
 from tickets import spam
+from tickets.attachments import placed
 from tickets.models import Draft, Message, Participant, Status, Ticket, TicketClosed
 
 KIND = "ticket.reply"
-MAX_CC = 50
+MAX_CC = 50  # recipients beside the first
 
 
 class NewerMessages(Exception):
@@ -44,6 +45,7 @@ def reply(
     status: str = "",
     seen: int | None = None,
     cc: Sequence[str] | None = None,
+    bcc: Sequence[str] = (),
     attachments: Iterable[Attachment] = (),
     once: str | None = None,
 ) -> Message:
@@ -51,10 +53,11 @@ def reply(
 
     With ``once``, sending the same form twice is one reply.
     ``seen`` is the last message the author saw: a newer one raises NewerMessages. ``cc`` replaces who reads along; None
-    leaves them. A person's reply waits UNDO_SEND seconds before it leaves. Raises TicketClosed, NoAddress, BadAddress.
+    leaves them. ``bcc`` get this one message, and nobody outside learns it. A person's reply waits UNDO_SEND seconds before it
+    leaves. Raises TicketClosed, NoAddress, BadAddress.
     """
     ticket.lock()
-    if known := _said(once):
+    if known := said(once):
         return known
     if ticket.status == Status.CLOSED:
         raise TicketClosed(_("Ticket #%s is closed. Nothing can be added to it.") % ticket.number)
@@ -66,8 +69,8 @@ def reply(
     if address is None:
         raise NoAddress(_("We know no address of %s. Add one on the customer's page.") % ticket.requester)
     people = read_along(ticket, cc) if cc is not None else [p.address for p in ticket.participants.all()]
-    message = _write(ticket, Message.Kind.REPLY, text, by, attachments, once, to=address.shown, cc=people)
-    undo = settings.UNDO_SEND if isinstance(by, User) else 0
+    hidden = beside(bcc, [address.shown, *people])
+    message = write(ticket, Message.Kind.REPLY, text, by, attachments, once, to=address.shown, cc=people, bcc=hidden or None)
     row = Outgoing(
         key=f"{KIND}:{message.pk}",
         kind=KIND,
@@ -77,18 +80,19 @@ def reply(
         address=address,
         to=address.shown,
         cc=people,
+        bcc=hidden or None,
         mailbox=ticket.mailbox,
         title=ticket.subject[:200],
         topic_id=ticket.topic_id,
         ticket_id=ticket.pk,
         message_id=message.pk,
-        due_at=message.at + timedelta(seconds=undo),
+        due_at=leaves_at(message, by),
     )
     outbox.plan([row])
     message.outgoing_id = row.pk
     message.before = ticket.replied(message, by=by, status=status)
     message.save(update_fields=["outgoing_id", "before"])
-    _forget_draft(ticket, by)
+    forget_draft(ticket, by)
     return message
 
 
@@ -98,26 +102,30 @@ def note(
 ) -> Message:
     """Write to the team only. It leaves for nobody, moves no clock, and may be added to a closed ticket."""
     ticket.lock()
-    if known := _said(once):
+    if known := said(once):
         return known
-    message = _write(ticket, Message.Kind.NOTE, text, by, attachments, once)
+    message = write(ticket, Message.Kind.NOTE, text, by, attachments, once)
     ticket.noted(message, by=by)
-    _forget_draft(ticket, by)
+    forget_draft(ticket, by)
     return message
 
 
 @transaction.atomic
 def unsend(message: Message, *, by: User) -> bool:
-    """Take a reply back before it leaves: the words return to its author's draft. False when it is too late."""
+    """Take a reply or a forward back before it leaves: the words return to its author's draft. False when it is too late."""
     ticket = message.ticket
     ticket.lock()
     rows = Outgoing.objects.filter(pk=message.outgoing_id or 0)
-    if message.kind != Message.Kind.REPLY or not outbox.cancel(rows, reason=_("by %s") % by, by=by):
+    if not message.leaves or not outbox.cancel(rows, reason=_("by %s") % by, by=by):
         return False
-    draft, _new = Draft.objects.update_or_create(
-        ticket=ticket, user=by, defaults={"kind": "reply", "text": message.text, "cc": ", ".join(message.cc), "saved_at": now()}
-    )
-    draft.attachments.set(message.attachments.all())
+    kept = {"kind": message.kind, "text": message.text, "bcc": ", ".join(message.bcc or []), "saved_at": now()}
+    if message.kind == Message.Kind.FORWARD:
+        kept |= {"to": ", ".join([message.to, *message.cc]), "forwards_id": message.forwards_id}
+    else:
+        kept["cc"] = ", ".join(message.cc)
+    draft, _new = Draft.objects.update_or_create(ticket=ticket, user=by, defaults=kept)
+    theirs = Message.attachments.through.objects.filter(message=message.forwards_id).values("attachment")
+    draft.attachments.set(message.attachments.exclude(pk__in=theirs))  # those of the message it passes on come along again
     ticket.unsent(message, by=by)
     message.delete()
     return True
@@ -138,12 +146,7 @@ def recipient(ticket: Ticket) -> Address | None:
 
 def read_along(ticket: Ticket, addresses: Sequence[str]) -> list[str]:
     """Exactly these people read along from now on. Returns their addresses; raises BadAddress, naming the one."""
-    wanted: dict[str, str] = {}
-    for address in addresses:
-        if address.strip():
-            wanted.setdefault(_canonical(address), address.strip())
-    if len(wanted) > MAX_CC:
-        raise identity.BadAddress(_("At most %d people can read along.") % MAX_CC)
+    wanted = each_once(addresses)
     for own in Address.objects.filter(customer=ticket.requester_id).values_list("canonical", flat=True):
         wanted.pop(own, None)  # they are in To already
     ticket.participants.exclude(canonical__in=wanted).delete()
@@ -153,6 +156,29 @@ def read_along(ticket: Ticket, addresses: Sequence[str]) -> list[str]:
     return list(wanted.values())
 
 
+def each_once(addresses: Sequence[str]) -> dict[str, str]:
+    """Canonical address → as it was written. Raises BadAddress, naming the one that is none, or for too many."""
+    wanted: dict[str, str] = {}
+    for address in addresses:
+        if address.strip():
+            wanted.setdefault(_canonical(address), address.strip())
+    if len(wanted) > MAX_CC:
+        raise identity.BadAddress(_("At most %d people can read along.") % MAX_CC)
+    return wanted
+
+
+def beside(addresses: Sequence[str], named: Sequence[str]) -> list[str]:
+    """Those of these that the others do not name already."""
+    wanted = each_once(addresses)
+    known = {identity.canonical(address) for address in named} if wanted else set()
+    return [shown for canonical, shown in wanted.items() if canonical not in known]
+
+
+def leaves_at(message: Message, by: User | ApiToken) -> datetime:
+    """A person has some seconds to take it back."""
+    return message.at + timedelta(seconds=settings.UNDO_SEND if isinstance(by, User) else 0)
+
+
 def _canonical(address: str) -> str:
     try:
         return identity.canonical(address)
@@ -160,29 +186,31 @@ def _canonical(address: str) -> str:
         raise identity.BadAddress(_("“%(address)s” is no email address.") % {"address": address.strip()[:80]}) from error
 
 
-def _said(once: str | None) -> Message | None:
+def said(once: str | None) -> Message | None:
     return Message.objects.filter(once=once).first() if once else None
 
 
-def _write(
+def write(
     ticket: Ticket, kind: str, text: str, by: User | ApiToken, attachments: Iterable[Attachment], once: str | None, **fields: Any
 ) -> Message:
+    """The message's row; pictures that its text names, ``![…](cid:name)``, stand in its HTML."""
     person = by if isinstance(by, User) else None
+    files = list(attachments)
     message = Message.objects.create(
         ticket=ticket,
         kind=kind,
         user=person,
         name="" if person else by.name,
         text=text,
-        html=from_markdown(text),
+        html=placed(from_markdown(text), files),
         once=once,
         at=now(),
         **fields,
     )
-    message.attachments.set(attachments)
+    message.attachments.set(files)
     return message
 
 
-def _forget_draft(ticket: Ticket, by: User | ApiToken) -> None:
+def forget_draft(ticket: Ticket, by: User | ApiToken) -> None:
     if isinstance(by, User):
         Draft.objects.filter(ticket=ticket, user=by).delete()

@@ -4,8 +4,9 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from helpdesk.customers.models import Event
+from tickets.forwards import KIND as FORWARD
 from tickets.models import Ticket
-from tickets.replies import KIND
+from tickets.replies import KIND as REPLY
 
 WORDS = {
     "mail.bounced": _("Our answer came back: %s"),
@@ -17,9 +18,12 @@ WORDS = {
 
 @transaction.atomic
 def on_undelivered(events: list[Event]) -> None:
-    """A reply that did not arrive is work again, or nobody would find it. Few of a batch are replies."""
-    ours = [event for event in events if event.payload.get("kind") == KIND]
+    """A reply that did not arrive is work again, or nobody would find it; of a forward the list says so. Few are either."""
+    ours = [event for event in events if event.payload.get("kind") in (REPLY, FORWARD)]
     tickets = Ticket.objects.in_bulk([event.payload["ticket"] for event in ours])
     for event in ours:
-        if ticket := tickets.get(event.payload["ticket"]):
-            ticket.came_back(WORDS[event.kind] % event.payload.get("reason", ""), at=event.occurred_at)
+        ticket, reason = tickets.get(event.payload["ticket"]), event.payload.get("reason", "")
+        if ticket and event.payload["kind"] == REPLY:
+            ticket.came_back(WORDS[event.kind] % reason, at=event.occurred_at)
+        elif ticket:
+            ticket.say(_("What we passed on did not arrive: %s") % reason)

@@ -63,6 +63,12 @@ class MessageIn(StrictSerializer):
         max_length=50,
         help_text="Who reads along from now on; left out, nobody new.",
     )
+    bcc = serializers.ListField(
+        child=serializers.CharField(max_length=320),
+        required=False,
+        max_length=50,
+        help_text="Who gets this reply without the others knowing. It is never read back.",
+    )
     seen = serializers.IntegerField(
         required=False, min_value=0, max_value=2**63 - 1, help_text="The last message you know; a newer one makes this a 409."
     )

@@ -10,8 +10,8 @@ from helpdesk.accounts.models import User, audit
 from helpdesk.customers import identity
 from helpdesk.customers.models import Event
 from helpdesk.lib.dates import now
+from helpdesk.mail import addresses
 from helpdesk.mail.parsing import Mail
-from tickets import addresses
 from tickets.models import OURS, BlockedSender, Status, Ticket, TicketClosed
 
 

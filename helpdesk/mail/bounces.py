@@ -39,7 +39,7 @@ def apply(bounce: Bounce, outgoing: Outgoing, *, at: datetime) -> str:
 
 def _about(bounce: Bounce, outgoing: Outgoing) -> str:
     """The one of our recipients that failed; a name we never wrote to is where somebody's mail is forwarded."""
-    ours = [outgoing.to, *outgoing.cc]
+    ours = [outgoing.to, *outgoing.cc, *(outgoing.bcc or [])]
     return next((one for one in ours if any(same(one, failed) for failed in bounce.recipients)), outgoing.to)
 
 

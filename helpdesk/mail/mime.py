@@ -1,4 +1,4 @@
-"""From what a half wrote to the bytes that leave (RFC 5322, 2045, 2047, 2231, 3834, 8058)."""
+"""From what a half wrote to the bytes that leave (RFC 5322, 2045, 2047, 2231, 2387, 3834, 6532, 8058)."""
 
 import re
 import secrets
@@ -14,6 +14,7 @@ from django.conf import settings
 
 from helpdesk.files.models import Attachment
 from helpdesk.lib.dates import now
+from helpdesk.mail import addresses
 from helpdesk.mail.models import Outgoing
 from helpdesk.mail.verdicts import Content
 
@@ -40,9 +41,9 @@ class HeaderInjection(ValueError):
 
 
 def header(name: str, value: str) -> str:
-    """One header line, folded; refuses anything that could begin another header, also after it is decoded."""
+    """One header line, folded; refuses anything that could begin another header."""
     _refuse_breaks(name + value, name)
-    if not value.isascii():
+    if not _as_it_is(value):
         return f"{name}: {_words(value, 74 - len(name))}{CRLF}"
     if len(name) + len(value) < 76 or (" " not in value and len(value) < 900):
         return f"{name}: {value}{CRLF}"
@@ -55,6 +56,11 @@ BREAKS = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]")
 def _refuse_breaks(text: str, name: str) -> None:
     if BREAKS.search(text):
         raise HeaderInjection(name)
+
+
+def _as_it_is(text: str) -> bool:
+    """Whether its reader sees what is written: what looks like an encoded word would be decoded, perhaps to a line break."""
+    return text.isascii() and "=?" not in text
 
 
 def _words(text: str, room: int = 74) -> str:
@@ -75,11 +81,20 @@ def ids(name: str, values: Iterable[str]) -> str:
     return f"{name}: {(CRLF + ' ').join(clean)}{CRLF}" if clean else ""
 
 
+def people(name: str, written: Iterable[str]) -> str:
+    """A header of bare addresses, folded between them. A name before the @ that is not ASCII stays as it is (RFC 6532):
+    the transport asks for SMTPUTF8 then, and no server may take it otherwise."""
+    wire = [addresses.wire(each) for each in written]
+    _refuse_breaks("".join(wire), name)
+    return f"{name}: {f',{CRLF} '.join(wire)}{CRLF}" if wire else ""
+
+
 @lru_cache(maxsize=256)
 def from_header(name: str, addr: str) -> str:
     """The sender with its display name, encoded so that the name cannot become another address."""
     _refuse_breaks(name + addr, "From")
-    if name.isascii():
+    addr = addresses.wire(addr)
+    if _as_it_is(name):
         return header("From", formataddr((name, addr)))
     return f"From: {_words(name, 68)}{CRLF} <{addr}>{CRLF}"
 
@@ -89,6 +104,11 @@ def message_id(outgoing: Outgoing) -> str:
     return f"<{outgoing.token}.{outgoing.attempts}@{settings.MAIL_DOMAIN}>"
 
 
+def cid(attachment: int) -> str:
+    """The name by which our HTML shows an attached picture, ``src="cid:…"`` (RFC 2392); whatever it was called before."""
+    return f"file{attachment}@{settings.MAIL_DOMAIN}"
+
+
 def sender(outgoing: Outgoing) -> tuple[str, str]:
     box = outgoing.mailbox
     return (box.name, box.address) if box else (settings.WORKSPACE_NAME, settings.DEFAULT_FROM_ADDRESS)
@@ -96,7 +116,7 @@ def sender(outgoing: Outgoing) -> tuple[str, str]:
 
 def plus(addr: str, token: str) -> str:
     """RFC 5233 detail addressing: where an answer to this very message arrives."""
-    local, _, domain = addr.rpartition("@")
+    local, _, domain = addresses.wire(addr).rpartition("@")
     return f"{local}+{token}@{domain}"
 
 
@@ -111,8 +131,8 @@ def build(outgoing: Outgoing, content: Content) -> bytes:
     token = outgoing.token
     lines = [
         from_header(name, addr),
-        header("To", outgoing.to),
-        header("Cc", ", ".join(content.cc)) if content.cc else "",
+        people("To", [outgoing.to]),
+        people("Cc", content.cc),
         header("Subject", content.subject),
         f"Date: {format_datetime(now())}{CRLF}",
         f"Message-ID: {outgoing.rfc_id}{CRLF}",
@@ -130,7 +150,7 @@ def build(outgoing: Outgoing, content: Content) -> bytes:
     if outgoing.campaign_id:
         lines.append(header("Feedback-ID", f"{outgoing.campaign_id}:{outgoing.klass}:twofold"))
     lines.append(f"MIME-Version: 1.0{CRLF}")
-    raw = "".join(lines).encode("ascii") + _body(content)
+    raw = "".join(lines).encode() + _body(content)
     return _signed(raw)
 
 
@@ -148,24 +168,24 @@ def _part(kind: str, text: str) -> bytes:
     return f"{head}Content-Transfer-Encoding: base64{CRLF}{CRLF}".encode() + _base64(clean)
 
 
-def _attachment(item: Attachment) -> bytes:
+def _attachment(item: Attachment, disposition: str) -> bytes:
     name = item.name if item.name.isascii() and not set(item.name) & set('"\\\r\n') else encode_rfc2231(item.name, "utf-8")
     quoted = f'filename="{name}"' if name == item.name else f"filename*={name}"
-    disposition = "inline" if item.inline and item.content_id else "attachment"
     head = header("Content-Type", item.content_type) + f"Content-Disposition: {disposition};{CRLF} {quoted}{CRLF}"
-    if item.content_id:
-        head += ids("Content-ID", [f"<{item.content_id}>"])
+    if disposition == "inline":
+        head += f"Content-ID: <{cid(item.pk)}>{CRLF}"
     with item.blob.open() as file:
         content = _base64(file.read())
     return f"{head}Content-Transfer-Encoding: base64{CRLF}{CRLF}".encode("ascii") + content
 
 
-def _multipart(kind: str, parts: list[bytes]) -> bytes:
+def _multipart(kind: str, parts: list[bytes], *, of: str = "") -> bytes:
     boundary = secrets.token_hex(16)
+    what = f'multipart/{kind}; type="{of}"' if of else f"multipart/{kind}"
     between = f"--{boundary}{CRLF}".encode()
     return b"".join(
         [
-            f'Content-Type: multipart/{kind}; boundary="{boundary}"{CRLF}{CRLF}'.encode(),
+            f'Content-Type: {what}; boundary="{boundary}"{CRLF}{CRLF}'.encode(),
             *(between + part + b"\r\n" for part in parts),
             f"--{boundary}--{CRLF}".encode(),
         ]
@@ -173,13 +193,18 @@ def _multipart(kind: str, parts: list[bytes]) -> bytes:
 
 
 def _body(content: Content) -> bytes:
+    """Text, HTML with the pictures that it shows (RFC 2387), and the other files beside them."""
+    found = Attachment.objects.select_related("blob").in_bulk(content.attachments) if content.attachments else {}
+    files = [found[pk] for pk in content.attachments if pk in found]
+    shown = [file for file in files if f'src="cid:{cid(file.pk)}"' in content.html]
     body = _part("plain", content.text)
     if content.html:
-        body = _multipart("alternative", [body, _part("html", content.html)])
-    if content.attachments:
-        files = Attachment.objects.select_related("blob").in_bulk(content.attachments)
-        body = _multipart("mixed", [body, *(_attachment(files[pk]) for pk in content.attachments if pk in files)])
-    return body
+        html = _part("html", content.html)
+        if shown:
+            html = _multipart("related", [html, *(_attachment(file, "inline") for file in shown)], of="text/html")
+        body = _multipart("alternative", [body, html])
+    others = [file for file in files if file not in shown]
+    return _multipart("mixed", [body, *(_attachment(file, "attachment") for file in others)]) if others else body
 
 
 def _signed(raw: bytes) -> bytes:

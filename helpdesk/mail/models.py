@@ -164,6 +164,7 @@ class Outgoing(models.Model):
     address = models.ForeignKey(Address, null=True, on_delete=models.SET_NULL, related_name="outgoing")
     to = models.CharField(max_length=320)  # the address as written when it was planned
     cc = models.JSONField(default=list)
+    bcc = models.JSONField(null=True)  # recipients that no header names; shown to people here alone
     # No index for the next two: nobody looks for messages by them, and each message would write into it four times.
     mailbox = models.ForeignKey(Mailbox, null=True, on_delete=models.PROTECT, db_index=False)
     subscription = models.ForeignKey(Subscription, null=True, on_delete=models.PROTECT, db_index=False)

@@ -54,12 +54,15 @@ def plan(rows: list[Outgoing]) -> list[Outgoing]:
 
 
 def fact(kind: str, row: Outgoing, *, actor: str = "", at: datetime | None = None) -> Fact:
-    """The event of a message: what it was, what it belongs to, and the reason in words."""
+    """The event of a message: what it was, what it belongs to, and the reason in words.
+
+    What is said about one that left names who did not get it, perhaps one in Bcc: the message says so, no event does.
+    """
     payload = {
         "outgoing": row.pk,
         "kind": row.kind,
         "title": row.title,
-        "reason": row.reason,
+        "reason": "" if row.state == State.ACCEPTED else row.reason,
         "ticket": row.ticket_id,
         "message": row.message_id,
         "campaign": row.campaign_id,

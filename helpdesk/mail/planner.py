@@ -19,6 +19,7 @@ from helpdesk.customers.models import Customer
 from helpdesk.customers.timeline import record_all
 from helpdesk.lib.dates import now
 from helpdesk.lib.rows import array, attach, fetch, update
+from helpdesk.mail import backstop
 from helpdesk.mail.models import Lane, MailSwitch, Outgoing, State
 from helpdesk.mail.outbox import LONGEST_HOLD, TROUBLE, ClockTimestamp, fact
 from helpdesk.mail.verdicts import GO, Go, Hold, Never, Verdict
@@ -144,7 +145,7 @@ def lock(ids: Sequence[int], *, state: str, owner: str = "") -> list[Outgoing]:
 
 
 def verdicts(rows: list[Outgoing], at: datetime) -> dict[int, Verdict]:
-    """What the switches and then each kind's own guard say; one call a kind, whatever the number of rows."""
+    """What the switches, then each kind's own guard, then the backstops of automatic mail say; one call a kind."""
     answers: dict[int, Verdict] = {}
     switches = {switch.name: switch for switch in fetch(MailSwitch, "", [])}
     by_kind: dict[str, list[Outgoing]] = defaultdict(list)
@@ -160,7 +161,8 @@ def verdicts(rows: list[Outgoing], at: datetime) -> dict[int, Verdict]:
         guard = import_string(settings.OUTBOX[kind]["guard"])
         said, failed = piecewise(lambda portion, guard=guard: guard(portion, at), same)  # type: ignore[misc]
         answers |= said | {pk: trouble(error, at) for pk, error in failed.items()}
-    return {row.pk: answers.get(row.pk, GO) for row in rows}
+    answers = {row.pk: answers.get(row.pk, GO) for row in rows}
+    return answers | backstop.stopped([row for row in rows if isinstance(answers[row.pk], Go)], at)
 
 
 Answer = TypeVar("Answer")

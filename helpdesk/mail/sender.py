@@ -185,8 +185,8 @@ def hand_over(ready: list[Ready], line: Transport) -> list[tuple[Outgoing, Hando
 
 
 def recipients(row: Outgoing, text: Content) -> list[str]:
-    """Envelope recipients, the customer first, each once."""
-    return list(dict.fromkeys([row.to, *text.cc]))
+    """Envelope recipients, the one in To first, each once."""
+    return list(dict.fromkeys([row.to, *text.cc, *text.bcc]))
 
 
 RECORD_ROWS = """

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import idna
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from helpdesk.accounts import vault
-from helpdesk.mail import oauth
+from helpdesk.mail import addresses, oauth
 from helpdesk.mail.models import Mailbox
 
 BREAKS = re.compile("[\x00-\x1f\x7f]")
@@ -31,7 +30,7 @@ PER_CONNECTION = 200  # messages; some servers cut longer conversations
 class Handover:
     """``outcome`` is one of accepted, retry, failed, unknown; ``code`` and ``answer`` are the server's words.
 
-    ``refused`` names those beside the customer whom the server did not take, with its reasons.
+    ``refused`` names those in Cc and Bcc whom the server did not take, with its reasons: the others have it.
     """
 
     outcome: str
@@ -203,11 +202,12 @@ class SmtpTransport:
 
     def _envelope(self, smtp: smtplib.SMTP, envelope_from: str, recipients: list[str]) -> tuple[Handover | None, str]:
         """MAIL, RCPT and DATA; returns what ended it early, or None when the server waits for the text, and who was refused."""
-        wire = [_wire(recipient) for recipient in recipients]
+        wire = [addresses.wire(recipient) for recipient in recipients]
         options = ""
-        if not all(recipient.isascii() for recipient in wire):
+        if foreign := [recipient for recipient in wire if not recipient.isascii()]:
             if not smtp.has_extn("smtputf8"):
-                return Handover("failed", answer="The mail server cannot take international addresses (SMTPUTF8)"), ""
+                words = "The mail server cannot take addresses with letters beyond ASCII before the @ (SMTPUTF8): "
+                return Handover("failed", answer=(words + ", ".join(foreign))[:500]), ""
             options, smtp.command_encoding = " SMTPUTF8", "utf-8"
         commands = [f"MAIL FROM:{_path(envelope_from)}{options}", *(f"RCPT TO:{_path(recipient)}" for recipient in wire), "DATA"]
         answers = _asked(smtp, commands)
@@ -215,12 +215,12 @@ class SmtpTransport:
         if code not in TAKEN:
             return _judged(code, words), ""
         refused = []
-        for position, recipient in enumerate(wire):
+        for position in range(len(wire)):
             code, words = next(answers)
             if code not in TAKEN:
                 if position == 0:
                     return _judged(code, words), ""
-                refused.append(f"{recipient} ({code} {_words(words)})")
+                refused.append(f"{recipients[position]} ({code} {_words(words)})")
         code, words = next(answers)
         return (None if code == 354 else _judged(code, words)), "; ".join(refused)
 
@@ -259,11 +259,6 @@ def _stuffed(raw: bytes) -> bytes:
     """The text as DATA wants it: leading dots doubled, a lone dot at the end (RFC 5321, section 4.5.2)."""
     text = (b"." + raw if raw.startswith(b".") else raw).replace(b"\r\n.", b"\r\n..")
     return text + (b"" if text.endswith(b"\r\n") else b"\r\n") + b".\r\n"
-
-
-def _wire(addr: str) -> str:
-    local, _, domain = addr.rpartition("@")
-    return addr if domain.isascii() else f"{local}@{idna.encode(domain, uts46=True).decode()}"
 
 
 def _words(answer: bytes | str) -> str:

@@ -41,6 +41,7 @@ class Content:
     headers: dict[str, str] = field(default_factory=dict)  # for example List-Unsubscribe
     automatic: str = ""  # "", "auto-generated" or "auto-replied" (RFC 3834)
     cc: tuple[str, ...] = ()
+    bcc: tuple[str, ...] = ()  # envelope recipients that no header names
     attachments: tuple[int, ...] = ()  # ids of files.Attachment
 
 

@@ -10,6 +10,7 @@ from django.test import override_settings
 
 from helpdesk.accounts.models import Reach, Team, User
 from tests.gauntlet.world import World
+from tests.outreach.conftest import campaign, happens  # noqa: F401 - fixtures
 from tests.tickets.conftest import answered, letter, post, ticket  # noqa: F401 - fixtures of the rows about mail
 
 MAIL = {"BELL": False, "MAIL_TRANSPORT": "file", "POSTAL_ADDRESS": "Twofold, 1 Letter Lane, 12345 Papertown"}

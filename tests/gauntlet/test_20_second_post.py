@@ -239,6 +239,7 @@ CASES = [
     Case("unblock", "blocked"),
     Case("ticket-compose", "ticket", {"kind": "reply", "text": "Thank you.", "status": "solved"}),
     Case("ticket-compose", "ticket", {"kind": "note", "text": "For us."}),
+    Case("ticket-compose", "ticket", {"kind": "forward", "text": "Do you know it?", "to": "kim@supplier.example"}),
     Case("ticket-draft", said={"kind": "reply", "text": "Half a sent"}),
     Case("ticket-insert", "ticket-answers", lambda w: {"answer": w.answer.pk}),
     Case("ticket-unsend", "ticket", page_where=live),

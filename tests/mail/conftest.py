@@ -18,6 +18,7 @@ from django.db import connection
 
 from helpdesk.mail import listener
 from tests.mail.dovecot import Dovecot, Imap, free_port, wait_for
+from tests.outreach.conftest import campaign  # noqa: F401 - a fixture
 
 ROOT = Path(__file__).resolve().parents[2]
 

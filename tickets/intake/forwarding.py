@@ -10,9 +10,8 @@ from helpdesk.accounts.models import User
 from helpdesk.customers.addresses import BadAddress
 from helpdesk.lib.dates import now
 from helpdesk.lib.html import from_text
-from helpdesk.mail import threading
+from helpdesk.mail import addresses, threading
 from helpdesk.mail.parsing import Address, Mail, forwards
-from tickets import addresses
 from tickets.models import Message, Ticket
 
 

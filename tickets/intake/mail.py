@@ -12,11 +12,12 @@ from helpdesk.customers import identity
 from helpdesk.customers.models import Address, Customer
 from helpdesk.customers.profile import one_line
 from helpdesk.lib.html import sanitize
-from helpdesk.mail import authentication, outbox, threading
+from helpdesk.mail import addresses, authentication, outbox, threading
 from helpdesk.mail.models import IncomingMail, Mailbox, Outgoing
 from helpdesk.mail.parsing import Address as Written
 from helpdesk.mail.parsing import Mail
-from tickets import addresses, attachments, spam
+from tickets import attachments, spam
+from tickets.forwards import KIND as FORWARD
 from tickets.intake import forwarding
 from tickets.intake.opening import Words, hear, open_ticket
 from tickets.models import Channel, Message, Participant, Status, Ticket
@@ -92,7 +93,8 @@ def receive_mail(mail: Mail, incoming: IncomingMail) -> Received:
         )
     else:
         stranger = not takes_part(ticket, address.customer, writer.address)
-        ticket = hear(ticket, address.customer, words, stranger=stranger).ticket
+        aside = stranger and answers is not None and answers.kind == FORWARD
+        ticket = hear(ticket, address.customer, words, stranger=stranger, aside=aside).ticket
     heard = ticket.last_message_id
     if passed_on:
         forwarding.note(ticket, passed_on)

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -21,6 +21,8 @@ from tickets.models import Channel, Message, Priority, Status, Ticket
 from tickets.models.ticket import clean_tags
 
 MAX_SUBJECT = 250
+FLOOD = 10  # messages of one address to one ticket within FLOOD_TIME, none of ours in between, that are heard as a person's
+FLOOD_TIME = timedelta(minutes=10)
 # A ticket names its newest message, and the first one its ticket: the id is drawn with the one row and used with the other.
 NEXT_MESSAGE, THAT_MESSAGE = (Func(Value("tickets_message_id_seq"), function=name) for name in ("nextval", "currval"))
 # The whole of a message that only thanks: it is kept, and what is solved stays solved.
@@ -124,13 +126,14 @@ def _topic(answers: Outgoing | None) -> Topic | None:
 
 
 @transaction.atomic
-def hear(ticket: Ticket, author: Customer, words: Words, *, stranger: bool = False) -> Message:
+def hear(ticket: Ticket, author: Customer, words: Words, *, stranger: bool = False, aside: bool = False) -> Message:
     """A customer goes on with a conversation; a closed one begins another, linked back.
 
-    A stranger is heard and marked, and never becomes requester or Cc.
+    A stranger is heard and marked, and never becomes requester or Cc. ``aside``: they answer what we passed on to them, which
+    moves no clock of the customer's and opens nothing.
     """
     ticket.lock()
-    if ticket.status == Status.CLOSED and not words.automatic:
+    if ticket.status == Status.CLOSED and not words.automatic and not aside:
         following = open_ticket(
             author,
             ticket.subject,
@@ -143,10 +146,27 @@ def hear(ticket: Ticket, author: Customer, words: Words, *, stranger: bool = Fal
             address=Address.objects.filter(customer=author, shown__iexact=words.address).first(),
         )
         return following.messages.get()
-    message = _write(ticket, author, words, words.at or now(), stranger=stranger)
-    wakes = not words.automatic and ticket.status != Status.SPAM and not _only_thanks(ticket, words)
-    ticket.heard(message, by=author, wakes=wakes)
+    at = words.at or now()
+    if not words.automatic and _floods(ticket, words.address, at):
+        words = replace(words, automatic=_("More than %d messages from this address within ten minutes") % FLOOD)
+    message = _write(ticket, author, words, at, stranger=stranger)
+    unheard = words.automatic or aside or ticket.status == Status.SPAM or _only_thanks(ticket, words)
+    ticket.heard(message, by=author, wakes=not unheard, aside=aside and not words.automatic)
     return message
+
+
+def _floods(ticket: Ticket, address: str, at: datetime) -> bool:
+    """Whether this address has filled the ticket since a person of ours wrote last: another machine, or words by the dozen.
+
+    Nobody waits unheard: the first of them made it our turn, and an answer of a person begins the count anew.
+    """
+    said = ticket.messages.filter(kind__in=(Message.Kind.CUSTOMER, Message.Kind.REPLY), at__gt=at - FLOOD_TIME)
+    written = 0
+    for kind, user, writer in said.order_by("-id").values_list("kind", "user_id", "address")[: 3 * FLOOD]:
+        if kind == Message.Kind.REPLY and user:
+            break
+        written += bool(address) and writer.lower() == address.lower()
+    return written >= FLOOD
 
 
 def _only_thanks(ticket: Ticket, words: Words) -> bool:

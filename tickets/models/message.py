@@ -27,6 +27,7 @@ class Message(models.Model):
         CUSTOMER = "customer", _("Message")
         REPLY = "reply", _("Reply")
         NOTE = "note", _("Note, team only")
+        FORWARD = "forward", _("Forward")
         AUTOMATIC = "automatic", _("Automatic")
 
     ticket = models.ForeignKey(Ticket, on_delete=models.CASCADE, related_name="messages", db_index=False)
@@ -43,6 +44,8 @@ class Message(models.Model):
     reason = models.CharField(max_length=200, blank=True)  # why we take it for automatic
     to = models.CharField(max_length=320, blank=True)
     cc = ArrayField(models.CharField(max_length=320), default=list, blank=True)
+    bcc = ArrayField(models.CharField(max_length=320), null=True, blank=True)  # of a reply; people here alone see it
+    forwards = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
     rfc_id = models.CharField(max_length=998, blank=True)  # their Message-ID; that of a reply is on its ledger row
     references = ArrayField(models.CharField(max_length=998), default=list, blank=True)
     incoming_id = models.BigIntegerField(null=True, unique=True)  # mail.IncomingMail: processed twice is one message
@@ -56,6 +59,7 @@ class Message(models.Model):
         indexes = [
             models.Index(fields=["ticket", "id"], name="message_of_ticket"),
             models.Index(fields=["rfc_id"], name="message_rfc_id", condition=~Q(rfc_id="")),
+            models.Index(fields=["forwards"], name="message_forwards", condition=Q(forwards__isnull=False)),
             GinIndex(words(), name="message_words"),
         ]
 
@@ -64,7 +68,12 @@ class Message(models.Model):
 
     @property
     def is_ours(self) -> bool:
-        return self.kind in (self.Kind.REPLY, self.Kind.NOTE)
+        return self.kind in (self.Kind.REPLY, self.Kind.NOTE, self.Kind.FORWARD)
+
+    @property
+    def leaves(self) -> bool:
+        """It goes out as mail: its recipients and what became of it are shown below it."""
+        return self.kind in (self.Kind.REPLY, self.Kind.FORWARD)
 
     @property
     def is_doubtful(self) -> bool:
@@ -102,9 +111,13 @@ class Draft(models.Model):
 
     ticket = models.ForeignKey(Ticket, on_delete=models.CASCADE, related_name="drafts")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
-    kind = models.CharField(max_length=10, default="reply", choices=[("reply", _("Reply")), ("note", _("Note"))])
+    KINDS = [("reply", _("Reply")), ("note", _("Note")), ("forward", _("Forward"))]
+    kind = models.CharField(max_length=10, default="reply", choices=KINDS)
     text = models.TextField(blank=True)
     cc = models.TextField(blank=True)
+    bcc = models.TextField(blank=True, default="", db_default="")
+    to = models.TextField(blank=True, default="", db_default="")  # of a forward
+    forwards = models.ForeignKey(Message, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
     saved_at = models.DateTimeField(default=now)
     attachments = models.ManyToManyField(Attachment, blank=True, related_name="+")
 

@@ -233,8 +233,11 @@ class Ticket(models.Model):
             follow_up_of=self.follow_up_of_id,
         )
 
-    def heard(self, message: "Message", *, by: Any, wakes: bool) -> None:
-        """They wrote. Unless it is automatic or a mere thank-you, it is our turn, and what was solved is work again."""
+    def heard(self, message: "Message", *, by: Any, wakes: bool, aside: bool = False) -> None:
+        """They wrote. Unless it is automatic or a mere thank-you, it is our turn, and what was solved is work again.
+
+        ``aside``: somebody else did, whom we had asked; the customer's clock is not theirs, and only what was on hold goes on.
+        """
         was, at = self.status, message.at
         # a stranger's words stand in the list under the requester's name, so they begin with whose they are
         outsider = message.stranger or message.is_doubtful
@@ -243,7 +246,9 @@ class Ticket(models.Model):
         if wakes:
             values |= {"waiting_since": self.waiting_since or at, "solved_at": None}
             values["status"] = self.status if self.status in OURS else Status.OPEN
-        if message.kind == message.Kind.CUSTOMER:
+        elif aside and was == Status.HOLD:
+            values["status"] = Status.OPEN
+        if message.kind == message.Kind.CUSTOMER and not aside:
             values["last_customer_message_at"] = at
         self._set(**values)
         if message.kind == message.Kind.CUSTOMER and self.status != Status.SPAM:
@@ -289,17 +294,35 @@ class Ticket(models.Model):
         announce(f"ticket:{self.pk}", "inbox")
         return True
 
+    def say(self, words: str) -> None:
+        """Something that the list tells beside the ticket; nothing else changes."""
+        self.lock()
+        self._set(said=one_line(words, 200))
+        announce(f"ticket:{self.pk}", "inbox")
+
     def noted(self, message: "Message", *, by: Any) -> None:
         """A note for the team: it moves no clock and no status."""
         self._set(last_message_id=message.pk, last_message_at=message.at)
         self.record("ticket.noted", by, at=message.at, message=message.pk)
 
+    def forwarded(self, message: "Message", *, by: Any) -> dict[str, Any]:
+        """It was passed on to somebody outside: whoever waits goes on waiting. Returns what it was before."""
+        before = {"last_message_id": self.last_message_id, "last_message_at": self.last_message_at.isoformat()}
+        self._set(last_message_id=message.pk, last_message_at=message.at)
+        self.record("ticket.forwarded", by, at=message.at, message=message.pk)
+        return before
+
     def unsent(self, message: "Message", *, by: Any) -> None:
-        """A reply was taken back before it left: the ticket is what it was, unless somebody wrote meanwhile."""
+        """It was taken back before it left: the ticket is what it was, unless somebody wrote meanwhile."""
         before = {
             name: parse_datetime(value) if name.endswith(("_at", "_since")) and value else value
             for name, value in (message.before or {}).items()
         }
+        if message.kind == message.Kind.FORWARD:
+            if self.last_message_id == message.pk:
+                self._set(**before)
+            self.record("ticket.unsent", by, message=message.pk, forward=True)
+            return
         if self.last_message_id != message.pk:
             waits = [at for at in (before.get("waiting_since"), self.waiting_since) if at]
             before = {"waiting_since": min(waits, default=None)}

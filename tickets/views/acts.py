@@ -1,6 +1,7 @@
 """What people do on a ticket. Every one is a POST, safe to press twice, and ends at the ticket or the next one."""
 
 from copy import copy
+from typing import Any
 
 from django.contrib import messages
 from django.db import transaction
@@ -19,7 +20,7 @@ from helpdesk.knowledge.models import Answer
 from helpdesk.lib.dates import now
 from helpdesk.mail import outbox
 from helpdesk.mail.models import Outgoing
-from tickets import attachments, listing, replies
+from tickets import attachments, forwards, listing, replies
 from tickets.access import StaffRequest, ticket_for
 from tickets.changes import change as change_ticket
 from tickets.changes import unsolve as unsolve_ticket
@@ -79,9 +80,9 @@ def with_undo(words: str, undo: str) -> str:
 @staff(*EVERYONE)
 @require_POST
 def compose(request: StaffRequest, number: int) -> HttpResponse:
-    """Send a reply, or keep a note. What cannot be sent comes back with its reason, and nothing that was typed is lost."""
-    kind = "note" if request.POST.get("kind") == "note" else "reply"
-    ticket = ticket_for(request.user, number, to=kind)
+    """Send a reply or a forward, or keep a note. What cannot be sent comes back with its reason, and nothing typed is lost."""
+    kind = request.POST.get("kind", "")
+    ticket = ticket_for(request.user, number, to="note" if kind == "note" else "reply")
     form = ComposeForm(request.POST, request.FILES)
     if not form.is_valid():
         remember(request, ticket, [*attached(request, ticket), *attachments.keep_uploads(form.cleaned_data.get("files", []))])
@@ -93,28 +94,34 @@ def compose(request: StaffRequest, number: int) -> HttpResponse:
         return show(request, ticket, form=form, fault=fault, status=422)
     before = ticket_for(request.user, number)  # its place in the view, before it changes
     try:
-        if kind == "note":
-            replies.note(ticket, data["text"], by=request.user, attachments=files, once=once_of(request))
-            return after(request, ticket)
-        sent = replies.reply(
-            ticket,
-            data["text"],
-            by=request.user,
-            status=data["status"],
-            seen=data["seen"],
-            cc=data["cc"],
-            attachments=files,
-            once=once_of(request),
-        )
+        sent = write(request, ticket, data, files)
     except replies.NewerMessages as newer:
         remember(request, ticket, files)
         return show(request, ticket_for(request.user, number), newer=newer.messages, fault=str(newer), status=409)
-    except (TicketClosed, replies.NoAddress, BadAddress) as error:
+    except (TicketClosed, replies.NoAddress, BadAddress, forwards.NotForwarded) as error:
         remember(request, ticket, files)
         return show(request, ticket_for(request.user, number), fault=str(error), status=409)
+    if kind == "note":
+        return after(request, ticket)
     undo = reverse("ticket-unsend", args=[ticket.number, sent.pk]) + view_query(request)
-    messages.success(request, with_undo(_("#%(number)s: the answer leaves in a moment.") % {"number": ticket.number}, undo))
-    return on_to_next(request, before) if data["status"] == Status.SOLVED else after(request, ticket)
+    words = _("#%s: the forward leaves in a moment.") if kind == "forward" else _("#%s: the answer leaves in a moment.")
+    messages.success(request, with_undo(words % ticket.number, undo))
+    return on_to_next(request, before) if kind == "reply" and data["status"] == Status.SOLVED else after(request, ticket)
+
+
+def write(request: StaffRequest, ticket: Ticket, data: dict[str, Any], files: list[Attachment]) -> Message:
+    """What the form asks for, in the name of whoever is signed in."""
+    common: dict[str, Any] = {"by": request.user, "attachments": files, "once": once_of(request)}
+    if data["kind"] == "note":
+        return replies.note(ticket, data["text"], **common)
+    if data["kind"] == "forward":
+        passed_on = ticket.messages.filter(pk=data["forwards"] or 0).first()
+        if passed_on is None:
+            raise forwards.NotForwarded(_("Choose the message to pass on."))
+        given = {"to": data["to"], "message": passed_on, "with_files": data["with_files"]}
+        return forwards.forward(ticket, data["text"], **given, **common)
+    given = {name: data[name] for name in ("status", "seen", "cc", "bcc")}
+    return replies.reply(ticket, data["text"], **given, **common)
 
 
 def once_of(request: StaffRequest) -> str | None:
@@ -133,9 +140,9 @@ def remember(request: StaffRequest, ticket: Ticket, files: list[Attachment] | No
     """Keep what was typed, and the files that came with it, as the person's draft."""
     said = DraftForm(request.POST)
     said.is_valid()
-    values = {name: said.cleaned_data.get(name, "") for name in ("text", "cc")} | {
-        "kind": said.cleaned_data.get("kind") or "reply"
-    }
+    values: dict[str, Any] = {name: said.cleaned_data.get(name, "") for name in ("text", "cc", "bcc", "to")}
+    values["kind"] = said.cleaned_data.get("kind") or "reply"
+    values["forwards"] = ticket.messages.filter(pk=said.cleaned_data.get("forwards") or 0).first()
     draft, _new = Draft.objects.update_or_create(ticket=ticket, user=request.user, defaults={**values, "saved_at": now()})
     if files is not None:
         draft.attachments.set(files)
@@ -160,7 +167,7 @@ def draft(request: StaffRequest, number: int) -> HttpResponse:
         return render(request, "tickets/_draft_state.html", {})
     if not form.is_valid():
         return render(request, "tickets/_draft_state.html", {"fault": _("Too long to be saved")}, status=422)
-    if not form.cleaned_data["text"].strip():
+    if not any(form.cleaned_data[name].strip() for name in ("text", "to")):
         Draft.objects.filter(ticket=ticket, user=request.user, attachments=None).delete()
         return render(request, "tickets/_draft_state.html", {})
     return render(request, "tickets/_draft_state.html", {"draft": remember(request, ticket)})
@@ -184,8 +191,8 @@ def unsend(request: StaffRequest, number: int, message: int) -> HttpResponse:
 def resend(request: StaffRequest, number: int, message: int) -> HttpResponse:
     """A person's recorded choice to send again what came back, or what nobody knows about."""
     ticket = ticket_for(request.user, number, to="reply")
-    reply = get_object_or_404(ticket.messages.filter(kind=Message.Kind.REPLY), pk=message)
-    row = get_object_or_404(Outgoing, pk=reply.outgoing_id)
+    ours = ticket.messages.filter(kind__in=(Message.Kind.REPLY, Message.Kind.FORWARD))
+    row = get_object_or_404(Outgoing, pk=get_object_or_404(ours, pk=message).outgoing_id)
     with transaction.atomic():
         outbox.retry_unknown(row, by=request.user)
     return after(request, ticket)

@@ -90,7 +90,9 @@ def thread_context(request: StaffRequest, ticket: Ticket) -> dict[str, Any]:
     page = conversation.load(ticket, request.user, before=before, pictures=pictures)
     shown = [*({"view": view_slug(request), "before": before or ""}.items()), *(("pictures", pk) for pk in pictures)]
     here = urlencode([(name, value) for name, value in shown if value])
-    return {"talk": page, "draft": page.draft, "written": page.draft, "here": here}
+    draft = page.draft
+    passes_on = draft.forwards_id if draft else None
+    return {"talk": page, "draft": draft, "written": draft, "passes_on": passes_on, "here": here}
 
 
 def show(
@@ -117,7 +119,7 @@ def show(
         **thread_context(request, ticket),
     }
     if form is not None:
-        context["written"] = form.data
+        context |= {"written": form.data, "passes_on": row_id(form.data.get("forwards", ""))}
     if request.htmx:
         response = render(request, "tickets/_panes.html", context, status=status)
         if address:

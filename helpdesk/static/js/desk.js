@@ -49,9 +49,12 @@ document.addEventListener("htmx:afterSettle", event => {
 document.addEventListener("htmx:pushedIntoHistory", mark);
 document.addEventListener("htmx:historyRestore", () => location.reload()); // the page as it is now, not as it was
 
+/** What one writes first: of a forward, to whom. */
+const first = fields => fields.kind.value === "forward" && !fields.to.value ? fields.to : fields.text;
+
 document.addEventListener("click", event => {
   const kind = event.target.closest("[data-composer] .choice > *");
-  if (kind && (event.target === kind || event.detail > 0)) setTimeout(() => kind.closest("form").elements.text.focus()); // after the label has had its own way
+  if (kind && (event.target === kind || event.detail > 0)) setTimeout(() => first(kind.closest("form").elements).focus()); // after the label has had its own way
 });
 
 document.addEventListener("change", event => {

@@ -1,5 +1,5 @@
 // A draft is saved when its writer pauses. What a pause has not saved yet leaves with the page; what cannot be saved says so.
-const PARTS = ["csrfmiddlewaretoken", "kind", "text", "cc", "once"];
+const PARTS = ["csrfmiddlewaretoken", "kind", "text", "cc", "bcc", "to", "forwards", "once"];
 const KEPT = "draft-left", FRESH = 10000; // ms in which the page that follows may find words faster than the server does
 const FIELD = "[data-composer] textarea";
 let unsaved = null, asked = "";

@@ -1,0 +1,99 @@
+"""What became of an answer stands on it, in words, and what may be sent again has its button."""
+
+from datetime import timedelta
+from html import unescape
+
+import pytest
+
+from helpdesk.customers import consent
+from helpdesk.lib import dates
+from helpdesk.mail import outbox
+from helpdesk.mail.models import Outgoing, State
+from helpdesk.mail.outbox import ClockTimestamp
+from tests.mail.test_reports import dsn, failed
+from tickets import replies
+
+pytestmark = pytest.mark.django_db
+AGAIN, UNDO = "Send again", ">Undo</button>"
+
+
+@pytest.fixture
+def seen(ticket, ana, browser, drain):
+    """Ana answers, time goes by, and this is what the answer says of itself."""
+    own = browser(ana)
+    made = replies.reply(ticket, "Which phone is it?", by=ana, cc=["boss@carter.example"])
+
+    def look(after=60, leaves=True):
+        with dates.moved(by=timedelta(seconds=after)):
+            if leaves:
+                drain()
+            page = unescape(own.get(f"/tickets/{ticket.number}/").content.decode())
+        return page.partition(f'id="message-{made.pk}"')[2].partition("</article>")[0]
+
+    look.again = lambda: own.post(f"/tickets/{ticket.number}/messages/{made.pk}/resend/")
+    look.row = lambda: Outgoing.objects.get(kind="ticket.reply")
+    return look
+
+
+def test_before_it_leaves_it_can_be_taken_back(seen, ana):
+    said = seen(after=0, leaves=False)
+    assert "Leaves in 8 s" in said and UNDO in said and "Cc boss@carter.example" in said
+    said = seen(leaves=False)
+    assert "About to leave" in said and UNDO in said
+    outbox.hold(Outgoing.objects.all(), reason="Omar asks first", by=ana)
+    said = seen()
+    assert "Held: Omar asks first" in said and UNDO in said
+
+
+def test_it_was_sent(seen):
+    said = seen()
+    assert "Sent" in said and AGAIN not in said and UNDO not in said
+    outbox.answered(seen.row().pk)
+    assert "Arrived" in seen()
+
+
+def test_their_server_asks_for_patience(seen, sink):
+    sink.answer = lambda _to: "451 4.7.1 Greylisted"
+    said = seen()
+    assert "Their mail server asks for patience; we try again" in said and UNDO in said and AGAIN not in said
+
+
+def test_it_was_refused_and_is_sent_again(seen, sink):
+    sink.answer = lambda _to: "554 5.7.1 Not from you"
+    said = seen()
+    assert "Was refused: 5.7.1 Not from you" in said and AGAIN in said
+    sink.answer = lambda _to: "250 OK"
+    assert seen.again().status_code == 302
+    assert "Sent" in seen() and len(sink) == 1
+
+
+def test_one_of_several_was_refused_and_the_others_have_it(seen, sink):
+    sink.refused.add("boss@carter.example")
+    said = seen()
+    assert "Sent. Not to boss@carter.example (550 5.1.1 Nobody of this name)" in said and AGAIN not in said
+    seen(after=3 * 24 * 3600)
+    assert [each.recipients for each in sink] == [["ben@carter.example"]]
+
+
+def test_nobody_knows_whether_it_arrived(seen, sink):
+    row = seen.row()
+    Outgoing.objects.filter(pk=row.pk).update(state=State.SENDING, owner="gone", lease_until=ClockTimestamp())  # it died here
+    said = seen()
+    assert "Nobody knows whether it arrived: The sender stopped" in said and AGAIN in said and sink == []
+    seen.again()
+    assert "Sent" in seen() and len(sink) == 1
+
+
+def test_it_came_back_and_is_sent_again(seen, sink, post):
+    seen()
+    post(dsn(failed("5.1.1", "550 5.1.1 User unknown"), returned="Subject: x"), to=sink[0].envelope_from)
+    said = seen()
+    assert "Came back: 550 5.1.1 User unknown" in said and AGAIN in said
+    seen.again()
+    assert "Sent" in seen() and len(sink) == 2
+
+
+def test_it_was_not_sent_for_people_said_so(seen, sink):
+    consent.suppress("ben@carter.example", "legal", source="test")
+    said = seen()
+    assert "Not sent: This address gets no mail" in said and AGAIN not in said and sink == []
