@@ -206,8 +206,8 @@ class SmtpTransport:
         options = ""
         if foreign := [recipient for recipient in wire if not recipient.isascii()]:
             if not smtp.has_extn("smtputf8"):
-                words = "The mail server cannot take addresses with letters beyond ASCII before the @ (SMTPUTF8): "
-                return Handover("failed", answer=(words + ", ".join(foreign))[:500]), ""
+                why = "The mail server cannot take addresses with letters beyond ASCII before the @ (SMTPUTF8): "
+                return Handover("failed", answer=(why + ", ".join(foreign))[:500]), ""
             options, smtp.command_encoding = " SMTPUTF8", "utf-8"
         commands = [f"MAIL FROM:{_path(envelope_from)}{options}", *(f"RCPT TO:{_path(recipient)}" for recipient in wire), "DATA"]
         answers = _asked(smtp, commands)

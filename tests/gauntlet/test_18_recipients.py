@@ -18,7 +18,7 @@ ADDRESS = re.compile(r"[a-z0-9]+@customer\d+\.example")
 
 @pytest.mark.parametrize("number", [60, pytest.param(1000, marks=pytest.mark.long)])
 def test_each_is_alone(campaign: Callable[..., Any], drain: Callable[[], None], sink: Sink, number: int) -> None:
-    campaign(wait=0)
+    campaign(wait=0, klass="transactional")
     people = Customer.objects.bulk_create([Customer(name=f"Person {n}") for n in range(number)])
     names = [f"p{person.pk}@customer{person.pk}.example" for person in people]
     Address.objects.bulk_create(

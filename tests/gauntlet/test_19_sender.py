@@ -29,13 +29,13 @@ def post(own: Client, ticket: Ticket, **more: object) -> int:
     return own.post(f"/tickets/{ticket.number}/compose/", data | more).status_code
 
 
-@pytest.mark.parametrize("field", ["from", "sender", "user", "author", "name", "mailbox", "draft", "reply_to"])
 def test_a_field_that_would_say_who_writes_is_refused(
-    ticket: Ticket, ana: User, omar: User, browser: Callable[[User], Client], field: str
+    ticket: Ticket, ana: User, omar: User, browser: Callable[[User], Client]
 ) -> None:
-    theirs = Draft.objects.create(ticket=ticket, user=omar, text="Omar's secret draft")
-    given = {"user": omar.pk, "author": omar.pk, "draft": theirs.pk}.get(field, "ceo@nordwind.example")
-    assert 400 <= post(browser(ana), ticket, **{field: given}) < 500
+    theirs, own = Draft.objects.create(ticket=ticket, user=omar, text="Omar's secret draft"), browser(ana)
+    ids = {"user": omar.pk, "author": omar.pk, "draft": theirs.pk}
+    for field in ("from", "sender", "user", "author", "name", "mailbox", "draft", "reply_to"):
+        assert post(own, ticket, **{field: ids.get(field, "ceo@nordwind.example")}) == 422, field
     assert not Outgoing.objects.exists() and ticket.messages.count() == 1
     assert Draft.objects.get(user=omar).text == "Omar's secret draft"
 
