@@ -10,7 +10,6 @@ from typing import Any
 
 from django.db import transaction
 from django.template.loader import render_to_string
-from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from helpdesk.accounts.models import User
@@ -22,7 +21,7 @@ from helpdesk.mail import addresses, outbox, threading
 from helpdesk.mail.models import Class, Lane, Outgoing
 from helpdesk.mail.verdicts import GO, Content, Missing, Never, Verdict
 from tickets import attachments as files_of
-from tickets.letters import BANNED, entitled, language_of, spoken, zone_of
+from tickets.letters import BANNED, entitled, scanned, spoken
 from tickets.models import Message, Status, Ticket, TicketClosed
 from tickets.replies import each_once, forget_draft, leaves_at, said, write
 
@@ -147,8 +146,8 @@ def _content(row: Outgoing, made: Message, passed_on: Message, rfc_id: str) -> C
         "signature": row.mailbox.signature if row.mailbox else "",
         "marker": threading.marker(row),
     }
-    with translation.override(language_of(ticket)), timezone.override(zone_of(ticket)):
-        text, html = (render_to_string(f"tickets/mail/forward.{kind}", context) for kind in ("txt", "html"))
+    # In our language and zone: those of the customer would tell something about them.
+    text, html = (render_to_string(f"tickets/mail/forward.{kind}", context) for kind in ("txt", "html"))
     return Content(
         subject=entitled("Fwd", ticket.subject),
         text=text,
