@@ -12,3 +12,9 @@ function again(image) {
 
 document.addEventListener("error", event => { if (isOurs(event.target)) again(event.target); }, true);
 for (const image of document.images) if (isOurs(image) && image.complete && !image.naturalWidth) again(image);
+
+// A conversation that is asked for again, for something new in it, keeps the pictures that were asked for.
+document.addEventListener("htmx:configRequest", event => {
+  if (!event.target.matches("[data-live]")) return;
+  for (const asked of event.target.querySelectorAll("[data-pictures]")) event.detail.formData.append("pictures", asked.value);
+});
