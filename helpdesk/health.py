@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from helpdesk.accounts.access import public
 from helpdesk.accounts.models import ApiToken, Scope
 from helpdesk.customers import dispatch
+from helpdesk.files import antivirus
 from helpdesk.live import bell, tasks
 from helpdesk.live.ticks import MAX_SKEW, skew
 from helpdesk.mail import inbox, ledger, operations, outbox
@@ -66,6 +67,12 @@ def mailboxes() -> dict[str, Any]:
     return {"ok": not since} | reason(bool(since), f"no mail comes from {words}: see Operations")
 
 
+def files() -> dict[str, Any]:
+    age = antivirus.oldest_waiting()
+    late = (age or 0) >= LATE_WORK
+    return {"ok": not late, "oldest_unscanned_seconds": age} | reason(late, "files wait for the virus scanner")
+
+
 CHECKS: dict[str, Callable[[], dict[str, Any]]] = {
     "database": database,
     "broker": broker,
@@ -73,6 +80,7 @@ CHECKS: dict[str, Callable[[], dict[str, Any]]] = {
     "events": events,
     "mail": mail,
     "mailboxes": mailboxes,
+    "files": files,
 }
 DOWN = {"database"}  # without these no page is served; all else is degraded: mail waits, and is not lost
 
@@ -113,6 +121,7 @@ def samples() -> Iterator[Sample]:
     yield "twofold_mail_out_put_off", {}, ledger.stuck().count()
     yield "twofold_events_oldest_undispatched_seconds", {}, dispatch.oldest_undispatched() or 0
     yield "twofold_events_failing", {}, dispatch.failing().count()
+    yield "twofold_files_oldest_unscanned_seconds", {}, antivirus.oldest_waiting() or 0
     for queue, age in tasks.ages().items():
         yield "twofold_worker_last_seen_seconds", {"queue": queue}, age
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import structlog
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import F
+from django.db.models import F, Min
 
 from helpdesk.files.models import Blob, Scan
 from helpdesk.lib.dates import now
@@ -111,3 +111,10 @@ def scan_waiting() -> bool:
         if time.monotonic() > end:
             return True
     return False
+
+
+def oldest_waiting() -> float | None:
+    """Seconds that the oldest file has waited for the scanner, or None; where there is no scanner, nothing waits."""
+    waiting = Blob.objects.filter(scan=Scan.WAITING) if settings.ANTIVIRUS else Blob.objects.none()
+    oldest = waiting.aggregate(at=Min("created_at"))["at"]
+    return (now() - oldest).total_seconds() if oldest else None

@@ -12,6 +12,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from helpdesk import health
 from helpdesk.checks import files_can_be_scanned
 from helpdesk.files import antivirus
 from helpdesk.files.models import Blob, Scan
@@ -102,8 +103,11 @@ def test_without_an_answer_a_file_waits_and_is_asked_about_again(
     assert page.get(f"/tickets/files/{file.pk}/").status_code == 423
     assert page.get(f"/tickets/files/{file.pk}/picture/small/").status_code == 424
     assert "Not scanned for viruses yet" in page.get(f"/tickets/{Ticket.objects.get().number}/").content.decode()
+    with dates.moved(by=timedelta(minutes=6)):
+        assert health.files()["reason"] == "files wait for the virus scanner"
     settings.ANTIVIRUS = there
     antivirus.scan_waiting()
+    assert health.files() == {"ok": True, "oldest_unscanned_seconds": None}
     assert Blob.objects.get().scan == Scan.CLEAN and page.get(f"/tickets/files/{file.pk}/").status_code == 200
     assert page.get(f"/tickets/files/{file.pk}/picture/small/").status_code == 200
 
