@@ -199,6 +199,8 @@ def delivery(row: Outgoing | None) -> dict[str, Any] | None:
             said |= {"mood": "soon", "words": _("Sent. %s") % row.reason}
         case State.ACCEPTED:
             said |= {"words": _("Sent")}
+        case State.DELIVERED if row.reason:
+            said |= {"words": _("Arrived. %s") % row.reason}
         case State.DELIVERED:
             said |= {"words": _("Arrived")}
         case State.COMPLAINED:

@@ -31,4 +31,4 @@ def data(customer_id: int) -> dict[str, Iterable[dict[str, Any]]]:
 def _without_others(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The reason of a message that left is about somebody beside the customer who did not get it."""
     for row in rows:
-        yield row | {"reason": ""} if row["state"] == State.ACCEPTED else row
+        yield row | {"reason": ""} if row["state"] in (State.ACCEPTED, State.DELIVERED) else row

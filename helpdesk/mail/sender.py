@@ -25,7 +25,7 @@ from helpdesk.customers.timeline import Fact, record_all
 from helpdesk.lib.dates import now
 from helpdesk.lib.rows import array
 from helpdesk.live.streams import announce
-from helpdesk.mail import mime, planner
+from helpdesk.mail import addresses, mime, planner
 from helpdesk.mail.models import Attempt, Lane, Outgoing, State
 from helpdesk.mail.outbox import fact, refusal
 from helpdesk.mail.parsing import judged
@@ -185,8 +185,8 @@ def hand_over(ready: list[Ready], line: Transport) -> list[tuple[Outgoing, Hando
 
 
 def recipients(row: Outgoing, text: Content) -> list[str]:
-    """Envelope recipients, the one in To first, each once."""
-    return list(dict.fromkeys([row.to, *text.cc, *text.bcc]))
+    """Envelope recipients as the headers write them, the one in To first, each once."""
+    return list(dict.fromkeys(addresses.wire(each) for each in (row.to, *text.cc, *text.bcc)))
 
 
 RECORD_ROWS = """

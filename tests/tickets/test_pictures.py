@@ -23,8 +23,8 @@ def test_it_stands_where_it_was_put(ticket, ana, browser, drain, sink):
     assert own.post(f"/tickets/{ticket.number}/compose/", data).status_code == 302
     message = ticket.messages.get(kind="reply")
     picture = message.attachments.get(name="a plan.png")
-    assert f'<img src="{attachments.address(picture)}" alt="the plan">' in message.html
-    assert attachments.address(picture) in own.get(f"/tickets/{ticket.number}/").content.decode()
+    assert f'<img src="{attachments.picture_url(picture)}" alt="the plan">' in message.html
+    assert attachments.picture_url(picture) in own.get(f"/tickets/{ticket.number}/").content.decode()
     with dates.moved(by=timedelta(minutes=1)):
         drain()
     (got,) = sink
