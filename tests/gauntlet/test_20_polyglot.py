@@ -109,7 +109,7 @@ def crawl(page: Any, starts: list[str], most: int, complaints: list[str]) -> int
         if shape(address) in seen and address not in starts:
             continue
         seen.add(address if address in starts else shape(address))
-        answer = page.goto(address)
+        answer = page.goto(address, wait_until="domcontentloaded")
         assert answer.status < 500, address
         if grown := page.locator("img[src=x], [onerror], [onload], [onclick]").count():
             complaints.append(f"{grown} elements grew on {address}")
@@ -122,7 +122,10 @@ def crawl(page: Any, starts: list[str], most: int, complaints: list[str]) -> int
 
 
 def walked(live_server: Any, client: Client, *, most: int) -> dict[str, int]:
-    """How many pages each role saw; with `most` 0 those alone on which strangers' words stand."""
+    """How many pages each role saw: the admin up to `most`, others a quarter of it.
+
+    With 0 only those pages on which strangers' words stand.
+    """
     call_command("load_demo", stdout=StringIO())
     people = {role: User.objects.filter(role=role).earliest("pk") for role in (Role.ADMIN, Role.MANAGER, Role.AGENT)}
     people[Role.LIGHT] = User.objects.create_user("lena@nordwind.example", PASSWORD, name="Lena", role=Role.LIGHT)
@@ -145,7 +148,7 @@ def walked(live_server: Any, client: Client, *, most: int) -> dict[str, int]:
                 chromium.sign_in(context, chromium.session_of(people[role]), live_server.url)  # type: ignore[index]
             page = chromium.page_in(context, complaints)
             page.on("dialog", lambda dialog: (complaints.append("a dialog"), dialog.dismiss()))
-            counts[role] = crawl(page, addresses, most, complaints)
+            counts[role] = crawl(page, addresses, most if role == Role.ADMIN else most // 4, complaints)
             context.close()
     assert complaints == []
     return counts
@@ -157,5 +160,5 @@ def test_the_words_of_strangers_run_nowhere(live_server: Any, client: Client) ->
 
 @pytest.mark.long
 def test_nothing_typed_runs_anywhere(live_server: Any, client: Client) -> None:
-    counts = walked(live_server, client, most=90)
-    assert counts["admin"] > 40 and counts["agent"] > 15, counts
+    counts = walked(live_server, client, most=60)
+    assert counts["admin"] > 40 and counts["agent"] > 10, counts
