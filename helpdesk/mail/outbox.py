@@ -62,7 +62,7 @@ def fact(kind: str, row: Outgoing, *, actor: str = "", at: datetime | None = Non
         "outgoing": row.pk,
         "kind": row.kind,
         "title": row.title,
-        "reason": "" if row.state == State.ACCEPTED else row.reason,
+        "reason": "" if kind == "mail.sent" and row.state == State.ACCEPTED else row.reason,
         "ticket": row.ticket_id,
         "message": row.message_id,
         "campaign": row.campaign_id,
