@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,16 +28,23 @@ MESSAGES, ENOUGH = 60, 15
 
 
 @pytest.fixture
-def server(tmp_path: Path, settings: Any) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+def folder() -> Iterator[Path]:
+    """Where the server, which is nobody, may write."""
+    path = Path(tempfile.mkdtemp(prefix="twofold-sink-"))
+    path.chmod(0o777)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def server(folder: Path, settings: Any) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
     """`server()` starts it, at the same port each time; what it took lies in the folder."""
     port, started = free_port(), []
     settings.MAIL_TRANSPORT = f"smtp://127.0.0.1:{port}"
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o777)
 
     def start() -> subprocess.Popen[bytes]:
         as_whom = ["-u", "nobody"] if os.geteuid() == 0 else []
-        command = [PROGRAM, *as_whom, "-d", f"{tmp_path}/%M.", f"127.0.0.1:{port}", "100"]
+        command = [PROGRAM, *as_whom, "-d", f"{folder}/%M.", f"127.0.0.1:{port}", "100"]
         started.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))
         return started[-1]
 
@@ -46,13 +54,14 @@ def server(tmp_path: Path, settings: Any) -> Iterator[Callable[[], subprocess.Po
         process.wait()
 
 
-def test_a_mail_server_that_is_killed_in_the_middle_and_comes_back(server: Callable[[], Any], tmp_path: Path) -> None:
+def test_a_mail_server_that_is_killed_in_the_middle_and_comes_back(server: Callable[[], Any], folder: Path) -> None:
     for n in range(MESSAGES):
         letter(f"letter {n}", to=f"reader-{n}@carter.example")
     process = server()
 
     def kill_when_it_has_some() -> None:
-        while len(list(tmp_path.iterdir())) < ENOUGH:
+        end = time.monotonic() + 30
+        while len(list(folder.iterdir())) < ENOUGH and time.monotonic() < end:
             time.sleep(0.001)
         process.kill()
 
@@ -70,7 +79,7 @@ def test_a_mail_server_that_is_killed_in_the_middle_and_comes_back(server: Calla
         Outgoing.objects.filter(state=State.RETRY_WAIT).update(next_at=dates.now())  # the wait between two tries is over
         _send_all()
 
-    took = [found[1] for path in tmp_path.iterdir() if (found := re.search(r"Message-ID: <(\w+)\.", path.read_text()))]
+    took = [found[1] for path in folder.iterdir() if (found := re.search(r"Message-ID: <(\w+)\.", path.read_text()))]
     accepted = {row.token for row in Outgoing.objects.filter(state=State.ACCEPTED)}
     unknown = {row.token for row in Outgoing.objects.filter(state=State.UNKNOWN)}
     assert len(accepted) + len(unknown) == MESSAGES and len(unknown) <= 1, "no message is lost, and one can be in doubt"
