@@ -28,7 +28,7 @@ def picked(tree: Any) -> set[int]:
 
 
 @pytest.mark.django_db
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
 @given(things.world, st.lists(things.trees(), min_size=1, max_size=8))
 def test_sql_and_python_pick_the_same(rows: list[Any], trees: list[Any]) -> None:
     with transaction.atomic():

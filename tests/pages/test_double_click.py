@@ -1,6 +1,6 @@
 """A double click on any button that writes sends one request: the second half of "one effect", beside the server's own care.
 
-That two requests that do arrive have one effect is `tests/gauntlet/test_20_second_post.py`.
+That two requests that do arrive have one effect is `tests/gauntlet/test_20_second_post.py`, and runs with every change.
 """
 
 import pytest
@@ -36,6 +36,7 @@ READY = """index => {
 }"""
 
 
+@pytest.mark.long
 def test_every_button_that_writes_sends_one_request_for_a_double_click(contexts, world):
     seen, twice, silent, hidden = set(), [], [], []
     held = []

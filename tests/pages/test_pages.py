@@ -39,7 +39,9 @@ def test_everybody_can_use_it_and_it_fits(contexts, world, row):
         # as high as the page: the dock sticks to the window's edge, over whatever has not been scrolled up yet
         page.set_viewport_size({"width": width, "height": 900})
         page.set_viewport_size({"width": width, "height": max(900, page.evaluate("document.documentElement.scrollHeight"))})
-        for theme, rules in (("light", RULES), ("dark", CONTRAST)):  # by night only the colours differ
+        for theme, rules in (("light", RULES), ("dark", CONTRAST)):
+            if theme == "dark" and width > 390:  # by night only the colours differ, and those not by the width
+                continue
             page.emulate_media(color_scheme=theme, reduced_motion="reduce")
             wrong += findings(page, f"{width} {theme}", rules)
         if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
