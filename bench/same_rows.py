@@ -139,5 +139,5 @@ def _value(row: models.Model, field: Any) -> Any:
     if isinstance(field, models.JSONField):
         return json.dumps(value) if value is not None else None
     if isinstance(field, ArrayField):
-        return list(value)
+        return list(value) if value is not None else None
     return bytes(value) if isinstance(value, memoryview) else value
