@@ -63,8 +63,16 @@ def page_in(context: Any, complaints: list[str], *, patience: int = 20_000) -> A
     page.set_default_timeout(patience)
     page.route("**/live/**", lambda route: route.fulfill(status=204))
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda m: complaints.append(f"{m.text} {m.location['url']}") if m.type == "error" else None)
+    page.on("console", lambda m: complaints.append(f"{m.text} {m.location['url']}") if _is_error(m) else None)
     return page
+
+
+def _is_error(message: Any) -> bool:
+    """Whether the console says that something is wrong: a request that ended because its page was left is not.
+
+    htmx reports one as afterRequest and sendAbort; one that failed as afterRequest and sendError.
+    """
+    return message.type == "error" and not message.text.startswith(("htmx:afterRequest", "htmx:sendAbort"))
 
 
 def session_of(user: Any) -> str:
