@@ -11,8 +11,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from helpdesk.accounts.access import ADMINS, MANAGERS, StaffRequest, staff
 from helpdesk.accounts.seen import audited, seen, turn
+from helpdesk.accounts.setup import SetupForm
 from helpdesk.customers.models import FieldDefinition, Subscription
-from helpdesk.customers.setup import FieldForm, SetupForm, SubscriptionForm
+from helpdesk.customers.setup import FieldForm, SubscriptionForm
 
 FORM = ["GET", "HEAD", "POST"]
 

@@ -10,8 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from helpdesk.accounts import vault
 from helpdesk.accounts.models import User
+from helpdesk.accounts.setup import SetupForm
 from helpdesk.customers.addresses import BadAddress, canonical
-from helpdesk.customers.setup import SetupForm
 from helpdesk.mail import oauth
 from helpdesk.mail.models import Mailbox
 

@@ -1,0 +1,21 @@
+"""People who work here, when they work, what may call us, and the audit log of access and configuration."""
+
+from helpdesk.accounts.models.audit import AuditEntry, audit
+from helpdesk.accounts.models.calendars import Calendar
+from helpdesk.accounts.models.people import Reach, Role, Team, User, UserManager
+from helpdesk.accounts.models.tokens import ApiToken, ApiTokenManager, IdempotentCall, Scope
+
+__all__ = [
+    "ApiToken",
+    "ApiTokenManager",
+    "AuditEntry",
+    "Calendar",
+    "IdempotentCall",
+    "Reach",
+    "Role",
+    "Scope",
+    "Team",
+    "User",
+    "UserManager",
+    "audit",
+]
