@@ -19,7 +19,9 @@ RULES = {
     "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]},
     "rules": {"target-size": {"enabled": True}},
 }
-CONTRAST = {"runOnly": ["color-contrast"]}
+LOOKS = {"runOnly": ["color-contrast", "target-size"]}  # what of all that changes with the colours and the width
+BRIEFLY = [(1440, "light", RULES), (390, "dark", LOOKS)]
+AT_LENGTH = [(width, theme, RULES) for width in (1440, 1024, 390) for theme in ("light", "dark")]
 QUERIES = Path(__file__).with_name("queries.json")
 
 
@@ -29,21 +31,19 @@ def findings(page, when, options):
 
 
 @pytest.mark.parametrize("row", PAGES, ids=lambda row: row.name)
-def test_everybody_can_use_it_and_it_fits(contexts, world, row):
+@pytest.mark.parametrize("looks", [BRIEFLY, pytest.param(AT_LENGTH, marks=pytest.mark.long)], ids=["briefly", "at length"])
+def test_everybody_can_use_it_and_it_fits(contexts, world, row, looks):
     complaints, wrong = [], []
     page = chromium.page_in(contexts[row.who], complaints, patience=15_000)
     page.set_viewport_size({"width": 1440, "height": 900})
     answer = page.goto(row.address.format(**world))
     assert answer.status == 200 and page.locator("h1").count() >= 1
-    for width in (1440, 390):
+    for width, theme, rules in looks:
         # as high as the page: the dock sticks to the window's edge, over whatever has not been scrolled up yet
         page.set_viewport_size({"width": width, "height": 900})
         page.set_viewport_size({"width": width, "height": max(900, page.evaluate("document.documentElement.scrollHeight"))})
-        for theme, rules in (("light", RULES), ("dark", CONTRAST)):
-            if theme == "dark" and width > 390:  # by night only the colours differ, and those not by the width
-                continue
-            page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-            wrong += findings(page, f"{width} {theme}", rules)
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        wrong += findings(page, f"{width} {theme}", rules)
         if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
             wrong.append(f"{wide} px wide in {width}")
     page.close()
