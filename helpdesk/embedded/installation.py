@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from helpdesk.embedded import defaults
@@ -14,6 +15,7 @@ from helpdesk.embedded.folder import Refused
 from helpdesk.embedded.process import Program
 
 ROOT = Path(__file__).resolve().parents[2]
+FIRST_ANSWER = 5.0  # seconds it may take
 DEMO_POSTAL_ADDRESS = "Nordwind, 1 Letter Lane, 12345 Papertown"
 # queues of a worker → tasks at a time; a process costs 75 MB, and maintenance is too little work for its own
 AFTER_OTHERS = {"campaigns"}  # these workers leave the processor to others: no reply and no page waits for a campaign
@@ -61,10 +63,16 @@ class Installation:
                     raise Refused(f"Port {port} on {self.host} {what}: choose another one with {name}") from error
 
     def answers(self) -> bool:
-        """Whether the web process takes connections."""
-        with socket.socket() as client:
-            client.settimeout(0.5)
-            return client.connect_ex((_nearest(self.host), self.port)) == 0
+        """Whether the web process answers, whatever it says: the first answer is what loads its pages."""
+        client = HTTPConnection(_nearest(self.host), self.port, timeout=FIRST_ANSWER)
+        try:
+            client.request("GET", "/healthz")
+            client.getresponse()
+        except (OSError, HTTPException):
+            return False
+        finally:
+            client.close()
+        return True
 
     def programs(self) -> list[Program]:
         """Web, a worker for each queue, beat, the SMTP listener and who waits at the IMAP mailboxes."""
