@@ -80,18 +80,18 @@ def custom(key: str) -> Field | None:
 
 register(
     "thing",
-    Field("name", "name", "text", q="name"),
+    Field("name", "name", "text", q="name", tracked=True),
     Field("box", "box", "text", q="box__name"),
-    Field("count", "count", "number", q="count"),
-    Field("price", "price", "number", q="price"),
+    Field("count", "count", "number", q="count", tracked=True),
+    Field("price", "price", "number", q="price", tracked=True),
     Field("ratio", "ratio", "number", q="ratio"),
-    Field("live", "live", "boolean", q="live"),
+    Field("live", "live", "boolean", q="live", tracked=True),
     Field("rated", "rated", "boolean", q=models.Q(ratio__isnull=False), value=lambda thing: thing.ratio is not None),
-    Field("at", "at", "date", q="at"),
-    Field("day", "day", "date", q="day"),
-    Field("stage", "stage", "choice", q="stage", choices=STAGES),
-    Field("level", "level", "choice", q="level", choices=lambda: LEVELS),
-    Field("tags", "tags", "tags", q="tags"),
+    Field("at", "at", "date", q="at", tracked=True),
+    Field("day", "day", "date", q="day", tracked=True),
+    Field("stage", "stage", "choice", q="stage", choices=STAGES, tracked=True),
+    Field("level", "level", "choice", q="level", choices=lambda: LEVELS, tracked=True),
+    Field("tags", "tags", "tags", q="tags", tracked=True),
     Field("part", "part", "relation", subject="part", q=Part.objects.all, link="thing", plural="parts",
           value=lambda thing: thing.parts.all()),
     Field("event", "event", "events", subject="part", q=Part.objects.all, link="thing", value=did,
@@ -189,7 +189,7 @@ def fill(rows: list[Any]) -> list[Thing]:
     return list(Thing.objects.select_related("box").prefetch_related("parts"))
 
 
-def _values(takes: str, name: str) -> st.SearchStrategy[Any]:
+def values(takes: str, name: str) -> st.SearchStrategy[Any]:
     kind = "number" if name in ("count", "price", "ratio", "size", "attribute.number") else name
     one: st.SearchStrategy[Any] = texts.filter(lambda text: text.strip() != "")
     if kind == "number":
@@ -217,7 +217,7 @@ def leaves(subject: str) -> st.SearchStrategy[Any]:
     return st.one_of([
         st.just({"field": field.name, "op": op.code}) if op.takes == "none"
         else st.builds(lambda name, code, value: {"field": name, "op": code, "value": value},
-                       st.just(field.name), st.just(op.code), _values(op.takes, field.name))
+                       st.just(field.name), st.just(op.code), values(op.takes, field.name))
         for field in fields(subject) for op in field.ops if op.takes != "count"
     ])  # fmt: skip
 

@@ -12,11 +12,23 @@ sentence. A property test holds the three to one meaning on real PostgreSQL.
 `{"all": []}` (also `{}`) is everybody. Nothing from outside reaches the ORM as a path: names are
 looked up in the registry, values are bound parameters.
 
+A rule also meets a change: what the fields were before it. It asks `changed`, `not_changed`, `changed_to`, `changed_from`,
+`was`, `was_not`, `was_set`, `was_not_set` (of tags: `added`, `removed`, `had`, `had_not`) of fields that say `tracked=True`:
+
+    clean(tree, "ticket", change=True)                # on the way in; without `change` such a tree is a ConditionError
+    fields("ticket", change=True)                     # for an editor that offers these operators too
+    matches(tree, "ticket", ticket, now, old={"status": "open", "tags": ["vip"], "assignee": None})
+
+`old` holds the raw values before the change by the names of the fields, as JSON keeps them (a choice's value, a list of
+tags, a date in ISO 8601); of an event's `changes: {field: [old, new]}` it is `{field: pair[0] for field, pair in
+changes.items()}`. `ticket` is how it stands after the change. What `old` does not name has not changed. Where there is no
+change (views, segments, `to_q`) these operators raise ConditionError; `words` can always say them.
+
 Registering, in the module that settings.CONDITION_FIELDS names:
 
     conditions.register(
         "customer",
-        Field("name", _("name"), "text", q="name"),
+        Field("name", _("name"), "text", q="name", tracked=True),
         Field("company", _("company"), "text", q="company__name"),
         Field("ticket", _("ticket"), "relation", subject="ticket", q=Ticket.objects.all, link="customer",
               value=lambda customer: customer.tickets.all(), plural=_("tickets")),

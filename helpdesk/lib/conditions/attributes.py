@@ -64,7 +64,7 @@ class _Numeric(Func):
 
 def attribute(
     name: str, label: Text, type: str, key: str, *, column: str = "attributes",
-    choices: Choices | Callable[[], Choices] | None = None,
+    choices: Choices | Callable[[], Choices] | None = None, tracked: bool = False,
 ) -> Field:  # fmt: skip
     """A field over `column`'s `key`: text, number, boolean, date, choice (of texts) or tags (a list of texts).
 
@@ -81,7 +81,8 @@ def attribute(
         return _PYTHON[type](obj.get(key) if isinstance(obj, dict) else None)
 
     sql = _SQL[type](_At(column, key), _At(column, key, as_text=True))
-    return Field(name, label, type, sql, value, choices, exact=_containing(column, key, type) if type in _EXACT else None)
+    exact = _containing(column, key, type) if type in _EXACT else None
+    return Field(name, label, type, sql, value, choices, exact=exact, tracked=tracked)
 
 
 def _containing(column: str, key: str, type: str) -> Callable[[Any], Any]:

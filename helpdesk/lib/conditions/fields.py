@@ -10,6 +10,7 @@ from django.db.models import F
 from django.utils.functional import Promise
 
 from helpdesk.lib.conditions import types
+from helpdesk.lib.conditions.ops import Op
 
 Text = str | Promise
 Choices = Sequence[tuple[Any, Text]]
@@ -33,6 +34,7 @@ class Field:
     `subject`, `link`: for relation and events, what the other rows are, and their foreign key to ours.
     `plural`: for relation, the label of several.
     `kind`, `at`: for events, the names of the columns that hold an event's kind and its time.
+    `tracked`: what changes it says what it was before, so a rule may ask what a change did to it (`changed`, `was`).
     `exact`: for number, boolean and choice, SQL for "is this value" where there is a quicker way than comparing `q`.
     """
 
@@ -48,12 +50,15 @@ class Field:
     kind: str = "kind"
     at: str = "occurred_at"
     exact: Callable[[Any], Any] | None = None
+    tracked: bool = False
 
     def __post_init__(self) -> None:
         if self.type not in types.TYPES:
             raise ValueError(f"{self.name}: no such type as {self.type!r}.")
         if self.type in types.LINKED and not (self.subject and self.link and callable(self.q) and self.value):
             raise ValueError(f"{self.name}: a field of type {self.type} needs subject, link, a queryset and value.")
+        if self.tracked and self.type in types.LINKED:
+            raise ValueError(f"{self.name}: other rows have no value that could change.")
         if self.value is None and not isinstance(self.q, str):
             raise ValueError(f"{self.name}: say how Python reads it (value=).")
 
@@ -67,6 +72,11 @@ class Field:
         if self.value is not None:
             return self.value(obj)
         return reduce(lambda at, step: None if at is None else getattr(at, step), str(self.q).split("__"), obj)
+
+    @property
+    def ops(self) -> dict[str, Op]:
+        """Its operators by their codes; those about a change only where changes are followed."""
+        return {code: op for code, op in types.TYPES[self.type].items() if self.tracked or not op.change}
 
     def options(self) -> Choices:
         """The choices as they are now; empty when any value may be asked for."""
@@ -127,8 +137,11 @@ def find(subject: str, name: str) -> Field | None:
     return None
 
 
-def fields(subject: str) -> list[EditorField]:
-    """Every field of `subject` in order of registration, with the operators and choices to offer."""
+def fields(subject: str, *, change: bool = False) -> list[EditorField]:
+    """Every field of `subject` in order of registration, with the operators and choices to offer.
+
+    `change` also offers what can be asked of a change.
+    """
     everything = [*_registry.get(subject, {}).values()]
     everything += [field for dynamic in _dynamic.get(subject, ()) for field in dynamic.all()]
     return [
@@ -136,7 +149,7 @@ def fields(subject: str) -> list[EditorField]:
             field.name,
             field.label,
             field.type,
-            tuple(EditorOp(op.code, op.label, op.takes) for op in types.TYPES[field.type].values()),
+            tuple(EditorOp(op.code, op.label, op.takes) for op in field.ops.values() if change or not op.change),
             field.options(),
             field.subject,
         )

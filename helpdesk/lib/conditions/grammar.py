@@ -66,6 +66,7 @@ Node = Group | Not | Leaf | Linked
 @dataclass
 class _Parser:
     strict: bool
+    change: bool
     leaves: int = 0
     keys: dict[str, frozenset[str]] = field(
         default_factory=lambda: {
@@ -107,7 +108,10 @@ class _Parser:
         found = find(subject, name) if named else None
         if found is None:
             raise ConditionError(_below(path, "field"), _("There is no field “%s” here.") % str(name)[:80])
-        op = types.TYPES[found.type].get(code) if isinstance(code, str) else None
+        op = found.ops.get(code) if isinstance(code, str) else None
+        if op and op.change and not self.change:
+            message = _("“%(field)s … %(op)s” asks about a change, and there is none here: only rules meet changes.")
+            raise ConditionError(_below(path, "op"), message % {"op": op.label, "field": found.label})
         if op is None:
             message = _("“%(op)s” cannot be asked of “%(field)s”.")
             raise ConditionError(_below(path, "op"), message % {"op": str(code)[:80], "field": found.label})
@@ -128,7 +132,9 @@ class _Parser:
                 within = self.value(duration, data["within"], found, _below(path, "within"))
         where = None
         if data.get("where") is not None:
+            change, self.change = self.change, False  # the change is of our object, not of the other rows
             where = self.node(data["where"], found.subject, _below(path, "where"), depth + 1)
+            self.change = change
         return Linked(found, op, where, at_least, kind, within)
 
     def value(self, read: Any, raw: Any, found: Field, path: str) -> Any:
@@ -143,11 +149,14 @@ class _Parser:
                 raise ConditionError(path, _("“%s” does not belong here.") % str(key)[:80])
 
 
-def parse(data: Any, subject: str, *, strict: bool) -> Node:
-    """The nodes of `data`, or ConditionError. `strict` also asks whether each choice still exists."""
+def parse(data: Any, subject: str, *, strict: bool, change: bool = False) -> Node:
+    """The nodes of `data`, or ConditionError.
+
+    `strict` also asks whether each choice still exists; `change` lets it ask what a change did.
+    """
     if data is None or data == {}:
         return Group("all", ())
-    return _Parser(strict).node(data, subject, "", 1)
+    return _Parser(strict, change).node(data, subject, "", 1)
 
 
 def to_json(node: Node) -> dict[str, Any]:

@@ -40,6 +40,7 @@ class Op:
     with `strict` it also asks whether a choice still exists. `sql` gives a condition that is true
     exactly where `holds` is true (elsewhere false or NULL). A `negated` operator is the opposite
     of these two, true also where the value is missing. `takes` names an editor's input.
+    An operator of a `change` has no SQL; its `holds` gets the old value and the new one as a pair.
     """
 
     code: str
@@ -51,6 +52,7 @@ class Op:
     holds: Callable[[Any, Any, datetime], bool] = lambda value, wanted, now: False
     show: Callable[[Any, "Field"], str] = lambda value, field: str(value)
     negated: bool = False
+    change: bool = False
 
 
 def text(raw: Any, field: "Field", strict: bool) -> str:

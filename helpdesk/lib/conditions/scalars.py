@@ -106,17 +106,18 @@ def _decimal(value: Any) -> Decimal:
     return Decimal(str(value)) if isinstance(value, float) else Decimal(value)
 
 
-def _order(value: Any) -> tuple[bool, Decimal]:
+def order(value: Any) -> tuple[bool, Decimal]:
+    """Where a number stands: NaN equals itself and is above all."""
     exact = _decimal(value)
     return (True, Decimal(0)) if exact.is_nan() else (False, exact)
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
     return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
 
 
 def _on_number(check: Callable[[Any, Any], bool]) -> Holds:
-    return lambda value, wanted, now: _is_number(value) and check(_order(value), _order(wanted))
+    return lambda value, wanted, now: is_number(value) and check(order(value), order(wanted))
 
 
 def _number_sql(lookup: type) -> Sql:
@@ -144,10 +145,10 @@ def _number_ops() -> list[Op]:
         op("lt", _("is less than"), _("%(field)s is less than %(value)s"), LessThan, lambda a, b: a < b),
         op("lte", _("is at most"), _("%(field)s is at most %(value)s"), LessThanOrEqual, lambda a, b: a <= b),
         Op("between", _("is between"), _("%(field)s is between %(value)s"), "pair", pair, between,
-           lambda value, wanted, now: _is_number(value)
-           and _order(wanted[0]) <= _order(value) <= _order(wanted[1]),
+           lambda value, wanted, now: is_number(value)
+           and order(wanted[0]) <= order(value) <= order(wanted[1]),
            lambda value, field: _now("%(low)s and %(high)s") % {"low": value[0], "high": value[1]}),
-        *set_ops(lambda field, value, now: IsNull(field.expression, False), lambda value, wanted, now: _is_number(value)),
+        *set_ops(lambda field, value, now: IsNull(field.expression, False), lambda value, wanted, now: is_number(value)),
     ]  # fmt: skip
 
 

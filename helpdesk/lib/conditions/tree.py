@@ -5,7 +5,7 @@ them only AND and OR remain, so three-valued SQL and two-valued Python agree, an
 that are not negated stay plain comparisons that an index can serve.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -13,13 +13,19 @@ from typing import Any
 from django.db.models import BooleanField, Count, Exists, OuterRef, Q, QuerySet, Value
 from django.utils.translation import gettext as _
 
+from helpdesk.lib.conditions.changes import before
 from helpdesk.lib.conditions.grammar import Group, Leaf, Linked, Node, Not, parse, to_json
 from helpdesk.lib.conditions.ops import IsNotTrue, delta, show_duration, show_one
 
+Old = Mapping[str, Any]  # field name -> its value before the change, as the event kept it (JSON)
 
-def clean(data: Any, subject: str) -> dict[str, Any]:
-    """The tree in its one JSON form, safe to store; raises ConditionError(path, message)."""
-    return to_json(parse(data, subject, strict=True))
+
+def clean(data: Any, subject: str, *, change: bool = False) -> dict[str, Any]:
+    """The tree in its one JSON form, safe to store; raises ConditionError(path, message).
+
+    `change`: it will be asked with a change (`matches(..., old=...)`), so it may say "changed" and "was".
+    """
+    return to_json(parse(data, subject, strict=True, change=change))
 
 
 def to_q(tree: Any, subject: str, now: datetime, *, few: bool = False) -> Q:
@@ -33,14 +39,18 @@ def to_q(tree: Any, subject: str, now: datetime, *, few: bool = False) -> Q:
     return _q(parse(tree, subject, strict=False), now, few, negated=False)
 
 
-def matches(tree: Any, subject: str, obj: Any, now: datetime) -> bool:
-    """Whether the condition holds for one object; the same answer as `to_q`. Raises ConditionError."""
-    return _holds(parse(tree, subject, strict=False), obj, now)
+def matches(tree: Any, subject: str, obj: Any, now: datetime, *, old: Old | None = None) -> bool:
+    """Whether the condition holds for one object; the same answer as `to_q`. Raises ConditionError.
+
+    `old` is the change that led to `obj`: what it changed, with the values before; a field that it does not name was
+    what it is. Without it (None) a condition that asks about a change is refused; {} is a change of nothing.
+    """
+    return _holds(parse(tree, subject, strict=False, change=old is not None), obj, now, old or {})
 
 
 def words(tree: Any, subject: str) -> str:
     """The condition as a sentence: "plan is pro and (country is DE or country is AT)"."""
-    return _words(parse(tree, subject, strict=False), top=True)
+    return _words(parse(tree, subject, strict=False, change=True), top=True)
 
 
 def _q(node: Node, now: datetime, few: bool, negated: bool) -> Q:
@@ -80,15 +90,19 @@ def _linked_q(node: Linked, now: datetime, few: bool) -> Q:
     return Q(pk__in=counted.filter(counted__gte=node.at_least).values(field.link))
 
 
-def _holds(node: Node, obj: Any, now: datetime) -> bool:
+def _holds(node: Node, obj: Any, now: datetime, old: Old) -> bool:
     if isinstance(node, Not):
-        return not _holds(node.part, obj, now)
+        return not _holds(node.part, obj, now, old)
     if isinstance(node, Group):
-        return (all if node.word == "all" else any)(_holds(part, obj, now) for part in node.parts)
+        return (all if node.word == "all" else any)(_holds(part, obj, now, old) for part in node.parts)
     if isinstance(node, Leaf):
-        return node.op.holds(node.field.read(obj), node.value, now) != node.op.negated
+        value = node.field.read(obj)
+        if node.op.change:
+            name = node.field.name
+            value = (before(old[name], node.field.type) if name in old else value, value)
+        return node.op.holds(value, node.value, now) != node.op.negated
     where = node.where
-    fitting = (row for row in _linked_rows(node, obj, now) if where is None or _holds(where, row, now))
+    fitting = (row for row in _linked_rows(node, obj, now) if where is None or _holds(where, row, now, {}))
     return (sum(1 for _row in islice(fitting, node.at_least)) == node.at_least) != node.op.negated
 
 

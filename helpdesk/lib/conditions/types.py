@@ -2,6 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
+from helpdesk.lib.conditions.changes import CHANGES
 from helpdesk.lib.conditions.ops import Op
 from helpdesk.lib.conditions.scalars import BOOLEAN, CHOICE, NUMBER, TEXT
 from helpdesk.lib.conditions.sets import TAGS
@@ -18,7 +19,7 @@ _EVENTS = [
 ]
 
 TYPES: dict[str, dict[str, Op]] = {
-    name: {op.code: op for op in ops}
+    name: {op.code: op for op in [*ops, *CHANGES.get(name, ())]}
     for name, ops in {
         "text": TEXT,
         "number": NUMBER,
