@@ -82,6 +82,8 @@ def _bytes(message: Any) -> bytes:
     for part in parts:
         if part.is_multipart():
             continue
+        if part.get_payload() is None:  # a mail without a word
+            part.set_payload("")
         seed.update(part.get_payload(decode=True) or b"")
         if "Content-Transfer-Encoding" not in part:  # else its lines would be ended anew, also those of a picture
             encode_base64(part)

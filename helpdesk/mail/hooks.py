@@ -6,10 +6,8 @@ there at all, a request is bounded before it is read, and nobody who is refused 
 
 import json
 import time
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import parse_qsl
@@ -21,6 +19,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpRequest, QueryDict
 from django.utils.datastructures import MultiValueDict
 from django.utils.http import parse_header_parameters
+
+from helpdesk.mail import provider_views
 
 log = structlog.get_logger(__name__)
 PARTS = ("inbound", "inbound_mime", "tracking")  # Mailgun posts the whole mail to an address that ends with "mime"
@@ -66,29 +66,14 @@ class Knock:
         return json.loads(self.request.body)
 
 
-@cache
-def _views() -> dict[tuple[str, str], Any]:
-    """(provider, "inbound" or "tracking") → anymail's view, for everything that anymail itself routes."""
-    from anymail import urls  # with all it needs, memory that only those pay who use it
-    from anymail.exceptions import AnymailInsecureWebhookWarning, AnymailNotSupportedWarning
-
-    for said_elsewhere in (AnymailInsecureWebhookWarning, AnymailNotSupportedWarning):  # such a door is shut; in our docs
-        warnings.simplefilter("ignore", said_elsewhere)
-    found = {}
-    for pattern in urls.urlpatterns:
-        provider, _, part = str(pattern.name).removesuffix("_webhook").rpartition("_")
-        found[provider or "mandrill", part if provider else "inbound"] = pattern.callback.view_class  # one view for both
-    return found
-
-
 def providers() -> list[str]:
     """Every provider with a door, whether it is open or not."""
-    return sorted({provider for provider, _part in _views()})
+    return sorted({provider for provider, _part in provider_views.views()})
 
 
 def door(provider: str, part: str) -> Any:
     """anymail's view, ready to be asked. Raises NoDoor, also where a key that would prove the sender is missing."""
-    view_class = _views().get((provider, part.removesuffix("_mime")))
+    view_class = provider_views.views().get((provider, part.removesuffix("_mime")))
     if view_class is None or part not in PARTS:
         raise NoDoor
     try:
@@ -125,7 +110,6 @@ def admit(provider: str, part: str, request: HttpRequest) -> Knock:
 def events(knock: Knock, *, mail: bool) -> list[Any]:
     """What anymail makes of the request: mail, or what became of ours. Raises NotNow, Misdirected, and whatever a foreign
     shape leads to."""
-    import requests
     from anymail.exceptions import AnymailAPIError, AnymailImproperlyInstalled
 
     try:
@@ -135,7 +119,7 @@ def events(knock: Knock, *, mail: bool) -> list[Any]:
     except ImproperlyConfigured as error:
         raise Misdirected(str(error)) from error
     except Exception as error:
-        away = isinstance(error, requests.RequestException | AnymailAPIError) or type(error).__module__.startswith("botocore")
+        away = isinstance(error, provider_views.NotFetched | AnymailAPIError) or type(error).__module__.startswith("botocore")
         if away:  # some must be asked for the content, or told that we listen
             raise NotNow(str(error)) from error
         raise

@@ -5,7 +5,8 @@ import json
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -18,7 +19,7 @@ from helpdesk import checks
 from helpdesk.customers import consent, reachability
 from helpdesk.customers.models import Address, Customer, Event, Subscription
 from helpdesk.lib import dates
-from helpdesk.mail import hooks, inbox
+from helpdesk.mail import hooks, inbox, provider_views
 from helpdesk.mail.models import IncomingMail, Mailbox, Outgoing
 from helpdesk.mail.parsing import read
 from tests.mail import posted
@@ -84,7 +85,6 @@ def test_every_provider_has_doors_and_none_is_open_without_a_secret(settings: An
         "MAILTRAP_API_TOKEN": "k",
         "RESEND_API_KEY": "k",
         "BREVO_API_KEY": "k",
-        "SENDINBLUE_API_KEY": "k",
     }
     settings.ANYMAIL = {**posted.keys(), **keys, "WEBHOOK_SECRET": [posted.SECRET]}
     for part, provider in parts:
@@ -131,8 +131,9 @@ def test_a_copy_for_nobody_here_does_not_hide_the_one_for_us(support: Mailbox, s
     assert (row.state, row.envelope_to) == ("ticketed", "support@nordwind.example") and Ticket.objects.count() == 1
 
 
-def test_a_provider_that_must_be_asked_for_the_mail(support: Mailbox, send: Send, settings: Any) -> None:
-    """Resend posts an id. While it does not answer, it shall come again; then the mail is fetched."""
+@pytest.fixture
+def resend(settings: Any) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Resend's API on loopback: its address, and what it answers to which path; b"slow" is what never comes to an end."""
     there: dict[str, bytes] = {}
 
     class Handler(BaseHTTPRequestHandler):
@@ -140,6 +141,10 @@ def test_a_provider_that_must_be_asked_for_the_mail(support: Mailbox, send: Send
             content = there.get(self.path)
             self.send_response(200 if content else 500)
             self.end_headers()
+            if content == b"slow":
+                with suppress(OSError):
+                    while self.wfile.write(b" "):
+                        time.sleep(0.05)
             self.wfile.write(content or b"")
 
         def log_message(self, *_: Any) -> None:
@@ -148,16 +153,64 @@ def test_a_provider_that_must_be_asked_for_the_mail(support: Mailbox, send: Send
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
+        settings.MAIL_PRIVATE_HOSTS = ["127.0.0.1"]
         settings.ANYMAIL = {**settings.ANYMAIL, "RESEND_API_KEY": "k", "RESEND_API_URL": url}
-        post = posted.by_secret({"type": "email.received", "created_at": "2026-11-27T05:00:00Z", "data": {"email_id": "e1"}})
-        assert send("resend", post).status_code == 503 and not IncomingMail.objects.exists()
-        there["/emails/receiving/e1"] = json.dumps({"raw": {"download_url": f"{url}/raw"}}).encode()
-        there["/raw"] = RAW
-        assert [send("resend", post).status_code for _ in range(2)] == [200, 200]
+        yield url, there
         server.shutdown()
+
+
+RECEIVED = {"type": "email.received", "created_at": "2026-11-27T05:00:00Z", "data": {"email_id": "e1"}}
+
+
+def test_a_provider_that_must_be_asked_for_the_mail(support: Mailbox, send: Send, resend: tuple[str, dict[str, bytes]]) -> None:
+    """Resend posts an id. While it does not answer, it shall come again; then the mail is fetched."""
+    url, there = resend
+    post = posted.by_secret(RECEIVED)
+    assert send("resend", post).status_code == 503 and not IncomingMail.objects.exists()
+    there["/emails/receiving/e1"] = json.dumps({"raw": {"download_url": f"{url}/raw"}}).encode()
+    there["/raw"] = RAW
+    assert [send("resend", post).status_code for _ in range(2)] == [200, 200]
     row = IncomingMail.objects.get()
     assert (row.mailbox, row.envelope_to, row.state) == (support, "support@nordwind.example", "accepted")
     assert read(bytes(row.raw)).message_id == "<one@carter.example>"
+
+
+def test_a_provider_that_is_slow_to_answer_holds_nobody_up(
+    support: Mailbox, send: Send, resend: tuple[str, dict[str, bytes]], monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    url, there = resend
+    monkeypatch.setattr(provider_views, "FETCHED_WITHIN", 0.3)
+    post, begun = posted.by_secret(RECEIVED), time.monotonic()
+    there["/emails/receiving/e1"] = b"slow"
+    assert send("resend", post).status_code == 503
+    there["/emails/receiving/e1"] = json.dumps({"raw": {"download_url": f"{url}/raw"}}).encode()
+    there["/raw"] = b"slow"
+    assert send("resend", post).status_code == 503 and time.monotonic() - begun < 5
+    settings.MAIL_MAX_BYTES, there["/raw"] = 5_000, b"x" * 1_100_000
+    assert send("resend", post).status_code == 200  # it would be as large the next time
+    assert IncomingMail.objects.get().state == "quarantined"
+    there["/emails/receiving/e1"] = json.dumps({"raw": {"download_url": "http://169.254.169.254/latest/"}}).encode()
+    assert send("resend", post).status_code == 503  # nor is anything fetched from inside
+
+
+def test_resends_signature_is_proof_enough(
+    support: Mailbox, send: Send, resend: tuple[str, dict[str, bytes]], settings: Any
+) -> None:
+    _url, there = resend
+    there["/emails/receiving/e1"] = json.dumps({"from": "ben@carter.example", "to": ["support@nordwind.example"]}).encode()
+    assert send("resend", posted.resend(RECEIVED)).status_code == 404  # there is no door without a secret
+    settings.ANYMAIL = {**settings.ANYMAIL, "RESEND_INBOUND_SECRET": posted.WHSEC}
+    for forged in (
+        posted.resend(RECEIVED, key=b"guessed"),
+        posted.resend(RECEIVED, at=time.time() - 900),
+        posted.resend(RECEIVED, id=""),
+    ):
+        assert send("resend", forged).status_code == 403
+    assert not IncomingMail.objects.exists()
+    assert send("resend", posted.resend(RECEIVED)).status_code == 200
+    assert IncomingMail.objects.get().envelope_to == "support@nordwind.example"
+    settings.ANYMAIL = {**settings.ANYMAIL, "RESEND_INBOUND_SECRET": "whsec_"}
+    assert send("resend", posted.resend(RECEIVED)).status_code == 404
 
 
 def test_nothing_that_is_proved_is_lost(support: Mailbox, send: Send, settings: Any) -> None:
