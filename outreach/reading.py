@@ -17,6 +17,7 @@ from helpdesk.customers import segments
 from helpdesk.customers.models import Address, Event
 from helpdesk.lib import conditions
 from helpdesk.lib.dates import now
+from helpdesk.lib.rows import at_most
 from helpdesk.mail.models import GONE, Outgoing, State
 from helpdesk.templatetags.look import span
 from outreach import guards, triggers
@@ -59,7 +60,7 @@ def _came(version: Version, since: datetime) -> dict[str, Any]:
     rows = Event.objects.exclude(source="").filter(received_at__gte=since, kind=version.trigger_kind).order_by("-received_at")
     first = version.entry_key.split(".")[0]
     try:
-        with segments.at_most(segments.PATIENCE):
+        with at_most(segments.PATIENCE):
             if not first:
                 return {"seen": len(rows.values_list("pk", flat=True)[:COUNTED_UP_TO]), "keyless": 0}
             # only this value of the payload, which may be long

@@ -46,8 +46,8 @@ def _segment(request: StaffRequest, pk: int | None) -> HttpResponse:
     data = request.POST if request.method == "POST" else None
     action = data.get("action", "") if data is not None else ""
     form, asked = SegmentForm(data, initial={"name": found.name}), ConditionsForm(data, stored=found.conditions)
-    if data is not None and request.headers.get("HX-Target") == "meant":
-        return render(request, "customers/_meant.html", {"conditions": asked.counted()})
+    if (partial := asked.partial(request)) is not None:
+        return partial
     wrong = action == "save" and not all([form.is_valid(), asked.is_valid()])
     stored_now = {"name": found.name, "conditions": found.conditions}
     known = Seen(request, stored_now, [*compared(form), *asked.compared()], audited(f"segment:{pk}"), action == "save")
@@ -65,8 +65,6 @@ def _segment(request: StaffRequest, pk: int | None) -> HttpResponse:
         asked.press(action)
         for each in (form, asked):
             each.errors.clear()
-    if request.headers.get("HX-Target") == "conditions":
-        return render(request, "customers/_conditions.html", {"conditions": asked})
     context = {"form": form, "conditions": asked, "segment": Segment.objects.get(pk=pk) if pk else None, "seen": known}
     if pk and request.method != "POST":
         context |= segments.asked(found.conditions, request.GET.get("q", ""))

@@ -1,13 +1,12 @@
 """Who is meant by a condition: how many, ten of them, which of a batch, and why somebody is in or not."""
 
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from helpdesk.accounts.models import User, audit
@@ -15,7 +14,7 @@ from helpdesk.customers import access
 from helpdesk.customers.models import Address, Customer, Segment
 from helpdesk.lib import conditions
 from helpdesk.lib.dates import now
-from helpdesk.lib.rows import array
+from helpdesk.lib.rows import array, at_most
 
 PATIENCE = 1500  # milliseconds for an exact count; beyond it the planner's estimate is good enough
 FACES = 10
@@ -49,15 +48,6 @@ def among(tree: Any, customers: Iterable[int], at: datetime | None = None) -> se
     # One parameter, whatever the size of the batch: the ORM would resolve each id by itself.
     batch = Customer.objects.extra(where=["customers_customer.id = ANY(%s::bigint[])"], params=[array(set(customers))])
     return set(batch.filter(condition).values_list("pk", flat=True))
-
-
-@contextmanager
-def at_most(patience: int) -> Iterator[None]:
-    """Give each statement in here so many milliseconds; one that takes longer raises OperationalError."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(patience)])
-        yield
-        cursor.execute("SELECT set_config('statement_timeout', '0', true)")
 
 
 def size(tree: Any, *, patience: int = PATIENCE) -> Size:

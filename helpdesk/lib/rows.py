@@ -3,15 +3,25 @@
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
 from functools import cache
 from typing import Any, TypeVar
 
 from django.contrib.postgres.fields import ArrayField
-from django.db import connection, models
+from django.db import connection, models, transaction
 from django.db.models import QuerySet
 from psycopg2.extras import Json
+
+
+@contextmanager
+def at_most(patience: int) -> Iterator[None]:
+    """Give each statement in here so many milliseconds; one that takes longer raises OperationalError."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(patience)])
+        yield
+        cursor.execute("SELECT set_config('statement_timeout', '0', true)")
 
 
 def array(values: Iterable[Any]) -> str:

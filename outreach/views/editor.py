@@ -44,13 +44,13 @@ def _edit(request: HttpRequest, pk: int | None) -> HttpResponse:
         return redirect("campaign", campaign.pk)
     version = (campaign.draft or campaign.live if pk else None) or Version()
     data = request.POST if request.method == "POST" else None
-    if data and request.headers.get("HX-Target") == "meant":
-        counted = ConditionsForm(data, stored=version.conditions).counted()
-        return render(request, "customers/_meant.html", {"conditions": counted})
+    asked = ConditionsForm(data, stored=version.conditions)
+    _copied(asked, data)
+    if (partial := asked.partial(request)) is not None:
+        return partial
     form = CampaignForm(data, instance=campaign)
     version_form = VersionForm(data, initial=initial_version(version), kinds=triggers.starters())
     steps = MessageFormSet(_with_another(data) if data else None, initial=initial_messages(version), prefix="m")
-    asked = ConditionsForm(data, stored=version.conditions)
     saving = bool(data and data.get("action") == "save")
     wrong = saving and not all([form.is_valid(), version_form.is_valid(), steps.is_valid(), asked.is_valid()])
     known = Seen(
@@ -66,7 +66,7 @@ def _edit(request: HttpRequest, pk: int | None) -> HttpResponse:
         if same or not known.newer:
             return _saved(request, form, values, new=pk is None, changed=not same)
     elif data and not saving:
-        asked = _redrawn(asked, data)
+        asked.press(data.get("action", ""))
         for each in (form, version_form, *steps, asked):
             each.errors.clear()
     context = {
@@ -80,8 +80,6 @@ def _edit(request: HttpRequest, pk: int | None) -> HttpResponse:
         "failed": wrong,
         "seen": known,
     }
-    if request.headers.get("HX-Target") == "conditions":
-        return render(request, "customers/_conditions.html", context)
     return render(request, "outreach/campaign_form.html", context, status=known.status(wrong))
 
 
@@ -136,13 +134,12 @@ def _with_another(data: Any) -> Any:
     return data
 
 
-def _redrawn(asked: ConditionsForm, data: Any) -> ConditionsForm:
-    """What a button of the editor makes of the conditions; one copies those of a saved segment."""
-    asked.press(data.get("action", ""))
-    if data.get("action") != "copy":
-        return asked
+def _copied(asked: ConditionsForm, data: Any) -> None:
+    """The button that takes over the conditions of a saved segment."""
+    if not data or data.get("action") != "copy":
+        return
     found = Segment.objects.filter(pk=row_id(data.get("from", "")) or 0).first()
     if found is None:
-        asked.shown.error = _("Choose the segment to start from.")
-        return asked
-    return ConditionsForm(stored=found.conditions)
+        asked.fault = _("Choose the segment to start from.")
+    else:
+        asked.draw(found.conditions)

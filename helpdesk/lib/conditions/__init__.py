@@ -39,7 +39,7 @@ Registering, in the module that settings.CONDITION_FIELDS names:
 """
 
 from helpdesk.lib.conditions.attributes import attribute
-from helpdesk.lib.conditions.fields import Dynamic, EditorField, EditorOp, Field, fields, register
+from helpdesk.lib.conditions.fields import Dynamic, EditorField, EditorOp, Field, fields, once, register
 from helpdesk.lib.conditions.grammar import ConditionError
 from helpdesk.lib.conditions.tree import clean, matches, to_q, words
 
@@ -53,6 +53,7 @@ __all__ = [
     "clean",
     "fields",
     "matches",
+    "once",
     "register",
     "to_q",
     "words",

@@ -1,7 +1,9 @@
 """The registry: which fields a subject has, what each holds, and how SQL and Python read it."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -18,6 +20,7 @@ Choices = Sequence[tuple[Any, Text]]
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")  # never a "__"
 _registry: dict[str, dict[str, "Field"]] = {}
 _dynamic: dict[str, list["Dynamic"]] = {}
+_asked: ContextVar[dict[Any, Any] | None] = ContextVar("asked", default=None)
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,9 @@ class Field:
     `plural`: for relation, the label of several.
     `kind`, `at`: for events, the names of the columns that hold an event's kind and its time.
     `tracked`: what changes it says what it was before, so a rule may ask what a change did to it (`changed`, `was`).
+    `ahead`: for date, it mostly lies in the future, so that "<2h" in the search box means "from now".
+    `group`: the heading under which an editor lists it.
+    `personal`: for choice, names of values that depend on who reads: {"me": (label, function from the reader to values)}.
     `exact`: for number, boolean and choice, SQL for "is this value" where there is a quicker way than comparing `q`.
     """
 
@@ -51,6 +57,9 @@ class Field:
     at: str = "occurred_at"
     exact: Callable[[Any], Any] | None = None
     tracked: bool = False
+    ahead: bool = False
+    group: Text = ""
+    personal: Mapping[str, tuple[Text, Callable[[Any], Sequence[Any]]]] | None = None
 
     def __post_init__(self) -> None:
         if self.type not in types.TYPES:
@@ -79,8 +88,20 @@ class Field:
         return {code: op for code, op in types.TYPES[self.type].items() if self.tracked or not op.change}
 
     def options(self) -> Choices:
-        """The choices as they are now; empty when any value may be asked for."""
-        return tuple(self.choices() if callable(self.choices) else self.choices or ())
+        """The choices as they are now; empty when any value may be asked for. Within `once()` they are asked for once."""
+        if not callable(self.choices):
+            return tuple(self.choices or ())
+        known = _asked.get()
+        if known is None:
+            return tuple(self.choices())
+        if self.choices not in known:
+            known[self.choices] = tuple(self.choices())
+        return known[self.choices]
+
+    def label_of(self, value: Any) -> str:
+        """A value by its label, else as it is."""
+        own = (self.personal or {}).get(value) if isinstance(value, str) else None
+        return str(own[0]) if own else next((str(label) for known, label in self.options() if known == value), str(value))
 
 
 @dataclass(frozen=True)
@@ -111,6 +132,7 @@ class EditorField:
     ops: tuple[EditorOp, ...]
     choices: Choices
     subject: str
+    group: Text = ""
 
 
 def register(subject: str, *found: Field | Dynamic) -> None:
@@ -133,14 +155,32 @@ def find(subject: str, name: str) -> Field | None:
         return field
     for dynamic in _dynamic.get(subject, ()):
         if name.startswith(dynamic.prefix):
-            return dynamic.find(name.removeprefix(dynamic.prefix))
+            known = _asked.get()
+            if known is None:
+                return dynamic.find(name.removeprefix(dynamic.prefix))
+            if (subject, name) not in known:
+                known[subject, name] = dynamic.find(name.removeprefix(dynamic.prefix))
+            return known[subject, name]
     return None
 
 
-def fields(subject: str, *, change: bool = False) -> list[EditorField]:
+@contextmanager
+def once() -> Iterator[None]:
+    """Within, choices and the fields that people define are looked up once: for a page that reads many trees."""
+    if _asked.get() is not None:
+        yield
+        return
+    token = _asked.set({})
+    try:
+        yield
+    finally:
+        _asked.reset(token)
+
+
+def fields(subject: str, *, change: bool = False, personal: bool = False) -> list[EditorField]:
     """Every field of `subject` in order of registration, with the operators and choices to offer.
 
-    `change` also offers what can be asked of a change.
+    `change` also offers what can be asked of a change, `personal` what depends on who reads ("me").
     """
     everything = [*_registry.get(subject, {}).values()]
     everything += [field for dynamic in _dynamic.get(subject, ()) for field in dynamic.all()]
@@ -150,8 +190,13 @@ def fields(subject: str, *, change: bool = False) -> list[EditorField]:
             field.label,
             field.type,
             tuple(EditorOp(op.code, op.label, op.takes) for op in field.ops.values() if change or not op.change),
-            field.options(),
+            (*_own(field, personal), *field.options()),
             field.subject,
+            field.group,
         )
         for field in everything
     ]
+
+
+def _own(field: Field, personal: bool) -> Choices:
+    return tuple((name, label) for name, (label, _of) in (field.personal or {}).items()) if personal else ()

@@ -10,13 +10,14 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from helpdesk.lib.conditions import types
+from helpdesk.lib.conditions import ops, types
 from helpdesk.lib.conditions.fields import Field, find
 from helpdesk.lib.conditions.ops import Op, Wrong, duration, text
 
 MAX_DEPTH = 8  # groups within groups, a relation's "where" included
 MAX_LEAVES = 200
 MAX_COUNT = 1_000_000
+ANYBODY = object()  # as a reader: whoever it will be
 
 
 class ConditionError(ValueError):
@@ -67,6 +68,7 @@ Node = Group | Not | Leaf | Linked
 class _Parser:
     strict: bool
     change: bool
+    reader: Any
     leaves: int = 0
     keys: dict[str, frozenset[str]] = field(
         default_factory=lambda: {
@@ -118,7 +120,25 @@ class _Parser:
         if found.type in types.LINKED:
             return self.linked(found, op, data, path, depth)
         self.only(data, frozenset({"field", "op"} if op.takes == "none" else {"field", "op", "value"}), path)
+        if found.personal and op.takes in ("one", "many"):
+            return self.personal(found, op, data.get("value"), _below(path, "value"))
         return Leaf(found, op, self.value(op.read, data.get("value"), found, _below(path, "value")))
+
+    def personal(self, found: Field, op: Op, raw: Any, path: str) -> Leaf:
+        """A choice that may be the reader's own ("me"): kept as it is for anybody, else what it is for this reader."""
+        own = found.personal or {}
+        values = list(raw) if op.takes == "many" and isinstance(raw, (list, tuple)) else [raw]
+        named = [value for value in dict.fromkeys(each for each in values if isinstance(each, str)) if value in own]
+        if not named:
+            return Leaf(found, op, self.value(op.read, raw, found, path))
+        if self.reader is None or op.change:
+            raise ConditionError(path, _("“%s” is whoever reads, and nobody does here. Choose a value.") % own[named[0]][0])
+        others = [each for each in values if each not in named]
+        several = [self.value(ops.choice, each, found, path) for each in others[: ops.MAX_VALUES]]
+        if self.reader is ANYBODY:
+            return Leaf(found, op, named[0] if op.takes == "one" else [*named, *dict.fromkeys(several)])
+        meant = [value for name in named for value in own[name][1](self.reader)] + several
+        return Leaf(found, found.ops["none_of" if op.negated else "any_of"], meant or [0])
 
     def linked(self, found: Field, op: Op, data: Mapping[str, Any], path: str, depth: int) -> Linked:
         self.only(data, self.keys[found.type], path)
@@ -149,14 +169,15 @@ class _Parser:
                 raise ConditionError(path, _("“%s” does not belong here.") % str(key)[:80])
 
 
-def parse(data: Any, subject: str, *, strict: bool, change: bool = False) -> Node:
+def parse(data: Any, subject: str, *, strict: bool, change: bool = False, reader: Any = None) -> Node:
     """The nodes of `data`, or ConditionError.
 
-    `strict` also asks whether each choice still exists; `change` lets it ask what a change did.
+    `strict` also asks whether each choice still exists; `change` lets it ask what a change did. Choices such as "me" are
+    refused without a `reader`, become what they are for one, and stay what they are for ANYBODY.
     """
     if data is None or data == {}:
         return Group("all", ())
-    return _Parser(strict, change).node(data, subject, "", 1)
+    return _Parser(strict, change, reader).node(data, subject, "", 1)
 
 
 def to_json(node: Node) -> dict[str, Any]:

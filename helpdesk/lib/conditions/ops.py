@@ -156,7 +156,7 @@ def show_duration(value: Mapping[str, int], field: "Field | None" = None) -> str
 
 def show_one(value: Any, field: "Field") -> str:
     """A value by its choice's label, else as it is."""
-    return next((str(label) for known, label in field.options() if known == value), str(value))
+    return field.label_of(value)
 
 
 def show_many(values: list[Any], field: "Field") -> str:

@@ -31,7 +31,7 @@ def instant(value: Any) -> datetime | None:
     return datetime.combine(value, time(), UTC) if isinstance(value, date) else None
 
 
-def _moment(raw: Any, field: Any, strict: bool) -> str:
+def moment(raw: Any, field: Any = None, strict: bool = True) -> str:
     """ "2026-11-23", or an instant in UTC; a time without a zone is the workspace's."""
     try:
         if not isinstance(raw, str):
@@ -41,11 +41,11 @@ def _moment(raw: Any, field: Any, strict: bool) -> str:
             day = date.fromisoformat(text)
             value, year = day.isoformat(), day.year
         else:
-            moment = datetime.fromisoformat(text)
-            year = moment.year
-            if moment.tzinfo is None and 1900 <= year <= 2200:
-                moment = at_local(moment.date(), moment.time(), get_default_timezone())
-            value = moment.astimezone(UTC).isoformat().replace("+00:00", "Z") if 1900 <= year <= 2200 else ""
+            at = datetime.fromisoformat(text)
+            year = at.year
+            if at.tzinfo is None and 1900 <= year <= 2200:
+                at = at_local(at.date(), at.time(), get_default_timezone())
+            value = at.astimezone(UTC).isoformat().replace("+00:00", "Z") if 1900 <= year <= 2200 else ""
     except ValueError:
         raise Wrong(_now("Enter a date such as 2026-11-23, or a date with a time.")) from None
     if not 1900 <= year <= 2200:
@@ -54,7 +54,7 @@ def _moment(raw: Any, field: Any, strict: bool) -> str:
 
 
 def _day(raw: Any, field: Any, strict: bool) -> str:
-    value = _moment(raw, field, strict)
+    value = moment(raw, field, strict)
     if len(value) != 10:
         raise Wrong(_now("Enter a date without a time."))
     return value
@@ -63,8 +63,8 @@ def _day(raw: Any, field: Any, strict: bool) -> str:
 def _bounds(value: str) -> tuple[datetime, datetime]:
     """Where the moment begins and ends: a day in the workspace's zone, or a single instant."""
     if len(value) != 10:
-        moment = datetime.fromisoformat(value)
-        return moment, moment + timedelta(microseconds=1)
+        at = datetime.fromisoformat(value)
+        return at, at + timedelta(microseconds=1)
     day, zone = date.fromisoformat(value), get_default_timezone()
     return at_local(day, time(), zone), at_local(day + _DAY, time(), zone)
 
@@ -100,9 +100,9 @@ def _after_now(value: Any, now: datetime) -> Span:
 
 
 DATE = [
-    _op("before", _("is before"), _("%(field)s is before %(value)s"), "date", _moment,
+    _op("before", _("is before"), _("%(field)s is before %(value)s"), "date", moment,
         lambda value, now: (None, _bounds(value)[0], False), _show),
-    _op("after", _("is after"), _("%(field)s is after %(value)s"), "date", _moment,
+    _op("after", _("is after"), _("%(field)s is after %(value)s"), "date", moment,
         lambda value, now: (_bounds(value)[1], None, False), _show),
     _op("on", _("is on"), _("%(field)s is on %(value)s"), "day", _day,
         lambda value, now: (*_bounds(value), False), _show),

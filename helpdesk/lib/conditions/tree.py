@@ -14,43 +14,45 @@ from django.db.models import BooleanField, Count, Exists, OuterRef, Q, QuerySet,
 from django.utils.translation import gettext as _
 
 from helpdesk.lib.conditions.changes import before
-from helpdesk.lib.conditions.grammar import Group, Leaf, Linked, Node, Not, parse, to_json
+from helpdesk.lib.conditions.grammar import ANYBODY, Group, Leaf, Linked, Node, Not, parse, to_json
 from helpdesk.lib.conditions.ops import IsNotTrue, delta, show_duration, show_one
 
 Old = Mapping[str, Any]  # field name -> its value before the change, as the event kept it (JSON)
 
 
-def clean(data: Any, subject: str, *, change: bool = False) -> dict[str, Any]:
+def clean(data: Any, subject: str, *, change: bool = False, personal: bool = False) -> dict[str, Any]:
     """The tree in its one JSON form, safe to store; raises ConditionError(path, message).
 
     `change`: it will be asked with a change (`matches(..., old=...)`), so it may say "changed" and "was".
+    `personal`: it will be asked for somebody (`reader=...`), so it may say "me".
     """
-    return to_json(parse(data, subject, strict=True, change=change))
+    return to_json(parse(data, subject, strict=True, change=change, reader=ANYBODY if personal else None))
 
 
-def to_q(tree: Any, subject: str, now: datetime, *, few: bool = False) -> Q:
+def to_q(tree: Any, subject: str, now: datetime, *, few: bool = False, reader: Any = None) -> Q:
     """The condition as a Q for a queryset of the subject's model. Raises ConditionError.
 
     For filter() and an aggregate's filter=; it joins only to single rows and never doubles one.
     To negate it, negate the tree: in exclude() or ~ SQL's NOT would lose rows with missing values.
     `few` says that the queryset is narrowed to some rows (a batch of ids): what is counted is then
     counted for each of them, instead of once for everybody. It changes the speed, not the answer.
+    `reader` is who asks: what "me" means.
     """
-    return _q(parse(tree, subject, strict=False), now, few, negated=False)
+    return _q(parse(tree, subject, strict=False, reader=reader), now, few, negated=False)
 
 
-def matches(tree: Any, subject: str, obj: Any, now: datetime, *, old: Old | None = None) -> bool:
+def matches(tree: Any, subject: str, obj: Any, now: datetime, *, old: Old | None = None, reader: Any = None) -> bool:
     """Whether the condition holds for one object; the same answer as `to_q`. Raises ConditionError.
 
     `old` is the change that led to `obj`: what it changed, with the values before; a field that it does not name was
     what it is. Without it (None) a condition that asks about a change is refused; {} is a change of nothing.
     """
-    return _holds(parse(tree, subject, strict=False, change=old is not None), obj, now, old or {})
+    return _holds(parse(tree, subject, strict=False, change=old is not None, reader=reader), obj, now, old or {})
 
 
 def words(tree: Any, subject: str) -> str:
     """The condition as a sentence: "plan is pro and (country is DE or country is AT)"."""
-    return _words(parse(tree, subject, strict=False, change=True), top=True)
+    return _words(parse(tree, subject, strict=False, change=True, reader=ANYBODY), top=True)
 
 
 def _q(node: Node, now: datetime, few: bool, negated: bool) -> Q:
