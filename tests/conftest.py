@@ -69,10 +69,13 @@ class Sink(list[Letter]):
         super().__init__()
         self.answer: Callable[[str], str] = lambda _recipient: "250 OK"
         self.refused: set[str] = set()
+        self.patience: set[str] = set()  # those whom it takes later
 
     async def handle_RCPT(self, server: object, session: object, envelope: object, address: str, options: object) -> str:
         if address in self.refused:
             return "550 5.1.1 Nobody of this name"
+        if address in self.patience:
+            return "451 4.7.1 Greylisted"
         envelope.rcpt_tos.append(address)  # type: ignore[attr-defined]
         return "250 OK"
 
@@ -103,6 +106,7 @@ def sink(smtp_server: tuple[Sink, int], settings: object) -> Sink:
     letters.clear()
     letters.answer = lambda _recipient: "250 OK"
     letters.refused.clear()
+    letters.patience.clear()
     settings.MAIL_TRANSPORT = f"smtp://127.0.0.1:{port}"  # type: ignore[attr-defined]
     return letters
 

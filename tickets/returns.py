@@ -18,8 +18,11 @@ WORDS = {
 
 @transaction.atomic
 def on_undelivered(events: list[Event]) -> None:
-    """A reply that did not arrive is work again, or nobody would find it; of a forward the list says so. Few are either."""
-    ours = [event for event in events if event.payload.get("kind") in (REPLY, FORWARD)]
+    """A reply that did not arrive is work again, or nobody would find it; of a forward the list says so. Few are either.
+
+    What was tried again for somebody in Cc alone stands on the message.
+    """
+    ours = [event for event in events if event.payload.get("kind") in (REPLY, FORWARD) and "copy_of" not in event.payload]
     tickets = Ticket.objects.in_bulk([event.payload["ticket"] for event in ours])
     for event in ours:
         ticket, reason = tickets.get(event.payload["ticket"]), event.payload.get("reason", "")

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from helpdesk.customers import consent, reachability
 from helpdesk.customers.addresses import BadAddress, canonical
 from helpdesk.customers.models import Suppression
-from helpdesk.mail import outbox
+from helpdesk.mail import missed, outbox
 from helpdesk.mail.models import Outgoing
 from helpdesk.mail.parsing import Bounce
 
@@ -31,7 +31,11 @@ def apply(bounce: Bounce, outgoing: Outgoing, *, at: datetime) -> str:
         consent.suppress(address, Suppression.Reason.COMPLAINT, source="feedback report")
         outbox.complained(outgoing.pk, reason=bounce.reason, at=at)
         return _("A complaint about our mail to %s") % address
-    first = not same(address, outgoing.to) or outbox.bounced(outgoing.pk, reason=bounce.reason, at=at)
+    if same(address, outgoing.to) and not outgoing.copy_of_id:
+        first = bool(outbox.bounced(outgoing.pk, reason=bounce.reason, at=at))
+    else:
+        first = True
+        missed.tell(outgoing, {address: bounce.reason})
     if bounce.kind in ("hard", "soft", "full") and (bounce.permanent or first):  # three reports on one message are one of three
         reachability.failed(address, permanent=bounce.permanent, reason=bounce.reason, at=at)
     return _("A delivery report: %(address)s, %(reason)s") % {"address": address, "reason": bounce.reason}

@@ -26,6 +26,7 @@ from helpdesk.lib.signing import read as read_token
 from helpdesk.live import bell
 from helpdesk.mail import authentication, bounces, threading
 from helpdesk.mail.models import IncomingMail, Mailbox, Outgoing
+from helpdesk.mail.models import State as Sent
 from helpdesk.mail.parsing import Mail, TooHard, read_guarded
 from helpdesk.mail.sender import owner_name
 
@@ -51,6 +52,10 @@ _TRACE = re.compile(
 
 class TooLarge(ValueError):
     """Larger than MAIL_MAX_BYTES: permanent. The sender is told (SMTP 552), or it stays where it is (IMAP)."""
+
+
+class NotYet(Exception):
+    """It reports on a message that is being handed over at this moment: what became of that is written down first."""
 
 
 @dataclass(frozen=True)
@@ -189,6 +194,8 @@ def process(row: IncomingMail, owner: str) -> None:
         with transaction.atomic():
             if _mine(row, owner):
                 _end(row, decide(mail, row))
+    except NotYet:  # for no longer than that message's lease
+        _give_back(row.pk, owner)
     except AWAY:
         _give_back(row.pk, owner)
         raise
@@ -239,6 +246,8 @@ def decide(mail: Mail, row: IncomingMail) -> Ending:
         sent = Outgoing.objects.filter(pk=row.outgoing_id).first() if row.outgoing_id else None
         if sent is None:
             return Ending(State.IGNORED, _("A delivery report that names no message of ours"))
+        if sent.state == Sent.SENDING:
+            raise NotYet
         return Ending(State.IGNORED, bounces.apply(mail.bounce, sent, at=row.received_at))
     row.outgoing_id = threading.answered(mail, row.envelope_to)
     if mail.automatic is None and mail.from_ and authentication.verified(mail, mail.from_.address) is not False:

@@ -165,6 +165,9 @@ class Outgoing(models.Model):
     to = models.CharField(max_length=320)  # the address as written when it was planned
     cc = models.JSONField(default=list)
     bcc = models.JSONField(null=True)  # recipients that no header names; shown to people here alone
+    only = models.JSONField(null=True)  # of its recipients, those who still want it; null: all of them
+    missed = models.JSONField(null=True)  # of one that left, who has it not: {address: the words of who refused}
+    copy_of = models.ForeignKey("self", null=True, on_delete=models.CASCADE, related_name="copies", db_index=False)
     # No index for the next two: nobody looks for messages by them, and each message would write into it four times.
     mailbox = models.ForeignKey(Mailbox, null=True, on_delete=models.PROTECT, db_index=False)
     subscription = models.ForeignKey(Subscription, null=True, on_delete=models.PROTECT, db_index=False)

@@ -70,6 +70,7 @@ def fact(kind: str, row: Outgoing, *, actor: str = "", at: datetime | None = Non
         "enrolment": row.enrolment_id,
         "step": row.step,
         "address": row.address_id,
+        "copy_of": row.copy_of_id,
     }
     return Fact(kind, row.customer_id, at, actor, {name: value for name, value in payload.items() if value not in (None, "")})
 
@@ -148,11 +149,16 @@ def release_for(names: Iterable[str]) -> int:
 
 
 def retry_unknown(outgoing: Outgoing, *, by: object) -> int:
-    """Send a reply again of which nobody knows whether it arrived: a person's recorded choice. Never for outreach."""
+    """Send a reply again of which nobody knows whether it arrived: a person's recorded choice. Never for outreach.
+
+    One that came back goes to whom it did not reach, and not to the others a second time.
+    """
     if outgoing.klass != Class.REPLY:
         return 0
+    again = Outgoing.objects.filter(pk=outgoing.pk)
+    again.filter(state=State.BOUNCED, copy_of=None).update(only=[outgoing.to])
     count = _move(
-        Outgoing.objects.filter(pk=outgoing.pk),
+        again,
         (State.UNKNOWN, State.FAILED, State.BOUNCED),
         "mail.resent",
         by=by,
@@ -217,11 +223,14 @@ def delivered(outgoing: int, *, at: datetime) -> int:
 
 
 def bounced(outgoing: int, *, reason: str, at: datetime | None = None) -> int:
-    """A report says that it did not arrive; also evidence about an unknown one. A delivery that is newer stays."""
+    """A report says that it did not arrive; also evidence about an unknown one. A delivery that is newer stays.
+
+    Whoever brings it waits while the message is being handed over, or the record of that would be lost.
+    """
     moment = at or now()
     return _move(
         Outgoing.objects.filter(pk=outgoing).exclude(state=State.DELIVERED, finished_at__gt=moment),
-        (*(state for state in GONE if state not in (State.BOUNCED, State.COMPLAINED)), State.FAILED, State.RETRY_WAIT),
+        (State.ACCEPTED, State.DELIVERED, State.UNKNOWN, State.FAILED, State.RETRY_WAIT),
         "mail.bounced",
         by="",
         state=State.BOUNCED,
@@ -233,7 +242,7 @@ def bounced(outgoing: int, *, reason: str, at: datetime | None = None) -> int:
 def complained(outgoing: int, *, reason: str, at: datetime | None = None) -> int:
     return _move(
         Outgoing.objects.filter(pk=outgoing),
-        [state for state in GONE if state != State.COMPLAINED],
+        [state for state in GONE if state not in (State.SENDING, State.COMPLAINED)],
         "mail.complained",
         by="",
         state=State.COMPLAINED,
@@ -258,9 +267,15 @@ def refusal(outgoing: Outgoing, answer: Bounce) -> Fact:
 
 def answered(outgoing: int) -> int:
     """Somebody answered it, so it arrived: evidence for one in unknown. A bounce that came first is overruled too."""
-    return Outgoing.objects.filter(pk=outgoing, state__in=(State.UNKNOWN, State.ACCEPTED, State.BOUNCED)).update(
-        state=State.DELIVERED, reason=""
-    )
+    rows = Outgoing.objects.filter(pk=outgoing, state__in=(State.UNKNOWN, State.ACCEPTED, State.BOUNCED))
+    missed = rows.values_list("missed", flat=True).first()
+    return rows.update(state=State.DELIVERED, reason=not_to(missed or {}))
+
+
+def not_to(missed: dict[str, str]) -> str:
+    """Who has a message not that others have, in words; "" where nobody misses it."""
+    each = [f"{address} ({words})" if words else address for address, words in missed.items()]
+    return (_("Not to %s") % "; ".join(each))[:300] if each else ""
 
 
 def oldest_unsent() -> float | None:

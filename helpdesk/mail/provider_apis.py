@@ -102,7 +102,7 @@ class ProviderTransport:
         if message.everybody[0] in refused or status >= 400:
             return Handover("failed", status, f"{self.backend.esp_name} does not send to this address")
         return Handover(
-            "accepted", status, f"{self.backend.esp_name}: {message.anymail_status.message_id}"[:500], "; ".join(refused)
+            "accepted", status, f"{self.backend.esp_name}: {message.anymail_status.message_id}"[:500], dict.fromkeys(refused, "")
         )
 
     def close(self) -> None:

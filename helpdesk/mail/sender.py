@@ -25,7 +25,7 @@ from helpdesk.customers.timeline import Fact, record_all
 from helpdesk.lib.dates import now
 from helpdesk.lib.rows import array
 from helpdesk.live.streams import announce
-from helpdesk.mail import addresses, mime, planner
+from helpdesk.mail import addresses, mime, missed, planner
 from helpdesk.mail.models import Attempt, Lane, Outgoing, State
 from helpdesk.mail.outbox import fact, refusal
 from helpdesk.mail.parsing import judged
@@ -185,8 +185,9 @@ def hand_over(ready: list[Ready], line: Transport) -> list[tuple[Outgoing, Hando
 
 
 def recipients(row: Outgoing, text: Content) -> list[str]:
-    """Envelope recipients as the headers write them, the one in To first, each once."""
-    return list(dict.fromkeys(addresses.wire(each) for each in (row.to, *text.cc, *text.bcc)))
+    """Envelope recipients as the headers write them, the one in To first, each once; ``only`` those who still want it."""
+    wanted = row.only if row.only is not None else (row.to, *text.cc, *text.bcc)
+    return list(dict.fromkeys(addresses.wire(each) for each in wanted))
 
 
 RECORD_ROWS = """
@@ -235,7 +236,20 @@ def record(results: list[tuple[Outgoing, Handover]], owner: str) -> None:
     rows = [row for row, _ in results if row.pk in ours]
     record_all(fact(KINDS[State(row.state)], row, at=at) for row in rows if row.state in KINDS)
     record_all(_refusals(results, ours))
+    for row, result in results:
+        if row.pk in ours:
+            _who_missed_it(row, result)
     announce(*{f"ticket:{row.ticket_id}" for row in rows if row.ticket_id})
+
+
+def _who_missed_it(row: Outgoing, result: Handover) -> None:
+    """Of several recipients a server may refuse some: the message names them, and those it may take later get a copy."""
+    if row.copy_of_id and row.state != State.RETRY_WAIT:
+        missed.tell(row, dict.fromkeys(row.only or [], None if result.outcome == "accepted" else row.reason))
+    elif result.outcome == "accepted" and result.refused:
+        waits = {address: _("%s; we try again") % result.refused[address] for address in result.later}
+        missed.tell(row, {**result.refused, **waits})
+        missed.later(row, result.later)
 
 
 OUR_SIGN_IN = re.compile(r"authentication (?:credential|fail|required|unsuccessful)|(?:bad|invalid) credentials", re.IGNORECASE)
@@ -276,5 +290,3 @@ def judge(row: Outgoing, result: Handover, at: datetime, tried_since: datetime) 
     row.finished_at = at
     if outcome != "accepted":
         row.reason = result.answer[:300]
-    elif result.refused:
-        row.reason = (_("Not to %s") % result.refused)[:300]

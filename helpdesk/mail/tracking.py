@@ -15,7 +15,7 @@ from django.utils.timezone import is_naive, make_aware
 
 from helpdesk.customers import consent, reachability
 from helpdesk.lib.dates import now
-from helpdesk.mail import bounces, inbox, outbox, threading
+from helpdesk.mail import bounces, inbox, missed, outbox, threading
 from helpdesk.mail.hooks import Knock, Misdirected, NotNow, events
 from helpdesk.mail.models import Outgoing, State
 from helpdesk.mail.parsing import judged
@@ -105,9 +105,11 @@ def _report(
 
 
 def _delivered(event: Any, sent: Outgoing, at: datetime, provider: str) -> None:
+    address = event.recipient if isinstance(event.recipient, str) else sent.to
     if _to_its_customer(event, sent):
         outbox.delivered(sent.pk, at=at)
-    address = event.recipient if isinstance(event.recipient, str) else sent.to
+    elif sent.missed:
+        missed.tell(sent, {one: None for one in sent.missed if bounces.same(one, address)})
     if any(bounces.same(address, one) for one in (sent.to, *sent.cc)):
         reachability.worked(address, at=at)
 

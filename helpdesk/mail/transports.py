@@ -7,7 +7,7 @@ import smtplib
 import ssl
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -30,13 +30,15 @@ PER_CONNECTION = 200  # messages; some servers cut longer conversations
 class Handover:
     """``outcome`` is one of accepted, retry, failed, unknown; ``code`` and ``answer`` are the server's words.
 
-    ``refused`` names those in Cc and Bcc whom the server did not take, with its reasons: the others have it.
+    ``refused`` are those in Cc and Bcc whom the server did not take, with its words: the others have it. Of these, ``later``
+    names those whom it may take when it is asked again.
     """
 
     outcome: str
     code: int | None = None
     answer: str = ""
-    refused: str = ""
+    refused: dict[str, str] = field(default_factory=dict)
+    later: tuple[str, ...] = ()
 
 
 class Transport(Protocol):
@@ -107,6 +109,9 @@ class Sealed(InTime, smtplib.SMTP_SSL):
     pass
 
 
+Begun = tuple[Handover | None, dict[str, str], tuple[str, ...]]
+
+
 class SmtpTransport:
     """One kept connection (RFC 5321). What fails before the text is handed over may be tried again, what fails after
     it is unknown: the server may have taken the message before its answer was lost."""
@@ -175,7 +180,7 @@ class SmtpTransport:
         try:
             self.smtp = smtp = self.smtp or self._connect()
             smtp.deadline = self.deadline
-            early, refused = self._envelope(smtp, envelope_from, recipients)
+            early, refused, later = self._envelope(smtp, envelope_from, recipients)
             if early:
                 self._reset(smtp)
                 return early
@@ -198,31 +203,33 @@ class SmtpTransport:
             self.close()
             return Handover("unknown", answer=str(error)[:500])
         self.sent += 1
-        return replace(_judged(code, words), refused=refused)
+        return replace(_judged(code, words), refused=refused, later=later)
 
-    def _envelope(self, smtp: smtplib.SMTP, envelope_from: str, recipients: list[str]) -> tuple[Handover | None, str]:
+    def _envelope(self, smtp: smtplib.SMTP, envelope_from: str, recipients: list[str]) -> Begun:
         """MAIL, RCPT and DATA; returns what ended it early, or None when the server waits for the text, and who was refused."""
         wire = [addresses.wire(recipient) for recipient in recipients]
         options = ""
         if foreign := [recipient for recipient in wire if not recipient.isascii()]:
             if not smtp.has_extn("smtputf8"):
                 why = "The mail server cannot take addresses with letters beyond ASCII before the @ (SMTPUTF8): "
-                return Handover("failed", answer=(why + ", ".join(foreign))[:500]), ""
+                return Handover("failed", answer=(why + ", ".join(foreign))[:500]), {}, ()
             options, smtp.command_encoding = " SMTPUTF8", "utf-8"
         commands = [f"MAIL FROM:{_path(envelope_from)}{options}", *(f"RCPT TO:{_path(recipient)}" for recipient in wire), "DATA"]
         answers = _asked(smtp, commands)
         code, words = next(answers)
         if code not in TAKEN:
-            return _judged(code, words), ""
-        refused = []
+            return _judged(code, words), {}, ()
+        refused: dict[str, str] = {}
+        later = []
         for position in range(len(wire)):
             code, words = next(answers)
             if code not in TAKEN:
                 if position == 0:
-                    return _judged(code, words), ""
-                refused.append(f"{recipients[position]} ({code} {_words(words)})")
+                    return _judged(code, words), {}, ()
+                refused[recipients[position]] = f"{code} {_words(words)}"
+                later += [recipients[position]] if code < 500 else []
         code, words = next(answers)
-        return (None if code == 354 else _judged(code, words)), "; ".join(refused)
+        return (None if code == 354 else _judged(code, words)), refused, tuple(later)
 
     def _reset(self, smtp: smtplib.SMTP) -> None:
         try:
