@@ -220,6 +220,51 @@ def test_an_answer_that_is_passed_on_lands_in_its_ticket(forward, answered, tick
     assert Ticket.objects.count() == 1 and said.customer == ben and not said.stranger and note.text == ABOVE
 
 
+def as_a_file(letter, inner, words="Please help Cleo.", subject="Fwd: Broken"):
+    mail = letter(words, sender="Ana Kowalczyk <ana@nordwind.example>", subject=subject)
+    mail.add_attachment(inner)
+    return mail
+
+
+def test_a_mail_that_is_attached_is_the_customers_too(post, letter, ana):
+    inner = letter(
+        SAID, sender="Cleo Marchetti <cleo@marchetti.example>", subject="Broken", to="ana@nordwind.example", Message_ID="<c@m>"
+    )
+    inner.add_alternative("<p>The router is <b>broken</b>.</p><script>alert(1)</script>", subtype="html")
+    inner.add_attachment(b"%PDF-1.4", maintype="application", subtype="pdf", filename="invoice.pdf")
+    post(as_a_file(letter, inner), as_a_file(letter, inner, words="", subject=""))
+    for ticket in Ticket.objects.order_by("pk"):
+        first, note = ticket.messages.order_by("pk")
+        assert (ticket.requester.name, ticket.address.shown, ticket.subject) == (
+            "Cleo Marchetti",
+            "cleo@marchetti.example",
+            "Broken",
+        )
+        assert (first.text, first.rfc_id) == (SAID, "<c@m>") and "<b>broken</b>" in first.html and "script" not in first.html
+        assert {each.name for each in first.attachments.all()} == {"invoice.pdf", "Broken.eml"}
+        assert note.kind == "note" and note.text in ("Please help Cleo.", "Passed this mail on.")
+    assert Ticket.objects.count() == 2
+
+
+def test_an_answer_that_is_attached_lands_in_its_ticket(post, letter, answered, ticket, ben, ana):
+    inner = letter("It works.", subject="Re: Locked out", to="ana@nordwind.example", In_Reply_To=answered.message["Message-ID"])
+    post(as_a_file(letter, inner))
+    said, note = ticket.messages.order_by("pk")[2:]
+    assert Ticket.objects.count() == 1 and (said.customer, said.text, said.stranger) == (ben, "It works.", False)
+    assert note.text == "Please help Cleo."
+
+
+def test_an_attached_mail_that_is_only_a_file_stays_one(post, letter, ana, settings):
+    inner = letter(SAID, sender="cleo@marchetti.example")
+    two = as_a_file(letter, inner)
+    two.add_attachment(inner)
+    post(two, as_a_file(letter, inner, subject="See this"), as_a_file(letter, letter(SAID, sender="no-reply@shop.example")))
+    stranger = as_a_file(letter, inner)
+    stranger.replace_header("From", "ben@carter.example")
+    post(stranger)
+    assert set(Message.objects.values_list("address", flat=True)) == {"ana@nordwind.example", "ben@carter.example"}
+
+
 TEXT = SHAPES["Gmail"].format(above=ABOVE, said=SAID)
 
 

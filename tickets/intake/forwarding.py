@@ -11,13 +11,16 @@ from helpdesk.customers.addresses import BadAddress
 from helpdesk.lib.dates import now
 from helpdesk.lib.html import from_text
 from helpdesk.mail import addresses, threading
-from helpdesk.mail.parsing import Address, Mail, forwards
+from helpdesk.mail.parsing import Address, Mail, TooHard, forwards, phrases, read_guarded
 from tickets.models import Message, Ticket
+
+LETTER = "message/rfc822"
 
 
 @dataclass(frozen=True)
 class PassedOn:
     mail: Mail  # as its first writer sent it, as far as it can be told
+    threads: Mail  # what says which conversation it belongs to
     sender: Address
     colleague: User
     above: str
@@ -31,15 +34,40 @@ def read(mail: Mail, writer: Address, verified: bool | None, ours: set[str]) -> 
     """
     if mail.automatic or not (verified or (verified is None and not settings.TRUSTED_AUTHSERV)):
         return None
-    mail = threading.unmarked(mail)
-    found = forwards.read(mail.text, mail.subject)
-    if found is None or not _is_customer(found.sender.address, ours):
+    if not (phrases.FORWARD_SUBJECT.match(mail.subject) or any(each.content_type == LETTER for each in mail.attachments)):
         return None
     colleague = User.objects.active().filter(email__iexact=writer.address, role__in=AGENTS).first()
-    if colleague is None or found.sender.address.lower() == colleague.email.lower():
+    found = (_in_the_text(mail, colleague) or _as_a_file(mail, colleague)) if colleague else None
+    if not found or not _is_customer(found.sender.address, ours) or found.sender.address.lower() == writer.address.lower():
         return None
-    inner = replace(mail, subject=found.subject, text=found.text, reply=found.text, reply_html="")
-    return PassedOn(inner, found.sender, colleague, found.above)
+    return found
+
+
+def _in_the_text(mail: Mail, colleague: User) -> PassedOn | None:
+    said = threading.unmarked(mail)
+    found = forwards.read(said.text, said.subject)
+    if found is None:
+        return None
+    inner = replace(said, subject=found.subject, text=found.text, reply=found.text, reply_html="")
+    return PassedOn(inner, mail, found.sender, colleague, found.above)
+
+
+def _as_a_file(mail: Mail, colleague: User) -> PassedOn | None:
+    """The one mail that is attached, where the subject says that it is passed on or nothing else is said.
+
+    It is read like any other, and what came with either goes along.
+    """
+    letters = [each for each in mail.attachments if each.content_type == LETTER]
+    if len(letters) != 1 or not (phrases.FORWARD_SUBJECT.match(mail.subject) or not mail.text.strip()):
+        return None
+    try:
+        inner = read_guarded(letters[0].content)
+    except TooHard:
+        return None
+    if inner.from_ is None:
+        return None
+    said = replace(threading.unmarked(inner), automatic=None, bounce=None, attachments=(*inner.attachments, *mail.attachments))
+    return PassedOn(said, inner, inner.from_, colleague, threading.unmarked(mail).text.strip())
 
 
 def _is_customer(address: str, ours: set[str]) -> bool:

@@ -61,6 +61,7 @@ def receive_mail(mail: Mail, incoming: IncomingMail) -> Received:
     said, passed_on = threading.unmarked(mail), forwarding.read(mail, writer, verified, ours)
     if passed_on:  # from here on it is the mail of whoever wrote it first
         said, writer, verified = passed_on.mail, passed_on.sender, None
+        incoming.outgoing_id = incoming.outgoing_id or threading.answered(passed_on.threads)
     alike = _alike(said, incoming, writer)
     if known := next((message for message in alike if message.incoming_id == incoming.pk), None):
         return Received(State.TICKETED, "", known.ticket_id, known.pk)
@@ -69,7 +70,7 @@ def receive_mail(mail: Mail, incoming: IncomingMail) -> Received:
             State.IGNORED, _("A second copy of a message on ticket #%s") % copy.ticket.number, copy.ticket_id, copy.pk
         )
 
-    ticket, answers = find_ticket(mail, incoming, writer, verified)
+    ticket, answers = find_ticket(passed_on.threads if passed_on else mail, incoming, writer, verified)
     if mail.automatic and ticket is None and (answers or mail.in_reply_to or mail.references):
         return Received(State.IGNORED, _("An automatic answer: %s") % mail.automatic)
     if blocked and ticket and ticket.status != Status.SPAM:
@@ -78,7 +79,7 @@ def receive_mail(mail: Mail, incoming: IncomingMail) -> Received:
     address = identity.address_for(writer.address, "" if verified is False else writer.name, told=not junk)
     if answers and not mail.automatic:
         outbox.answered(answers.pk)
-    kept = attachments.keep_mail(mail)
+    kept = attachments.keep_mail(said)
     words = _words(said, incoming, writer, attachments.images(kept), kept, verified, junk)
     if ticket is None:
         stranger = False
