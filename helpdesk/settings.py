@@ -228,7 +228,7 @@ SPECTACULAR_SETTINGS = {
 MAIL_DOMAIN = env.str("MAIL_DOMAIN", default=BASE_URL.split("//")[-1].split(":")[0])
 BOUNCE_ADDRESS = env.str("BOUNCE_ADDRESS", default=f"bounce@{MAIL_DOMAIN}")
 # smtp://user:password@host:587/?tls=starttls (or tls=implicit; auth=oauth2: user is the address of a mailbox that signed in
-# at its provider), or file: a folder below the data folder, for trying things
+# at its provider), or for trying things: file, a folder below the data folder, or console
 MAIL_TRANSPORT = env.str("MAIL_TRANSPORT", default="file")
 MAIL_SENDER_STAMP = env.int("MAIL_SENDER_STAMP", default=20)  # messages a campaign stamp hands over; replies go one by one
 MAIL_SMTP_TIMEOUT = env.int("MAIL_SMTP_TIMEOUT", default=30)  # seconds, for one whole hand-over

@@ -18,11 +18,13 @@ from helpdesk.files.models import Attachment, Blob, Scan
 from helpdesk.files.sniff import HEAD, UNKNOWN, media_type
 from helpdesk.lib.html import sanitize
 from helpdesk.live import bell
+from helpdesk.live.streams import announce
 from helpdesk.mail.mime import cid
 from helpdesk.mail.parsing import Mail
 from tickets.models import Message
 
 MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,60}/[a-z0-9][a-z0-9!#$&^_.+-]{0,60}", re.IGNORECASE)  # RFC 6838
+TOLD = 50  # conversations that are shown anew for one file, the newest first
 SCAN_TASK = "tickets.tasks.scan_files"
 CID = re.compile(r' data-cid="([^"]*)"')  # a picture by name, as the sanitiser keeps it
 PICTURE = re.compile(r"<img [^>]*>")
@@ -56,6 +58,12 @@ def held(messages: Iterable[int | None]) -> dict[int, Attachment]:
     carried = Attachment.objects.filter(messages__in=[pk for pk in messages if pk], blob__scan__in=(Scan.WAITING, Scan.HELD))
     found = carried.annotate(message=F("messages")).select_related("blob").order_by("-blob__scan")  # what is held comes last
     return {file.message: file for file in found}
+
+
+def scanned(blob: int) -> None:
+    """The virus scanner has seen a file: whoever looks at a conversation with it sees that."""
+    tickets = Message.objects.filter(attachments__blob=blob).order_by("-ticket").values_list("ticket", flat=True).distinct()
+    announce(*(f"ticket:{pk}" for pk in tickets[:TOLD]))
 
 
 def too_much(files: Sequence[Attachment]) -> str:

@@ -19,6 +19,12 @@ class OursBlocked(ValueError):
     """A domain of our own mailboxes would be blocked. Permanent."""
 
 
+def is_blocked(address: str) -> str:
+    """Why what this address writes by a form is spam, in words; "" where nobody blocked it. Raises BadAddress."""
+    found = blocks(address).first()
+    return _("%s is blocked") % found if found else ""
+
+
 def why(mail: Mail, blocked: BlockedSender | None) -> str:
     """Why a mail that begins a conversation is spam, in words; "" for one that is not.
 
@@ -34,9 +40,10 @@ def why(mail: Mail, blocked: BlockedSender | None) -> str:
 
 
 def blocks(address: str) -> QuerySet[BlockedSender]:
-    """What blocks this address: its own name or that of its domain."""
+    """What blocks this address: its own name, or that of its domain or of one above it."""
     name = identity.canonical(address)
-    return BlockedSender.objects.filter(name__in=[name, f"@{name.rpartition('@')[2]}"])
+    labels = name.rpartition("@")[2].split(".")
+    return BlockedSender.objects.filter(name__in=[name, *(f"@{'.'.join(labels[first:])}" for first in range(len(labels)))])
 
 
 @transaction.atomic

@@ -13,5 +13,5 @@ def close_solved() -> None:
 
 @tick
 def scan_files() -> None:
-    if antivirus.scan_waiting():
+    if antivirus.scan_waiting(told=attachments.scanned):
         bell.ring(attachments.SCAN_TASK)

@@ -6,6 +6,7 @@ A file that a virus was found in is kept and given to nobody; one that could not
 import socket
 import struct
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import IO
@@ -87,10 +88,10 @@ def _answer(line: socket.socket) -> str:
     return said.rstrip(b"\0").decode("utf-8", "replace").strip()
 
 
-def scan_waiting() -> bool:
+def scan_waiting(told: Callable[[int], None] = lambda _blob: None) -> bool:
     """Ask about every file that waits, those never asked about first; True when there is more to do at once.
 
-    Safe to run twice at a time: a file that is asked about twice gets the same answer twice.
+    ``told`` hears of each that has its answer. Safe to run twice at a time: what is asked twice is answered the same.
     """
     if not settings.ANTIVIRUS:
         return False
@@ -106,6 +107,7 @@ def scan_waiting() -> bool:
             waiting.update(scanned_at=now())  # the others go first next time: it may be this file that ends the scanner
             return False
         waiting.update(scan=Scan.HELD if found else Scan.CLEAN, scan_note=found[:200], scanned_at=now())
+        told(blob.pk)
         if found:
             log.warning("file_held", blob=blob.pk, reason=found)
         if time.monotonic() > end:

@@ -75,6 +75,18 @@ class FileTransport:
         pass
 
 
+class ConsoleTransport:
+    """Writes each message to the terminal of the worker that sends it."""
+
+    def send(self, envelope_from: str, recipients: list[str], raw: bytes) -> Handover:
+        said = f"From {envelope_from or '<>'} to {', '.join(recipients)}\n{raw.decode('utf-8', 'replace')}"
+        print(said.replace("\r\n", "\n"), flush=True)  # noqa: T201 - that is what it is for
+        return Handover("accepted", 250, "console")
+
+    def close(self) -> None:
+        pass
+
+
 class InTime:
     """smtplib with one deadline for a whole hand-over, where it knows only one for each wait on the socket.
 
@@ -277,15 +289,19 @@ def _judged(code: int, words: bytes) -> Handover:
     return Handover(outcome, code, _words(words))
 
 
+LOCAL: dict[str, type[FileTransport | ConsoleTransport]] = {"file": FileTransport, "console": ConsoleTransport}
+
+
 def check(url: str) -> None:
     """Raises ImproperlyConfigured for a name that means nothing: mail must never end in a folder by a slip of the pen."""
     if url.startswith(ANYMAIL):
         from helpdesk.mail import provider_apis  # with an HTTP client that nobody else needs
 
         provider_apis.backend_of(url.removeprefix(ANYMAIL).strip("/"))
-    elif url != "file" and not (url.startswith("smtp://") and urlsplit(url).hostname):
+    elif url not in LOCAL and not (url.startswith("smtp://") and urlsplit(url).hostname):
         told = url.partition(":")[0]
-        raise ImproperlyConfigured(f"MAIL_TRANSPORT begins with {told!r}: give smtp://host:port/, anymail://provider or file")
+        known = "smtp://host:port/, anymail://provider, file or console"
+        raise ImproperlyConfigured(f"MAIL_TRANSPORT begins with {told!r}: give {known}")
 
 
 def open_transport() -> Transport:
@@ -295,4 +311,5 @@ def open_transport() -> Transport:
         from helpdesk.mail.provider_apis import ProviderTransport
 
         return ProviderTransport(settings.MAIL_TRANSPORT.removeprefix(ANYMAIL).strip("/"))
-    return FileTransport() if settings.MAIL_TRANSPORT == "file" else SmtpTransport(settings.MAIL_TRANSPORT)
+    local = LOCAL.get(settings.MAIL_TRANSPORT)
+    return local() if local else SmtpTransport(settings.MAIL_TRANSPORT)

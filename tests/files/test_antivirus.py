@@ -93,6 +93,13 @@ def test_a_virus_is_kept_and_given_to_nobody(clamd: Server, post: Any, browser: 
     assert page.get(f"/tickets/files/{bad.pk}/").status_code == 423
 
 
+def test_an_open_conversation_sees_that_its_file_was_scanned(clamd: Server, post: Any, monkeypatch: Any) -> None:  # noqa: F811
+    told: list[str] = []
+    monkeypatch.setattr(attachments, "announce", lambda *names: told.extend(names))
+    post(with_files(("plan.png", drawing())))
+    assert told == [f"ticket:{Ticket.objects.get().pk}"]
+
+
 def test_without_an_answer_a_file_waits_and_is_asked_about_again(
     clamd: Server, post: Any, browser: Any, ana: Any, settings: Any  # noqa: F811
 ) -> None:  # fmt: skip

@@ -136,7 +136,11 @@ def test_pictures_from_elsewhere_come_when_asked_and_stay_while_the_page_does(
     intake.hear(ticket, ben, intake.Words("One thing more"))
     page.evaluate("() => htmx.trigger('#ticket-pane [data-live]', 'live')")
     page.get_by_text("One thing more").wait_for()
-    page.wait_for_function("() => [...document.querySelectorAll('.words img')].every(image => image.naturalWidth > 0)")
+    shown = "() => [...document.querySelectorAll('.words img')].every(image => image.naturalWidth > 0)"
+    page.wait_for_function(shown)
+    page.get_by_role("button", name="Solve").click()
+    page.get_by_role("button", name="Reopen").wait_for()
+    page.wait_for_function(shown)
     page.reload()
     page.get_by_role("link", name="Show pictures").wait_for()
 

@@ -25,6 +25,19 @@ def kinds(ticket):
     )
 
 
+def test_what_was_left_out_is_said_and_nothing_written_too(post, letter, ana, browser):
+    """A mail beyond our limits loses nothing silently, and an empty one does not look like an error of ours."""
+    long = letter("word " * 250_000)
+    post(long, letter("", subject="Empty"))
+    first, empty = Ticket.objects.order_by("pk")
+    page = browser(ana)
+    shown = page.get(f"/tickets/{first.number}/").content.decode()
+    assert "longer than a million characters; the rest is kept only in the original" in shown
+    assert "No text came with it." in page.get(f"/tickets/{empty.number}/").content.decode()
+    assert "No text came with it." in page.get(f"/tickets/{empty.number}/print/").content.decode()
+    assert "No text came" not in page.get(f"/tickets/{first.number}/print/").content.decode()
+
+
 def test_what_a_first_mail_costs(letter, support):
     """From its bytes to its ticket; each statement is a way to the database and back, and intake is as slow as their sum."""
     raw = letter("The code never arrives.", Message_ID="<first@carter.example>").as_bytes()

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from helpdesk.mail.models import Outgoing
 from tests.tickets.test_files import holiday
 from tickets import replies
 from tickets.models import Ticket
@@ -27,6 +28,19 @@ def test_paper_holds_the_conversation_and_notes_only_by_choice(post: Any, browse
     assert 'class="rail"' not in paper and "composer" not in paper
     assert browser(noor).get(address).status_code == 404 and page.post(address).status_code == 405
     assert f'href="{address}"' in page.get(f"/tickets/{ticket.number}/").content.decode()
+
+
+def test_paper_begins_with_what_we_wrote_first(ticket: Any, browser: Any, ana: Any) -> None:
+    said = {"subject": "Your card ends soon", "text": "Your card ends <in> May.", "html": ""}
+    first = Outgoing.objects.create(
+        key="x", kind="campaign.message", klass="lifecycle", lane="campaigns", to="ben@carter.example", title="Card expires",
+        due_at=ticket.opened_at, rendered=said,
+    )  # fmt: skip
+    address = f"/tickets/{ticket.number}/print/"
+    assert "We wrote first" not in browser(ana).get(address).content.decode()
+    Ticket.objects.filter(pk=ticket.pk).update(outgoing_id=first.pk)
+    paper = browser(ana).get(address).content.decode()
+    assert paper.index("We wrote first") < paper.index("Your card ends &lt;in&gt; May.") < paper.index("The code never arrives.")
 
 
 def test_a_mail_as_it_was_sent_is_a_document_of_its_own(post: Any, browser: Any, ana: Any, noor: Any) -> None:

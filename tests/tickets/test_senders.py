@@ -37,6 +37,14 @@ def test_a_look_alike_address_warns_wherever_it_stands(post, letter, browser, an
     assert f"{shown} is written with letters of another alphabet and passes for “саrter.example”" in page
 
 
+def test_a_look_alike_in_cc_warns_too(post, letter, browser, ana):
+    post(letter(Cc="ben@sarter.example, boss@carter.example").as_bytes().replace(b"ben@sarter", "ben@саrter".encode()))
+    ticket = Ticket.objects.get()
+    page = browser(ana).get(f"/tickets/{ticket.number}/").content.decode()
+    assert ticket.participants.count() == 2 and "boss@carter.example</p>" in page
+    assert page.count("Look-alike address") == 2  # at the message that named them, and where we would answer them
+
+
 def test_an_honest_one_does_not(post, letter, browser, ana):
     post(letter(sender="Jörg <joerg@bücher.example>"))
     assert "Look-alike" not in browser(ana).get(f"/tickets/{Ticket.objects.get().number}/").content.decode()

@@ -128,6 +128,20 @@ class TestBlocked:
         listed = page.get("/blocked/").content.decode()
         assert "@carter.example" in listed and "ben@carter.example" in listed and "Ana Kowalczyk" in listed
 
+    def test_below_a_domain_and_by_the_form(self, ticket, ana, browser, post, letter, client, drain, sink):
+        """Blocked is who writes, whichever way; nobody is told, and nothing is lost."""
+        browser(ana).post(f"/tickets/{ticket.number}/block/", {"who": "domain"})
+        post(letter("Below", sender="x@mail.eu.carter.example"), letter("Beside", sender="x@notcarter.example"))
+        assert [each.status for each in Ticket.objects.order_by("pk")[1:]] == ["spam", "new"]
+        nonce = client.get("/write/").context["form"].initial["nonce"]
+        said = {"email": "Tom@Carter.example", "name": "Tom", "subject": "Buy", "text": "Buy now", "nonce": nonce}
+        with dates.moved(by=timedelta(seconds=30)):
+            assert client.post("/write/", said).status_code == 302
+            drain()
+        junk = Ticket.objects.get(channel="form")
+        assert (junk.status, junk.messages.get().reason) == ("spam", "@carter.example is blocked")
+        assert junk.waiting_since is None and not sink and "ticket.opened" not in kinds(junk)
+
     def test_let_in_again(self, ticket, ana, browser, post, letter):
         page = browser(ana)
         for _twice in range(2):

@@ -218,6 +218,7 @@ def _words(
         automatic=mail.automatic or "",
         verified=verified,
         spam=junk,
+        left_out=mail.notes,
         cc=[person.address for person in mail.cc],
     )
 

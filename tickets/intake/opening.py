@@ -51,6 +51,7 @@ class Words:
     incoming_id: int | None = None
     automatic: str = ""  # why we take it for automatic; "" for a person's
     spam: str = ""  # why we take it for spam
+    left_out: Sequence[str] = ()  # what of it stands only in the original, in words
     verified: bool | None = None  # whether it is from whom it says; None where nobody can tell
     cc: Sequence[str] = field(default=())
 
@@ -181,7 +182,7 @@ def _write(ticket: Ticket, author: Customer, words: Words, at: datetime, **field
         html=words.html,
         quote=words.quote,
         kind=Message.Kind.AUTOMATIC if words.automatic else Message.Kind.CUSTOMER,
-        reason=(words.automatic or words.spam)[:200],
+        reason=" ".join([one for one in (words.automatic or words.spam, *words.left_out) if one])[:200],
         verified=words.verified,
         name=one_line(words.name),
         address=words.address[:320],

@@ -81,6 +81,11 @@ class Message(models.Model):
         return self.verified is False
 
     @property
+    def is_empty(self) -> bool:
+        """Nothing was written: an empty mail, one whose content is only a file or encrypted."""
+        return not self.is_ours and not self.text.strip() and not (self.html or self.quote).strip()
+
+    @property
     def author(self) -> str:
         return self.name or str(self.user or self.customer or self.address)
 

@@ -86,7 +86,8 @@ def thread_context(request: StaffRequest, ticket: Ticket) -> dict[str, Any]:
     before = row_id(text)
     if text and before is None:
         raise Http404
-    pictures = row_ids(request.GET.getlist("pictures")[: conversation.SHOWN])
+    asked = [*request.GET.getlist("pictures"), *request.POST.getlist("pictures")]
+    pictures = row_ids(asked[: conversation.SHOWN])
     page = conversation.load(ticket, request.user, before=before, pictures=pictures)
     shown = [*({"view": view_slug(request), "before": before or ""}.items()), *(("pictures", pk) for pk in pictures)]
     here = urlencode([(name, value) for name, value in shown if value])

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 from helpdesk.accounts.access import ADMINS, EVERYONE, staff
 from helpdesk.files import pictures, serve
 from helpdesk.lib.html import from_text, with_pictures
-from helpdesk.mail.models import IncomingMail
+from helpdesk.mail.models import IncomingMail, Outgoing
 from helpdesk.mail.parsing import TooHard, letter_guarded
 from tickets import conversation
 from tickets.access import StaffRequest, ticket_for, tickets_for
@@ -28,7 +28,8 @@ def printed(request: StaffRequest, number: int) -> HttpResponse:
     """The conversation without what stands around it; ``?notes`` with the team's notes."""
     ticket, notes = ticket_for(request.user, number), "notes" in request.GET
     said = conversation.on_paper(ticket, notes=notes)
-    return render(request, "tickets/print.html", {"ticket": ticket, "said": said, "notes": notes})
+    first = Outgoing.objects.filter(pk=ticket.outgoing_id).first() if ticket.outgoing_id else None
+    return render(request, "tickets/print.html", {"ticket": ticket, "said": said, "notes": notes, "wrote_first": first})
 
 
 def _mail(request: StaffRequest, pk: int) -> tuple[Message, IncomingMail]:

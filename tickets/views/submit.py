@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from helpdesk.accounts.access import public
 from helpdesk.customers import identity
 from helpdesk.lib.html import from_text
-from tickets import attachments, intake, letters
+from tickets import attachments, intake, letters, spam
 from tickets.forms import SubmitForm, nonce
 from tickets.models import Channel, Ticket
 
@@ -36,13 +36,15 @@ def take(form: SubmitForm) -> None:
     said = form.cleaned_data
     if Ticket.objects.filter(once=f"form:{form.once}").exists():
         return
-    address = identity.address_for(said["email"], said["name"])
+    junk = spam.is_blocked(said["email"])
+    address = identity.address_for(said["email"], said["name"], told=not junk)
     words = intake.Words(
         said["text"],
         html=from_text(said["text"]),
         name=said["name"],
         address=said["email"],
         attachments=attachments.keep_uploads(said["files"]),
+        spam=junk,
     )
     ticket = intake.open_ticket(
         address.customer,
@@ -54,7 +56,8 @@ def take(form: SubmitForm) -> None:
         language=get_language() or "",
         once=f"form:{form.once}",
     )
-    letters.confirm(ticket, address)
+    if not junk:
+        letters.confirm(ticket, address)
 
 
 @public

@@ -13,8 +13,9 @@ function again(image) {
 document.addEventListener("error", event => { if (isOurs(event.target)) again(event.target); }, true);
 for (const image of document.images) if (isOurs(image) && image.complete && !image.naturalWidth) again(image);
 
-// A conversation that is asked for again, for something new in it, keeps the pictures that were asked for.
+// A conversation that is shown again, for something new in it or something done to it, keeps the pictures that were asked for.
 document.addEventListener("htmx:configRequest", event => {
-  if (!event.target.matches("[data-live]")) return;
-  for (const asked of event.target.querySelectorAll("[data-pictures]")) event.detail.formData.append("pictures", asked.value);
+  const doing = event.detail.verb === "post" && event.target.matches("#ticket-pane form, #ticket-pane form *");
+  if (!event.target.matches("[data-live]") && !doing) return;
+  for (const asked of document.querySelectorAll("#ticket-pane [data-pictures]")) event.detail.formData.append("pictures", asked.value);
 });
