@@ -60,7 +60,7 @@ def held(messages: Iterable[int | None]) -> dict[int, Attachment]:
     return {file.message: file for file in found}
 
 
-def scanned(blob: int) -> None:
+def scanned(blob: str) -> None:
     """The virus scanner has seen a file: whoever looks at a conversation with it sees that."""
     tickets = Message.objects.filter(attachments__blob=blob).order_by("-ticket").values_list("ticket", flat=True).distinct()
     announce(*(f"ticket:{pk}" for pk in tickets[:TOLD]))

@@ -88,7 +88,7 @@ def _answer(line: socket.socket) -> str:
     return said.rstrip(b"\0").decode("utf-8", "replace").strip()
 
 
-def scan_waiting(told: Callable[[int], None] = lambda _blob: None) -> bool:
+def scan_waiting(told: Callable[[str], None] = lambda _blob: None) -> bool:
     """Ask about every file that waits, those never asked about first; True when there is more to do at once.
 
     ``told`` hears of each that has its answer. Safe to run twice at a time: what is asked twice is answered the same.

@@ -92,6 +92,11 @@ def test_good_news_is_no_bounce(action: str) -> None:
     assert mail.bounce is None and mail.automatic
 
 
+def test_broken_reports_fill_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    read(b"Return-Path: <>\nFrom: \nSubject: failure notice\n\nWhat?")
+    assert not caplog.records
+
+
 def test_a_read_receipt_is_no_bounce() -> None:
     raw = (
         "From: ben@carter.example\nSubject: Read: Undeliverable thoughts\nContent-Type: multipart/report; report-type=disposition-notification; "

@@ -4,6 +4,7 @@ RFC 3464 reports and RFC 5965 complaints are read as such; for the many shapes w
 addresses and the status is looked for in the words. Whether a bounce is *believed* is decided elsewhere, by its match.
 """
 
+import logging
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ import flufl.bounce
 from .addresses import parse, valid
 from .charsets import clean_line, decode
 from .headers import Headers, ids, split
+
+logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)  # its detectors raise on broken mail, with a traceback for each
 
 MAX_GUESSED = 64 * 1024  # bytes of a report without structure that are searched: its own words stand at the top
 MAX_REPORT = 1024 * 1024  # bytes of a structured report that are read
