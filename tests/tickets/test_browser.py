@@ -10,7 +10,7 @@ from helpdesk.knowledge.models import Answer
 from helpdesk.lib.html import sanitize
 from tests import chromium
 from tests.tickets.test_far_pictures import elsewhere  # noqa: F401 - a fixture
-from tickets import intake
+from tickets import intake, replies
 from tickets.models import Draft
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -150,15 +150,22 @@ def test_nothing_is_cut_off_and_word_covers_no_tool(page: Any, ticket: Any, widt
     page.set_viewport_size({"width": width, "height": 800})
     page.goto("/inbox/")
     cut = page.locator(".strip h1").evaluate("node => node.scrollWidth - node.clientWidth")
-    hint = page.locator("#find").evaluate(
-        """node => { const pen = document.createElement("canvas").getContext("2d"), look = getComputedStyle(node);
+    room = """node => { const pen = document.createElement("canvas").getContext("2d"), look = getComputedStyle(node);
         pen.font = look.font;
         const room = node.clientWidth - parseFloat(look.paddingLeft) - parseFloat(look.paddingRight);
         return room - pen.measureText(node.placeholder).width }"""
-    )
-    assert cut <= 0 and hint >= 0
+    assert cut <= 0 and page.locator("#find").evaluate(room) >= 0
+    people = [f"{name}@department-{name}.carter.example" for name in ("anna", "boris", "clara")]
+    replies.read_along(ticket, people)
     page.goto(f"/tickets/{ticket.number}/")
     page.wait_for_selector("[data-js=ready]")
+    shown = page.locator(".people > summary")
+    assert all(each in shown.inner_text() for each in people)
+    assert shown.evaluate("node => node.scrollWidth <= node.clientWidth && node.scrollHeight <= node.clientHeight")
+    page.get_by_text("Forward", exact=True).first.click()
+    assert page.locator("#forward-to").evaluate(room) >= 0
+    page.get_by_text("Reply", exact=True).first.click()
+    page.locator("h1").first.click()
     page.keyboard.press("e")
     toast = page.locator(".toast").first
     toast.wait_for()
