@@ -40,6 +40,7 @@ register(
         plural=_("messages from campaigns"),
     ),
 )
+register("ticket", Field("campaign", _("campaign"), "choice", q="campaign_id", choices=_campaigns, group=_("Ticket")))
 register(
     "enrolment",
     Field("campaign", _("campaign"), "choice", q="campaign_id", choices=_campaigns),

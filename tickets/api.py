@@ -55,7 +55,9 @@ class Tickets(APIView):
         parameters=[
             OpenApiParameter("status", str, enum=Status.values),
             OpenApiParameter("requester", int, description="A customer's id."),
-            OpenApiParameter("q", str, description="Words of the subject or the messages, or a number."),
+            OpenApiParameter(
+                "q", str, description="As in the search box: words, a number, fields such as status:open tag:vip opened:<3d."
+            ),
             LIMIT,
             BEFORE,
         ],
@@ -64,12 +66,15 @@ class Tickets(APIView):
         """Tickets within the token's reach, newest number first; spam only where it is asked for."""
         known(request, {"status", "requester", "q"})
         text = request.query_params.get("q")
-        rows = search.search(request.auth, text) if text else tickets_for(request.auth)
+        try:
+            rows = search.find(request.auth, text) if text and text.strip() else tickets_for(request.auth)
+        except search.QueryError as error:
+            raise exceptions.ValidationError({"q": [str(error)]}) from error
         if status := request.query_params.get("status"):
             if status not in Status.values:
                 raise exceptions.ValidationError({"status": ["There is no such status."]})
             rows = rows.filter(status=status)
-        else:
+        elif not text:
             rows = rows.exclude(status=Status.SPAM)
         if "requester" in request.query_params:
             rows = rows.filter(requester=whole(request, "requester", 0))

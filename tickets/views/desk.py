@@ -4,16 +4,20 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
+from django.db import OperationalError
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.crypto import get_random_string
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from helpdesk.accounts.access import EVERYONE, staff
+from helpdesk.accounts.models import User
 from helpdesk.customers.models import Customer
 from helpdesk.lib.ids import row_id, row_ids
+from helpdesk.lib.rows import at_most
 from tickets import conversation, listing, search
 from tickets.access import StaffRequest, may, ticket_for
 from tickets.forms import ComposeForm, PropertiesForm
@@ -36,11 +40,12 @@ def list_context(request: StaffRequest, slug: str) -> dict[str, Any]:
     view = listing.VIEWS.get(slug)
     if view is None:
         raise Http404
-    words = request.GET.get("q", "").strip()[: search.MAX_LENGTH]
-    rows = search.search(request.user, words) if words else listing.rows_of(request.user, view)
-    order = listing.VIEWS["open"] if words else view
+    words, after, fault = request.GET.get("q", "").strip(), request.GET.get("after", ""), ""
     try:
-        page = listing.page(rows, order, request.user, request.GET.get("after", ""))
+        if words:
+            page, fault = searched(request.user, words, after)
+        else:
+            page = listing.page(listing.rows_of(request.user, view), view, request.user, after)
     except listing.BadCursor as error:
         raise Http404 from error
     count = listing.counts(request).get(view.slug)
@@ -49,9 +54,22 @@ def list_context(request: StaffRequest, slug: str) -> dict[str, Any]:
         "view": view,
         "page": page,
         "words": words,
+        "fault": fault,
         "older": older and f"{reverse('inbox-view', args=[view.slug])}?{older}",
         "count": "" if words or count is None else listing.shown(count) or "0",
     }
+
+
+def searched(user: User, words: str, after: str) -> tuple[listing.Page, str]:
+    """A page of what the search box finds, or nothing and what is wrong with it."""
+    try:
+        rows = search.find(user, words)
+        with at_most(search.PATIENCE):
+            return listing.page(rows, listing.VIEWS["open"], user, after), ""
+    except search.QueryError as error:
+        return listing.Page([]), str(error)
+    except OperationalError:
+        return listing.Page([]), _("This search takes too long. Narrow it, for example with opened:<30d.")
 
 
 @staff(*EVERYONE)

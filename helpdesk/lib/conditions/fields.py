@@ -27,12 +27,13 @@ _asked: ContextVar[dict[Any, Any] | None] = ContextVar("asked", default=None)
 class Field:
     """One thing that can be asked about a subject.
 
-    `type`: text, number, boolean, date, choice, tags, relation or events.
+    `type`: text, number, boolean, date, choice, tags, words, relation or events.
     `q`, the SQL half: a path on the queryset's model ("company__name", to one row only) or an
     expression; for tags an array's path or a function from a list of values (None: any at all)
-    to a Q; for relation and events a function giving the queryset of the other rows.
+    to a Q; for words a function from the words to a Q; for relation and events a function giving the queryset of the other rows.
     `value`, the Python half: from an object to the same value; by default `q`'s path is followed.
-    For relation it gives the other objects; for events it takes (object, kind, since, until).
+    For words it gives a function from the words to yes or no; for relation the other objects; for events it takes
+    (object, kind, since, until).
     `choices`: (value, label) pairs, or a function giving them; values are strings or whole numbers.
     `subject`, `link`: for relation and events, what the other rows are, and their foreign key to ours.
     `plural`: for relation, the label of several.
@@ -162,6 +163,18 @@ def find(subject: str, name: str) -> Field | None:
                 known[subject, name] = dynamic.find(name.removeprefix(dynamic.prefix))
             return known[subject, name]
     return None
+
+
+def custom(subject: str, key: str) -> Field | None:
+    """A field that people defined, by its key without the prefix: the search box need not know where it is kept."""
+    return next((found for each in _dynamic.get(subject, ()) if (found := find(subject, each.prefix + key))), None)
+
+
+def known_names(subject: str, type: str = "") -> list[str]:
+    """The names of a subject's fields, of one type or of all."""
+    everything = [*_registry.get(subject, {}).values()]
+    everything += [field for dynamic in _dynamic.get(subject, ()) for field in dynamic.all()]
+    return [field.name for field in everything if type in ("", field.type)]
 
 
 @contextmanager

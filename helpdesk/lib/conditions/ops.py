@@ -103,7 +103,7 @@ def choice(raw: Any, field: "Field", strict: bool) -> str | int:
     for known, _label in options:
         if str(known) == str(raw):
             return known
-    if options:
+    if options or (strict and callable(field.choices)):  # also where there is nothing to choose yet
         raise Wrong(_("“%s” is not one of the choices.") % str(raw)[:80])
     if isinstance(raw, int) and abs(raw) >= 2**63:
         raise Wrong(_("Choose one of the values."))

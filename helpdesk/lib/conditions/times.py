@@ -114,6 +114,8 @@ DATE = [
         lambda value, now: (None, now - delta(value), False), show_duration),
     _op("later_than", _("is more than … from now"), _("%(field)s is more than %(value)s from now"), "duration",
         duration, _after_now, show_duration),
+    _op("sooner_than", _("is past, or in the next"), _("%(field)s is past or in the next %(value)s"), "duration",
+        duration, lambda value, now: (None, now + delta(value), True), show_duration),
     *set_ops(lambda field, value, now: IsNull(field.expression, False),
              lambda value, wanted, now: instant(value) is not None),
 ]  # fmt: skip

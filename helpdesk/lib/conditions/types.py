@@ -6,6 +6,7 @@ from helpdesk.lib.conditions.changes import CHANGES
 from helpdesk.lib.conditions.ops import Op
 from helpdesk.lib.conditions.scalars import BOOLEAN, CHOICE, NUMBER, TEXT
 from helpdesk.lib.conditions.sets import TAGS
+from helpdesk.lib.conditions.terms import WORDS
 from helpdesk.lib.conditions.times import DATE
 
 # Operators that count other rows; conditions.grammar and conditions.tree know what they hold.
@@ -27,6 +28,7 @@ TYPES: dict[str, dict[str, Op]] = {
         "date": DATE,
         "choice": CHOICE,
         "tags": TAGS,
+        "words": WORDS,
         "relation": _RELATION,
         "events": _EVENTS,
     }.items()
