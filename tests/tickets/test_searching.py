@@ -131,7 +131,7 @@ def test_the_box_finds_by_fields_and_words(browser, ana, ben, cleo, opened):
 
     def found(line: str) -> set[Ticket]:
         page = browser(ana).get("/inbox/waiting/", {"q": line})
-        assert page.status_code == 200 and not page.context["fault"], page.context["fault"]
+        assert page.status_code == 200 and not page.context["misread"], page.context["misread"]
         return set(page.context["page"].rows)
 
     assert found("parcel") == {first, other}

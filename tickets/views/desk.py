@@ -54,7 +54,7 @@ def list_context(request: StaffRequest, slug: str) -> dict[str, Any]:
         "view": view,
         "page": page,
         "words": words,
-        "fault": fault,
+        "misread": fault,
         "older": older and f"{reverse('inbox-view', args=[view.slug])}?{older}",
         "count": "" if words or count is None else listing.shown(count) or "0",
     }
