@@ -14,15 +14,17 @@ from helpdesk.mail.models import Attempt, IncomingMail, Outgoing, State
 def data(customer_id: int) -> dict[str, Iterable[dict[str, Any]]]:
     """Every message to them with its hand-overs, and the raw bytes of mail from them that became no ticket.
 
+    A copy for somebody who reads along is none of theirs.
+
     Who was in Bcc is a secret from the very person who asks; so is what is said about such a recipient. What became a
     ticket is in that ticket's room: only it knows whose words a mail holds.
     """
-    ours = Outgoing.objects.filter(customer=customer_id)
+    ours = Outgoing.objects.filter(customer=customer_id, copy_of=None)
     addresses = Address.objects.filter(customer=customer_id).values("canonical")
     theirs = Q(sender__in=addresses) | Q(outgoing_id__in=ours.filter(bcc__isnull=True).values("pk"))  # else it may report on one
     loose = IncomingMail.objects.annotate(sender=Lower("envelope_from")).filter(theirs, ticket_message_id=None)
     return {
-        "outgoing": _without_others(plain(ours, "owner", "lease_until", "bcc")),
+        "outgoing": _without_others(plain(ours, "owner", "lease_until", "bcc", "only", "missed")),
         "attempts": plain(Attempt.objects.filter(outgoing__in=ours), "owner"),
         "incoming": plain(loose, "owner", "lease_until"),
     }

@@ -114,7 +114,7 @@ def hand_over(row: Outgoing, raw: bytes | None = None) -> Handover:
 
 def test_mailgun_gets_our_very_bytes(api: Api, row: Outgoing) -> None:
     raw = built(row)
-    assert hand_over(row, raw) == Handover("accepted", 200, "Mailgun: <20261127.1@nordwind.example>", "")
+    assert hand_over(row, raw) == Handover("accepted", 200, "Mailgun: <20261127.1@nordwind.example>")
     [(path, headers, body)] = api.got
     said, files = _form(headers["content-type"], body)
     assert path == "/v3/nordwind.example/messages.mime" and headers["authorization"].startswith("Basic ")
@@ -164,7 +164,7 @@ def test_where_it_is_built_anew_the_headers_stay_ours(api: Api, row: Outgoing, s
         200,
         {"ErrorCode": 0, "Message": "OK", "MessageID": "pm-1", "To": "ben@carter.example", "Cc": "cleo@marchetti.example"},
     )
-    assert hand_over(row) == Handover("accepted", 200, "Postmark: pm-1", "")
+    assert hand_over(row) == Handover("accepted", 200, "Postmark: pm-1")
     said = json.loads(api.got[0][2])
     headers = {one["Name"]: one["Value"] for one in said["Headers"]}
     assert headers["Message-ID"] == row.rfc_id and headers["In-Reply-To"] == headers["References"] == "<one@carter.example>"
