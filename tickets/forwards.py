@@ -13,15 +13,13 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
 from helpdesk.accounts.models import User
-from helpdesk.customers.consent import suppression_of
-from helpdesk.customers.identity import BadAddress, canonical
-from helpdesk.customers.models import Suppression
+from helpdesk.customers.identity import BadAddress
 from helpdesk.files.models import Attachment
 from helpdesk.mail import addresses, outbox, threading
 from helpdesk.mail.models import Class, Lane, Outgoing
 from helpdesk.mail.verdicts import GO, Content, Missing, Never, Verdict
 from tickets import attachments as files_of
-from tickets.letters import BANNED, entitled, scanned, spoken
+from tickets.letters import banned, entitled, scanned, spoken
 from tickets.models import Message, Status, Ticket, TicketClosed
 from tickets.replies import each_once, forget_draft, leaves_at, said, write
 
@@ -99,17 +97,17 @@ def _recipients(to: Sequence[str]) -> list[str]:
 def guard(rows: list[Outgoing], at: datetime) -> dict[int, Verdict]:
     """It goes unless it was taken back, or people decided that one of its recipients gets nothing."""
     there = set(Message.objects.filter(pk__in=[row.message_id for row in rows]).values_list("pk", flat=True))
-    suppressed = suppression_of({canonical(address) for row in rows for address in (row.to, *row.cc)})
+    stopped = banned(address for row in rows for address in (row.to, *row.cc))
     held = files_of.held(row.message_id for row in rows)
-    return {row.pk: scanned(held.get(row.message_id or 0), at) or _verdict(row, there, suppressed) for row in rows}
+    return {row.pk: scanned(held.get(row.message_id or 0), at) or _verdict(row, there, stopped) for row in rows}
 
 
-def _verdict(row: Outgoing, there: set[int], suppressed: dict[str, Suppression]) -> Verdict:
+def _verdict(row: Outgoing, there: set[int], stopped: dict[str, str]) -> Verdict:
     if row.message_id not in there:
         return Never(_("The forward was taken back"))
     for address in (row.to, *row.cc):
-        if (found := suppressed.get(canonical(address))) and found.reason in BANNED:
-            return Never(_("%(address)s gets no mail: %(why)s") % {"address": address, "why": found.get_reason_display()})
+        if address in stopped:
+            return Never(_("%(address)s gets no mail: %(why)s") % {"address": address, "why": stopped[address]})
     return GO
 
 

@@ -2,6 +2,8 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,6 +15,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
+from helpdesk.customers.addresses import BadAddress, canonical
 from helpdesk.customers.consent import suppression_of
 from helpdesk.customers.models import Address, Suppression
 from helpdesk.files.models import Attachment, Scan
@@ -39,9 +42,24 @@ def guard(rows: list[Outgoing], at: datetime) -> dict[int, Verdict]:
     Its files go when the virus scanner has seen them.
     """
     there = set(Message.objects.filter(pk__in=[row.message_id for row in rows]).values_list("pk", flat=True))
-    suppressed = suppression_of({row.address.canonical for row in rows if row.address})
+    stopped = banned(address for row in rows for address in _asked_first(row))
     held = attachments.held(row.message_id for row in rows)
-    return {row.pk: scanned(held.get(row.message_id or 0), at) or _answer(row, there, suppressed) for row in rows}
+    return {row.pk: scanned(held.get(row.message_id or 0), at) or _answer(row, there, stopped) for row in rows}
+
+
+def _asked_first(row: Outgoing) -> list[str]:
+    """Without whom it need not go: the one in To, or of a copy the one whom it is for."""
+    return row.only or [row.to]
+
+
+def banned(everybody: Iterable[str]) -> dict[str, str]:
+    """Those of whom people decided that they get nothing, and why, in words."""
+    names: dict[str, str] = {}
+    for address in everybody:
+        with suppress(BadAddress):  # what is no address was never suppressed
+            names[address] = canonical(address)
+    found = {name: row for name, row in suppression_of(set(names.values())).items() if row.reason in BANNED}
+    return {address: found[name].get_reason_display() for address, name in names.items() if name in found}
 
 
 def scanned(held: Attachment | None, at: datetime) -> Verdict | None:
@@ -52,11 +70,11 @@ def scanned(held: Attachment | None, at: datetime) -> Verdict | None:
     return Never(reason) if held.blob.scan == Scan.HELD else Hold(reason, until=at + SCANNED_BY)
 
 
-def _answer(row: Outgoing, there: set[int], suppressed: dict[str, Suppression]) -> Verdict:
+def _answer(row: Outgoing, there: set[int], stopped: dict[str, str]) -> Verdict:
     if row.message_id not in there:
         return Never(_("The reply was taken back"))
-    if row.address and (found := suppressed.get(row.address.canonical)) and found.reason in BANNED:
-        return Never(_("This address gets no mail: %s") % Suppression.Reason(found.reason).label)
+    if why := next((stopped[address] for address in _asked_first(row) if address in stopped), ""):
+        return Never(_("This address gets no mail: %s") % why)
     # With an attempt behind it, a person read why it bounced and sent it again all the same: their choice.
     if row.address and row.address.reachability == Address.Reachability.UNREACHABLE and not row.attempts:
         return Never(_("%(address)s does not work: %(reason)s") % {"address": row.to, "reason": row.address.reason})
@@ -64,7 +82,7 @@ def _answer(row: Outgoing, there: set[int], suppressed: dict[str, Suppression]) 
 
 
 def render(rows: list[Outgoing]) -> dict[int, Content | Missing]:
-    """Our words, then theirs; threaded to all that was said before. Four queries, whatever the number of rows."""
+    """Our words, then theirs; threaded to all that was said before. Five queries at most, whatever the number of rows."""
     messages = (
         Message.objects.filter(pk__in=[row.message_id for row in rows])
         .select_related("ticket__requester__company", "user")
@@ -72,6 +90,7 @@ def render(rows: list[Outgoing]) -> dict[int, Content | Missing]:
         .in_bulk()
     )
     threads = _threads({message.ticket_id for message in messages.values()})
+    stopped = banned(address for message in messages.values() for address in (*message.cc, *(message.bcc or ())))
     out: dict[int, Content | Missing] = {}
     for row in rows:
         message = messages.get(row.message_id or 0)
@@ -79,7 +98,7 @@ def render(rows: list[Outgoing]) -> dict[int, Content | Missing]:
             out[row.pk] = Missing(_("The reply was taken back"))
             continue
         before = [each for each in threads[message.ticket_id] if each["pk"] < message.pk]
-        out[row.pk] = _content(row, message, before)
+        out[row.pk] = _content(row, message, before, stopped)
     return out
 
 
@@ -108,13 +127,15 @@ def _threads(tickets: set[int]) -> dict[int, list[dict[str, Any]]]:
     return threads
 
 
-def _content(row: Outgoing, message: Message, before: list[dict[str, Any]]) -> Content:
+def _content(row: Outgoing, message: Message, before: list[dict[str, Any]], stopped: dict[str, str]) -> Content:
     ticket = message.ticket
     references = list(
         dict.fromkeys([i for i in [*(each["first_id"] for each in before[:1]), *(each["rfc_id"] for each in before)] if i])
     )
     answered = next((each for each in reversed(before) if each["kind"] == Message.Kind.CUSTOMER), None)
     files = list(message.attachments.all())
+    read_along = (*message.cc, *(message.bcc or ()))
+    without = {each: _("gets no mail: %s") % stopped[each] for each in read_along if each in stopped}
     context = {
         "words": spoken(message.text),
         "html": attachments.outward(message.html, files),
@@ -131,8 +152,9 @@ def _content(row: Outgoing, message: Message, before: list[dict[str, Any]]) -> C
         html=html,
         in_reply_to=references[-1] if references else "",
         references=tuple(references),
-        cc=tuple(message.cc),
-        bcc=tuple(message.bcc or ()),
+        cc=tuple(each for each in message.cc if each not in without),
+        bcc=tuple(each for each in message.bcc or () if each not in without),
+        without=without,
         attachments=tuple(each.pk for each in files),
     )
 

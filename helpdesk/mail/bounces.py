@@ -34,17 +34,16 @@ def apply(bounce: Bounce, outgoing: Outgoing, *, at: datetime) -> str:
     if same(address, outgoing.to) and not outgoing.copy_of_id:
         first = bool(outbox.bounced(outgoing.pk, reason=bounce.reason, at=at))
     else:
-        first = True
-        missed.tell(outgoing, {address: bounce.reason})
+        first = missed.tell(outgoing, {address: bounce.reason})
     if bounce.kind in ("hard", "soft", "full") and (bounce.permanent or first):  # three reports on one message are one of three
         reachability.failed(address, permanent=bounce.permanent, reason=bounce.reason, at=at)
     return _("A delivery report: %(address)s, %(reason)s") % {"address": address, "reason": bounce.reason}
 
 
 def _about(bounce: Bounce, outgoing: Outgoing) -> str:
-    """The one of our recipients that failed; a name we never wrote to is where somebody's mail is forwarded."""
-    ours = [outgoing.to, *outgoing.cc, *(outgoing.bcc or [])]
-    return next((one for one in ours if any(same(one, failed) for failed in bounce.recipients)), outgoing.to)
+    """The one of our recipients that failed; a name we never wrote to is where the mail of the first of them is forwarded."""
+    ours = [*(outgoing.only or ()), outgoing.to, *outgoing.cc, *(outgoing.bcc or ())]
+    return next((one for one in ours if any(same(one, failed) for failed in bounce.recipients)), ours[0])
 
 
 def same(one: str, other: str) -> bool:

@@ -17,8 +17,8 @@ COPY_AFTER = timedelta(minutes=1)
 
 
 @transaction.atomic
-def tell(outgoing: Outgoing, told: Mapping[str, str | None]) -> None:
-    """Write on the message, of which this may be a copy, who has it not and why; None for who has it now."""
+def tell(outgoing: Outgoing, told: Mapping[str, str | None]) -> bool:
+    """Write on the message, of which this may be a copy, who has it not and why; None for who has it now. False: no news."""
     row = (
         Outgoing.objects.select_for_update(of=("self",))
         .only("missed", "state", "ticket_id")
@@ -26,13 +26,14 @@ def tell(outgoing: Outgoing, told: Mapping[str, str | None]) -> None:
     )
     missed = {address: words for address, words in {**(row.missed or {}), **told}.items() if words is not None}
     if missed == (row.missed or {}):
-        return
+        return False
     changed: dict[str, object] = {"missed": missed or None}
     if row.state in (State.ACCEPTED, State.DELIVERED):
         changed["reason"] = outbox.not_to(missed)
     Outgoing.objects.filter(pk=row.pk).update(**changed)
     if row.ticket_id:
         announce(f"ticket:{row.ticket_id}")
+    return True
 
 
 def later(outgoing: Outgoing, addresses: Iterable[str]) -> None:

@@ -19,7 +19,7 @@ from helpdesk.customers.models import Customer
 from helpdesk.customers.timeline import record_all
 from helpdesk.lib.dates import now
 from helpdesk.lib.rows import array, attach, fetch, update
-from helpdesk.mail import backstop
+from helpdesk.mail import backstop, missed
 from helpdesk.mail.models import Lane, MailSwitch, Outgoing, State
 from helpdesk.mail.outbox import LONGEST_HOLD, TROUBLE, ClockTimestamp, fact
 from helpdesk.mail.verdicts import GO, Go, Hold, Never, Verdict
@@ -214,3 +214,6 @@ def save_verdicts(rows: list[Outgoing], at: datetime) -> None:
     update(rows, ["state", "reason", "hold_until", "hold_for", "hold_limit", "finished_at", "owner", "lease_until"])
     kinds = {State.HELD: "mail.held", State.WITHHELD: "mail.withheld"}
     record_all(fact(kinds[State(row.state)], row, at=at) for row in rows if row.state in kinds)
+    for copy in rows:
+        if copy.copy_of_id and copy.state == State.WITHHELD:
+            missed.tell(copy, dict.fromkeys(copy.only or (), copy.reason))

@@ -11,6 +11,7 @@ import re
 import secrets
 import socket
 import time
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -180,7 +181,7 @@ def hand_over(ready: list[Ready], line: Transport) -> list[tuple[Outgoing, Hando
             log.exception("transport_failed", outgoing=row.pk)
             line.close()
             result = Handover("unknown", answer=f"{type(error).__name__}: {error}"[:500])
-        results.append((row, result))
+        results.append((row, replace(result, refused={**text.without, **result.refused}) if text.without else result))
     return results
 
 

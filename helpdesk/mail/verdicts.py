@@ -1,5 +1,6 @@
 """What a guard may answer about a message, always with its reason in words."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -42,6 +43,7 @@ class Content:
     automatic: str = ""  # "", "auto-generated" or "auto-replied" (RFC 3834)
     cc: tuple[str, ...] = ()
     bcc: tuple[str, ...] = ()  # envelope recipients that no header names
+    without: Mapping[str, str] = field(default_factory=dict)  # who was to read along and may not, with the reason
     attachments: tuple[int, ...] = ()  # ids of files.Attachment
 
 

@@ -7,7 +7,7 @@ from html import unescape
 import pytest
 
 from helpdesk.customers import consent
-from helpdesk.customers.models import Event
+from helpdesk.customers.models import Address, Event
 from helpdesk.lib import dates
 from helpdesk.mail import inbox, outbox
 from helpdesk.mail.models import IncomingMail, Lane, Outgoing, State
@@ -77,6 +77,33 @@ def test_one_of_several_was_refused_and_the_others_have_it(seen, sink):
     assert "Sent. Not to boss@carter.example (550 5.1.1 Nobody of this name)" in said and AGAIN not in said
     seen(after=3 * 24 * 3600)
     assert [each.recipients for each in sink] == [["ben@carter.example"]]
+
+
+def test_whoever_people_decided_gets_nothing_gets_no_copy_either(seen, sink):
+    consent.suppress("Boss@carter.example", "manual", source="test")
+    said = seen()
+    assert "Sent. Not to boss@carter.example (gets no mail: " in said and AGAIN not in said
+    assert sink[0].recipients == ["ben@carter.example"] and sink[0].message["Cc"] is None
+
+
+def test_nor_where_people_decide_while_their_server_asks_for_patience(seen, sink):
+    sink.patience.add("boss@carter.example")
+    seen()
+    sink.patience.clear()
+    consent.suppress("boss@carter.example", "legal", source="test")
+    assert "Sent. Not to boss@carter.example (This address gets no mail: " in seen(after=3600)
+    assert [each.recipients for each in sink] == [["ben@carter.example"]]
+
+
+def test_a_report_about_a_copy_blames_nobody_else(seen, sink, post):
+    """Their mail is forwarded to a name that we never wrote to."""
+    sink.patience.add("boss@carter.example")
+    seen()
+    sink.patience.clear()
+    seen(after=3600)
+    post(dsn(failed("5.1.1", "550 5.1.1 User unknown", who="phone@elsewhere.example"), returned="x"), to=sink[1].envelope_from)
+    assert "Sent. Not to boss@carter.example (550 5.1.1 User unknown)" in seen()
+    assert Address.objects.get(canonical="ben@carter.example").reachability != Address.Reachability.UNREACHABLE
 
 
 def test_one_of_several_is_asked_for_patience_and_gets_it_later(seen, sink, ticket):
