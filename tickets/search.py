@@ -62,7 +62,7 @@ def search(reader: Reader, text: str, rows: QuerySet[Ticket] | None = None) -> Q
         mine.filter(requester__in=_people(plain)).order_by("-pk").values_list("pk"),
         mine.filter(_number(plain)).order_by("-pk").values_list("pk"),
     ]
-    first, *others = [rows[:NEWEST] for rows in hits]
+    first, *others = [hit[:NEWEST] for hit in hits]
     found = first.union(*others).order_by("-pk")[:NEWEST]
     chosen = mine.filter(pk__in=found)
     return chosen.filter(_unless_spam(plain)) if rows is None else chosen

@@ -42,7 +42,6 @@ from helpdesk.lib.rows import at_most
 
 MOST = 999  # a count above this is "999+": nobody waits for the rest
 PATIENCE = 1500  # milliseconds that a count may take
-PARTS = {"conditions": "conditions/_editor.html", "meant": "conditions/_meant.html"}
 
 
 @dataclass(frozen=True)
@@ -175,7 +174,8 @@ class ConditionsForm(forms.Form):
 
     def partial(self, request: HttpRequest) -> HttpResponse | None:
         """What htmx asked for: the editor after one of its buttons, or the count alone; None when it is about the page."""
-        template = PARTS.get(request.headers.get("HX-Target", "")) if self.is_bound else None
+        parts = {"conditions": "conditions/_editor.html", "meant": self.meant_template}
+        template = parts.get(request.headers.get("HX-Target", "")) if self.is_bound else None
         if template is None:
             return None
         self.press(str(self.data.get("action", "")))

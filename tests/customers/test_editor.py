@@ -1,5 +1,6 @@
 """The editor of conditions loses nothing: a tree comes back as it was shown, whatever is nested in it, by a plain form alone."""
 
+import json
 from datetime import date
 from html.parser import HTMLParser
 from typing import Any
@@ -121,3 +122,15 @@ def test_no_tree_changes_by_being_shown_and_sent_back(tree: Any):
     assert back.draft.to_json() == form.draft.to_json()
     if back.tree is not None:
         assert back.tree == group(stored)
+
+
+def test_what_cannot_be_read_any_more_stays_json_whole():
+    for stored in ({"field": "gone_since", "op": "is", "value": 1}, {"all": [{"field": "name", "op": "gone", "value": "x"}]}):
+        form = ConditionsForm(stored=stored)
+        assert json.loads(form.source or "") == stored and form.draft.parts == [] and form.fault
+
+
+def test_a_comma_inside_a_value_is_no_two_values():
+    stored = {"all": [leaf("stage", "any_of", ["a, b", "c"])]}
+    back = ConditionsForm(Browser(shown(ConditionsForm(stored=stored))).sent, stored={})
+    assert back.is_valid() and back.tree == stored
