@@ -19,7 +19,6 @@ from helpdesk.files.models import Blob, Scan
 from helpdesk.lib import dates
 from helpdesk.mail.models import Outgoing
 from tests.pictures import drawing
-from tests.tickets.conftest import letter, post, ticket  # noqa: F401 - fixtures
 from tickets import attachments, replies
 from tickets.models import Ticket
 
@@ -75,7 +74,7 @@ def with_files(*files: tuple[str, bytes]) -> EmailMessage:
     return mail
 
 
-def test_a_virus_is_kept_and_given_to_nobody(clamd: Server, post: Any, browser: Any, ana: Any, settings: Any) -> None:  # noqa: F811
+def test_a_virus_is_kept_and_given_to_nobody(clamd: Server, post: Any, browser: Any, ana: Any, settings: Any) -> None:
     post(with_files(("invoice.exe", EICAR), ("plan.png", drawing())))
     found = Ticket.objects.get()
     bad, good = found.messages.get().attachments.order_by("pk")
@@ -93,7 +92,7 @@ def test_a_virus_is_kept_and_given_to_nobody(clamd: Server, post: Any, browser: 
     assert page.get(f"/tickets/files/{bad.pk}/").status_code == 423
 
 
-def test_an_open_conversation_sees_that_its_file_was_scanned(clamd: Server, post: Any, monkeypatch: Any) -> None:  # noqa: F811
+def test_an_open_conversation_sees_that_its_file_was_scanned(clamd: Server, post: Any, monkeypatch: Any) -> None:
     told: list[str] = []
     monkeypatch.setattr(attachments, "announce", lambda *names: told.extend(names))
     post(with_files(("plan.png", drawing())))
@@ -101,7 +100,7 @@ def test_an_open_conversation_sees_that_its_file_was_scanned(clamd: Server, post
 
 
 def test_without_an_answer_a_file_waits_and_is_asked_about_again(
-    clamd: Server, post: Any, browser: Any, ana: Any, settings: Any  # noqa: F811
+    clamd: Server, post: Any, browser: Any, ana: Any, settings: Any
 ) -> None:  # fmt: skip
     there, settings.ANTIVIRUS = settings.ANTIVIRUS, "clamd:///nowhere/clamd.ctl"
     post(with_files(("plan.png", drawing())))
@@ -121,7 +120,7 @@ def test_without_an_answer_a_file_waits_and_is_asked_about_again(
 
 def test_a_reply_waits_for_the_scanner_and_takes_no_virus_along(
     clamd: Server,
-    ticket: Ticket,  # noqa: F811
+    ticket: Ticket,
     ana: Any,
     drain: Any,
     sink: Any,

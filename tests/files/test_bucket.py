@@ -13,7 +13,6 @@ from moto.server import ThreadedMotoServer
 
 from helpdesk.files.models import Blob
 from tests.pictures import drawing
-from tests.tickets.conftest import ticket  # noqa: F401 - a fixture
 from tickets import attachments
 from tickets.models import Ticket
 
@@ -43,7 +42,7 @@ def bucket(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     server.stop()
 
 
-def test_a_file_lives_in_the_bucket_and_leaves_by_our_door(bucket: Any, ticket: Ticket, browser: Any, ana: Any) -> None:  # noqa: F811
+def test_a_file_lives_in_the_bucket_and_leaves_by_our_door(bucket: Any, ticket: Ticket, browser: Any, ana: Any) -> None:
     files = [
         SimpleUploadedFile(name, content) for name, content in (("plan.png", drawing()), ("a.txt", b"words"), ("empty", b""))
     ]

@@ -327,8 +327,8 @@ def test_an_admin_brakes_and_lets_go_in_the_browser(browser, omar, mia, sink, dr
     assert state(row) == State.ACCEPTED and AuditEntry.objects.filter(subject="switch:replies").count() == 2
 
 
-def test_the_console_shows_the_message(settings: object, capsys: pytest.CaptureFixture[str]) -> None:
-    settings.MAIL_TRANSPORT = "console"  # type: ignore[attr-defined]
+def test_the_console_shows_the_message(settings, capsys):
+    settings.MAIL_TRANSPORT = "console"
     raw = "Subject: Hi\r\n\r\nGrüße\r\n".encode()
     assert open_transport().send("", ["ben@carter.example"], raw).outcome == "accepted"
     assert capsys.readouterr().out == "From <> to ben@carter.example\nSubject: Hi\n\nGrüße\n\n"
