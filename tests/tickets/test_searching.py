@@ -150,6 +150,7 @@ def test_a_mistake_stands_beside_the_box_and_what_was_typed_stays(browser, ana):
     assert page.status_code == 200 and "Did you mean “assignee”?" in text
     assert 'aria-describedby="find-error"' in text and 'id="find-error"' in text
     assert "&quot;&lt;b&gt;me&quot;" in page.content.decode() and not page.context["page"].rows
+    assert "Mend what you search for" in text and "fewer words" not in text
 
 
 def test_spam_is_found_where_it_is_asked_for(browser, ana, ben, opened):
