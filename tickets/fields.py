@@ -1,15 +1,17 @@
 """What may be asked about a ticket, and about a customer's tickets (settings.CONDITION_FIELDS)."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import BigIntegerField, DateTimeField, Exists, OuterRef, Q, Subquery
 from django.utils.translation import gettext_lazy as _
 
 from helpdesk.accounts.models import Team, User
 from helpdesk.knowledge.models import Topic
 from helpdesk.lib import conditions
 from helpdesk.lib.conditions import Field
-from tickets.models import LIVE, OURS, Channel, Priority, Status, Ticket
+from tickets.models import LIVE, OURS, Channel, Clock, Policy, Priority, Status, Ticket
 
 
 def teams() -> Sequence[tuple[int, str]]:
@@ -24,6 +26,57 @@ def topics() -> Sequence[tuple[int, str]]:
     return list(Topic.objects.values_list("pk", "name"))
 
 
+def policies() -> Sequence[tuple[int, str]]:
+    return list(Policy.objects.values_list("pk", "name"))
+
+
+def _clock(name: str, label: Any, *kinds: str) -> Field:
+    """When the open clocks of these kinds are due."""
+    rows = Clock.objects.filter(ticket=OuterRef("pk"), kind__in=kinds, ended_at=None, idle="").order_by("due_at")
+
+    def value(ticket: Ticket) -> datetime | None:
+        found = ticket.clocks.filter(kind__in=kinds, ended_at=None, idle="", due_at__isnull=False)
+        return found.order_by("due_at").values_list("due_at", flat=True).first()
+
+    return Field(name, label, "date", q=Subquery(rows.values("due_at")[:1], output_field=DateTimeField()), value=value)
+
+
+def _policy_of(ticket: Ticket) -> int | None:
+    return ticket.clocks.order_by("-pk").values_list("policy", flat=True).first()
+
+
+STILL = Q(ended_at=None) & ~Q(idle="")
+conditions.register(
+    "ticket",
+    Field(
+        "breached",
+        _("missed a promise"),
+        "boolean",
+        q=Q(breached_at__isnull=False),
+        value=lambda ticket: ticket.breached_at is not None,
+    ),
+    Field("due", _("next due"), "date", q="due_at"),
+    _clock("first_reply_due", _("first reply due"), "first_reply"),
+    _clock("next_reply_due", _("next reply due"), "next_reply"),
+    _clock("resolution_due", _("resolution due"), "resolution", "full_resolution"),
+    Field(
+        "clock_paused",
+        _("a clock is paused"),
+        "boolean",
+        q=Q(Exists(Clock.objects.filter(STILL, ticket=OuterRef("pk")))),
+        value=lambda ticket: ticket.clocks.filter(STILL).exists(),
+    ),
+    Field(
+        "policy",
+        _("policy"),
+        "choice",
+        q=Subquery(
+            Clock.objects.filter(ticket=OuterRef("pk")).order_by("-pk").values("policy")[:1], output_field=BigIntegerField()
+        ),
+        value=_policy_of,
+        choices=policies,
+    ),
+)
 conditions.register(
     "ticket",
     Field("open", _("open"), "boolean", q=Q(status__in=LIVE), value=lambda ticket: ticket.is_live),
