@@ -20,7 +20,7 @@ def dotted_names() -> Iterator[tuple[str, str]]:
         yield from ((f"OUTBOX[{kind!r}]", half[part]) for part in ("guard", "render"))
     yield from ((f"HOLDS[{word!r}]", name) for word, name in settings.HOLDS.items())
     yield "MAIL_HANDLER", settings.MAIL_HANDLER
-    for table in ("CONDITION_FIELDS", "PANELS", "PALETTE", "PERSONAL_DATA"):
+    for table in ("CONDITION_FIELDS", "PANELS", "PALETTE", "PERSONAL_DATA", "CALENDAR_CHANGED"):
         yield from ((table, name) for name in getattr(settings, table))
     yield from (("RAIL", name) for name in settings.RAIL["places"])
     yield "RAIL", str(settings.RAIL["views"])

@@ -142,6 +142,8 @@ MAX_ATTACHMENT_BYTES = env.int("MAX_ATTACHMENT_BYTES", default=20_000_000)
 MAX_ATTACHMENTS = 10
 ANTIVIRUS = env.str("ANTIVIRUS", default="")  # clamd://host:3310 or clamd:///run/clamav/clamd.ctl
 UNDO_SEND = env.int("UNDO_SEND", default=8)  # seconds in which a reply can be taken back
+CALENDAR_PORTS = [int(port) for port in env.list("CALENDAR_PORTS", default=["80", "443"])]  # at which feeds of holidays may be
+CALENDAR_PRIVATE_HOSTS = env.list("CALENDAR_PRIVATE_HOSTS", default=[])  # hosts and networks that may although not public
 CLOSE_AFTER_DAYS = env.int("CLOSE_AFTER_DAYS", default=28)  # a ticket solved this long is closed
 
 # --- people ----------------------------------------------------------------------------------------------------------
@@ -330,7 +332,10 @@ CELERY_BEAT_SCHEDULE = {
         }
         for queue in WORK_QUEUES
     },
+    "holidays": {"task": "helpdesk.accounts.tasks.refresh_holidays", "schedule": 300, "options": {"expires": 300}},
     "scan-files": {"task": "tickets.tasks.scan_files", "schedule": 60, "options": {"expires": 60}},
+    "clocks": {"task": "tickets.tasks.run_clocks", "schedule": 5, "options": {"expires": 5}},
+    "recount-clocks": {"task": "tickets.tasks.recount_clocks", "schedule": 5, "options": {"expires": 5}},
     "close-solved": {"task": "tickets.tasks.close_solved", "schedule": 600, "options": {"expires": 300}},
     "tidy": {"task": "helpdesk.customers.tasks.tidy", "schedule": 3600, "options": {"expires": 600}},
 }
@@ -345,19 +350,21 @@ log = structlog.get_logger
 EVENT_SUBSCRIBERS: dict[str, list[str]] = {
     "*external*": ["outreach.triggers.on_events"],
     "ticket.opened": ["outreach.triggers.on_events", "outreach.triggers.on_replied"],
-    "ticket.replied": ["outreach.triggers.on_events"],
-    "ticket.message_received": ["outreach.triggers.on_events"],
+    "ticket.replied": ["outreach.triggers.on_events", "tickets.clocks.on_ticket_events"],
+    "ticket.message_received": ["outreach.triggers.on_events", "tickets.clocks.on_ticket_events"],
     "ticket.noted": [],
     "ticket.forwarded": [],
-    "ticket.assigned": [],
-    "ticket.status_changed": [],
-    "ticket.reopened": ["outreach.triggers.on_events"],
-    "ticket.solved": ["outreach.triggers.on_events", "outreach.triggers.release_holds"],
-    "ticket.updated": [],
-    "ticket.closed": ["outreach.triggers.release_holds"],
-    "ticket.unsent": [],
-    "ticket.marked_spam": ["outreach.triggers.release_holds"],
-    "ticket.cleared_of_spam": [],
+    "ticket.assigned": ["tickets.clocks.on_ticket_events"],
+    "ticket.status_changed": ["tickets.clocks.on_ticket_events"],
+    "ticket.reopened": ["outreach.triggers.on_events", "tickets.clocks.on_ticket_events"],
+    "ticket.solved": ["outreach.triggers.on_events", "outreach.triggers.release_holds", "tickets.clocks.on_ticket_events"],
+    "ticket.updated": ["tickets.clocks.on_ticket_events"],
+    "ticket.closed": ["outreach.triggers.release_holds", "tickets.clocks.on_ticket_events"],
+    "ticket.unsent": ["tickets.clocks.on_ticket_events"],
+    "ticket.marked_spam": ["outreach.triggers.release_holds", "tickets.clocks.on_ticket_events"],
+    "ticket.cleared_of_spam": ["tickets.clocks.on_ticket_events"],
+    "ticket.due_soon": [],
+    "ticket.breached": [],
     "ticket.requested": ["tickets.intake.on_ticket_requested"],
     "customer.created": ["outreach.triggers.on_events"],
     "customer.updated": [],
@@ -400,7 +407,7 @@ HOLDS = {"switch": "helpdesk.mail.planner.switched_off", "campaign": "outreach.g
 MAIL_HANDLER = "tickets.intake.receive_mail"
 
 # modules that register typed fields of the condition language
-CONDITION_FIELDS = ["helpdesk.customers.fields", "tickets.fields", "outreach.fields"]
+CONDITION_FIELDS = ["helpdesk.customers.fields", "tickets.fields", "tickets.clocks.fields", "outreach.fields"]
 
 # what the customer's page shows, in this order: function(customer, request) → {"template", ...context} or None
 PANELS = ["helpdesk.mail.panels.customer_ledger", "tickets.panels.customer_tickets", "outreach.panels.customer_outreach"]
@@ -432,6 +439,9 @@ PERSONAL_DATA = [
     "tickets.personal.data",
     "outreach.personal.data",
 ]
+
+# who goes by calendars: function(ids of calendars), in the transaction that changes their hours
+CALENDAR_CHANGED = ["tickets.clocks.on_calendar_changed"]
 
 # what a browser may follow: prefix of a stream's name → function(user, id) → bool
 LIVE_CHANNELS = {"inbox": "tickets.access.may_follow_inbox", "ticket": "tickets.access.may_follow_ticket"}

@@ -170,7 +170,7 @@ class Messages(APIView):
 
 
 def _dressed(rows: QuerySet[Ticket]) -> QuerySet[Ticket]:
-    return rows.select_related("requester", "address", "assignee", "team", "topic")
+    return rows.select_related("requester", "address", "assignee", "team", "topic").prefetch_related("clocks__policy")
 
 
 def _requester(said: dict[str, Any], token: ApiToken) -> tuple[Customer, Address | None]:

@@ -45,4 +45,7 @@ def unsolve(ticket: Ticket, *, by: Any) -> bool:
     if slip is None:
         return False
     since = parse_datetime(slip.payload.get("waiting_since") or "")
-    return ticket.reopen(by=by, status=slip.payload["was"], since=since)
+    if not ticket.reopen(by=by, status=slip.payload["was"], since=since):
+        return False
+    ticket.status_changes.filter(at__gte=slip.occurred_at, cause="ticket.solved").delete()  # its clocks never stopped
+    return True

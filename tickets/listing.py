@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from helpdesk.accounts.models import User
 from tickets.access import StaffRequest, tickets_for
+from tickets.clocks.reading import OPEN
 from tickets.models import LIVE, OURS, ReadMark, Status, Ticket
 
 PAGE = 40
@@ -40,6 +41,14 @@ VIEWS = {
             "waiting_since",
             False,
             empty=_("Nobody waits for an answer."),
+        ),
+        View(
+            "due",
+            _("Due next"),
+            lambda user: Q(status__in=LIVE, due_at__isnull=False),
+            "due_at",
+            False,
+            empty=_("No promise is running."),
         ),
         View(
             "mine", _("Assigned to me"), lambda user: Q(status__in=LIVE, assignee=user.pk), empty=_("You have no open tickets.")
@@ -110,6 +119,7 @@ def page(rows: QuerySet[Ticket], view: View, reader: User, after: str = "", size
     found = list(
         ordered(chosen, view)
         .select_related("requester", "address", "assignee")
+        .prefetch_related(OPEN)
         .annotate(read_to=Subquery(ReadMark.objects.filter(ticket=OuterRef("pk"), user=reader.pk).values("message_id")))
     )
     return Page(found[:size], cursor(found[size - 1], view) if len(found) > size else "")

@@ -9,7 +9,7 @@ from helpdesk.customers.serializers import StrictSerializer
 from helpdesk.files.models import Attachment
 from helpdesk.knowledge.models import Topic
 from tickets.forms import MAX_TEXT, people
-from tickets.models import Message, Priority, Status, Ticket
+from tickets.models import Clock, Message, Priority, Status, Ticket
 
 
 class RequesterIn(StrictSerializer):
@@ -97,12 +97,30 @@ class RequesterOut(serializers.Serializer[Any]):
     name = serializers.CharField()
 
 
+class ClockOut(serializers.ModelSerializer[Clock]):
+    """One promise about time; what it counts from and what ended it."""
+
+    state = serializers.ChoiceField(choices=["running", "late", "paused", "met", "missed"])
+    policy = serializers.CharField(source="policy.name", default=None, allow_null=True)
+
+    class Meta:
+        model = Clock
+        fields = ["kind", "state", "policy", "hours", "target", "started_at", "due_at", "left", "ended_at", "breached_at"]
+        extra_kwargs = {
+            "target": {"help_text": "Seconds"},
+            "left": {"help_text": "Seconds left where it stands still"},
+            "due_at": {"help_text": "Null while it stands still"},
+        }
+
+
 class TicketOut(serializers.ModelSerializer[Ticket]):
     requester = RequesterOut()
     email = serializers.CharField(source="address.shown", default=None, allow_null=True)
     assignee = serializers.CharField(source="assignee.email", default=None, allow_null=True)
     team = serializers.CharField(source="team.slug", default=None, allow_null=True)
     topic = serializers.CharField(source="topic.slug", default=None, allow_null=True)
+
+    clocks = ClockOut(many=True)
 
     class Meta:
         model = Ticket
@@ -125,6 +143,9 @@ class TicketOut(serializers.ModelSerializer[Ticket]):
             "waiting_since",
             "last_message_at",
             "last_message_id",
+            "due_at",
+            "breached_at",
+            "clocks",
             "solved_at",
             "closed_at",
         ]

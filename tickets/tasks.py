@@ -1,9 +1,10 @@
-"""Look at the database: what was solved long ago is closed, and files that wait for the virus scanner are shown to it."""
+"""Look at the database: clocks that are due, what was solved long ago, files that wait for the virus scanner."""
 
 from helpdesk.files import antivirus
 from helpdesk.live import bell
 from helpdesk.live.ticks import tick
-from tickets import attachments, closing
+from tickets import attachments, clocks, closing
+from tickets.clocks import recounts
 
 
 @tick
@@ -15,3 +16,15 @@ def close_solved() -> None:
 def scan_files() -> None:
     if antivirus.scan_waiting(told=attachments.scanned):
         bell.ring(attachments.SCAN_TASK)
+
+
+@tick
+def run_clocks() -> None:
+    if clocks.run_due():
+        bell.ring("tickets.tasks.run_clocks")
+
+
+@tick
+def recount_clocks() -> None:
+    if recounts.run_once():
+        bell.ring(recounts.TASK)

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from tickets.views import acts, blocked, desk, files, paper, submit
+from tickets.views import acts, blocked, desk, files, paper, policies, submit
 
 urlpatterns = [
     path("inbox/", desk.inbox, name="inbox"),
@@ -27,6 +27,13 @@ urlpatterns = [
     path("tickets/messages/<int:message>/letter/", paper.letter, name="ticket-letter"),
     path("tickets/messages/<int:message>/letter/frame/", paper.frame, name="ticket-letter-frame"),
     path("tickets/messages/<int:message>/source/", paper.source, name="ticket-source"),
+    path("policies/", policies.policy_list, name="policies"),
+    path("policies/new/", policies.policy, name="policy-add"),
+    path("policies/<int:pk>/", policies.policy, name="policy"),
+    path("policies/<int:pk>/move/", policies.policy_move, name="policy-move"),
+    path("policies/<int:pk>/switch/", policies.policy_switch, name="policy-switch"),
+    path("clocks/", policies.due, name="clocks"),
+    path("clocks/recount/", policies.recount, name="clocks-recount"),
     path("write/", submit.submit, name="submit"),
     path("write/thanks/", submit.thanks, name="submit-thanks"),
 ]

@@ -14,13 +14,14 @@ from helpdesk.lib import dates
 class PersonForm(forms.ModelForm):
     class Meta:
         model = User
-        fields = ["name", "email", "role", "reach", "teams", "language", "zone"]
+        fields = ["name", "email", "role", "reach", "teams", "calendar", "language", "zone"]
         labels = {
             "name": _("Name"),
             "email": _("Email address"),
             "role": _("Role"),
             "reach": _("May read"),
             "teams": _("Teams"),
+            "calendar": _("Works by the calendar"),
             "language": _("Language"),
             "zone": _("Time zone"),
         }
@@ -36,6 +37,10 @@ class PersonForm(forms.ModelForm):
         label=_("Language"), required=False, choices=[("", _("That of the browser")), *settings.LANGUAGES]
     )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["calendar"].empty_label = _("When their teams do")  # type: ignore[attr-defined]
+
     def clean_email(self) -> str:
         email = str(self.cleaned_data["email"]).lower()
         if User.objects.filter(email__iexact=email).exclude(pk=self.instance.pk).exists():
@@ -50,7 +55,7 @@ class PersonForm(forms.ModelForm):
 
     def facts(self) -> dict[str, Any]:
         """Everything but the teams, for `people`."""
-        return {name: self.cleaned_data[name] for name in ("name", "email", "role", "reach", "language", "zone")}
+        return {name: self.cleaned_data[name] for name in ("name", "email", "role", "reach", "calendar", "language", "zone")}
 
 
 class TeamForm(forms.ModelForm):
@@ -60,11 +65,12 @@ class TeamForm(forms.ModelForm):
 
     class Meta:
         model = Team
-        fields = ["name"]
-        labels = {"name": _("Name")}
+        fields = ["name", "calendar"]
+        labels = {"name": _("Name"), "calendar": _("Works by the calendar")}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["calendar"].empty_label = _("The usual one")  # type: ignore[attr-defined]
         if self.instance.pk:
             self.initial["members"] = list(self.instance.members.all())
 

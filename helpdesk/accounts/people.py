@@ -7,8 +7,9 @@ from typing import Any
 from django.db import transaction
 from django.utils.text import slugify
 
+from helpdesk.accounts import calendars
 from helpdesk.accounts.locks import one_at_a_time
-from helpdesk.accounts.models import ApiToken, Role, Team, User, audit
+from helpdesk.accounts.models import ApiToken, Calendar, Role, Team, User, audit
 from helpdesk.lib.dates import now
 
 SHOWN = ("email", "name", "role", "reach", "zone", "language")
@@ -23,12 +24,13 @@ class NameTaken(ValueError):
 
 
 def _facts(user: User) -> dict[str, Any]:
-    return {name: getattr(user, name) for name in SHOWN} | {"teams": sorted(user.teams.values_list("name", flat=True))}
+    facts = {name: getattr(user, name) for name in SHOWN} | {"calendar": str(user.calendar or "")}
+    return facts | {"teams": sorted(user.teams.values_list("name", flat=True))}
 
 
 @transaction.atomic
 def add_person(
-    email: str, name: str, *, by: User | str, teams: Iterable[Team] = (), password: str | None = None, **facts: str
+    email: str, name: str, *, by: User | str, teams: Iterable[Team] = (), password: str | None = None, **facts: Any
 ) -> User:
     """A new person. Without a password they set one through the link of an invitation."""
     user = User.objects.create_user(email, password, name=name, **facts)
@@ -38,7 +40,7 @@ def add_person(
 
 
 @transaction.atomic
-def change_person(user: User, *, by: User, teams: Iterable[Team], **facts: str) -> bool:
+def change_person(user: User, *, by: User, teams: Iterable[Team], **facts: Any) -> bool:
     """New facts of a person; False when all of them are so already. Raises LastAdmin."""
     admins = _locked_admins()
     before = _facts(User.objects.get(pk=user.pk))
@@ -89,16 +91,19 @@ def _locked_admins() -> list[int]:
 
 
 @transaction.atomic
-def save_team(team: Team, name: str, members: Iterable[User], *, by: User) -> Team:
-    """A new or changed team with these members."""
+def save_team(team: Team, name: str, members: Iterable[User], *, by: User, calendar: Calendar | None = None) -> Team:
+    """A new or changed team with these members, who work by this calendar."""
     new = team.pk is None
-    before = None if new else {"name": Team.objects.get(pk=team.pk).name, "members": _members(team)}
-    team.name = name
+    kept = None if new else Team.objects.select_related("calendar").get(pk=team.pk)
+    before = {"name": kept.name, "calendar": str(kept.calendar or ""), "members": _members(team)} if kept else None
+    team.name, team.calendar = name, calendar
     if new:
         team.slug = _free_slug(name)
     team.save()
     team.members.set(members)
-    after = {"name": name, "members": _members(team)}
+    after = {"name": name, "calendar": str(calendar or ""), "members": _members(team)}
+    if kept and kept.calendar_id != team.calendar_id:
+        calendars.changed([pk for pk in (kept.calendar_id, team.calendar_id) if pk])
     if after != before:
         audit("team.added" if new else "team.changed", actor=by.ref, subject=f"team:{team.pk}", before=before, after=after)
     return team

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from helpdesk.accounts import views
+from helpdesk.accounts import calendar_views, views
 
 urlpatterns = [
     path("people/", views.person_list, name="people"),
@@ -14,6 +14,16 @@ urlpatterns = [
     path("teams/", views.team_list, name="teams"),
     path("teams/new/", views.team, name="team-add"),
     path("teams/<int:pk>/", views.team, name="team"),
+    path("calendars/", calendar_views.calendar_list, name="calendars"),
+    path("calendars/new/", calendar_views.calendar, name="calendar-add"),
+    path("calendars/<int:pk>/", calendar_views.calendar, name="calendar"),
+    path("calendars/<int:pk>/remove/", calendar_views.calendar_remove, name="calendar-remove"),
+    path("calendars/<int:pk>/regions/", calendar_views.regions, name="calendar-regions"),
+    path("calendars/<int:pk>/day/", calendar_views.holiday_add, name="holiday-add"),
+    path("calendars/<int:pk>/country/", calendar_views.holidays_add, {"kind": "country"}, name="holidays-country"),
+    path("calendars/<int:pk>/feed/", calendar_views.holidays_add, {"kind": "feed"}, name="holidays-feed"),
+    path("calendars/sources/<int:pk>/remove/", calendar_views.source_remove, name="holidays-remove"),
+    path("calendars/holidays/<int:pk>/", calendar_views.holiday_turn, name="holiday"),
     path("tokens/", views.token_list, name="tokens"),
     path("tokens/new/", views.token_add, name="token-add"),
     path("tokens/<int:pk>/revoke/", views.token_revoke, name="token-revoke"),

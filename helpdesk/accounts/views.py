@@ -116,9 +116,10 @@ def team(request: StaffRequest, pk: int | None = None) -> HttpResponse:
     found = get_object_or_404(Team, pk=pk) if pk else Team()
     form = TeamForm(request.POST or None, instance=found)
     if request.method == "POST" and form.is_valid():
+        said = form.cleaned_data
         try:
             with transaction.atomic():
-                people.save_team(found, form.cleaned_data["name"], form.cleaned_data["members"], by=request.user)
+                people.save_team(found, said["name"], said["members"], by=request.user, calendar=said["calendar"])
         except IntegrityError:
             form.add_error("name", _("There is a team of this name already."))
         else:

@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from helpdesk.accounts.models import Team, User
+from helpdesk.accounts import calendars
+from helpdesk.accounts.models import Calendar, HolidaySource, Team, User
 from helpdesk.customers import consent, dispatch, timeline
 from helpdesk.customers.models import Customer, Segment, Subscription
 from helpdesk.customers.timeline import Fact
@@ -15,10 +16,10 @@ from helpdesk.mail.models import Lane, Mailbox, Outgoing
 from helpdesk.mail.transports import FileTransport
 from outreach import campaigns, journeys
 from outreach.models import Campaign
-from tickets import replies
+from tickets import clocks, replies
 from tickets.intake import Words, open_ticket
 from tickets.intake.opening import hear
-from tickets.models import Ticket
+from tickets.models import Policy, Ticket
 
 ANSWERS = [
     (
@@ -63,6 +64,7 @@ class Story:
         """From the first settings to this minute."""
         with dates.moved(to=self.before(days=14)):
             self.furnish()
+            self.promises()
             self.campaigns()
         self.last_weeks()
         self.this_morning()
@@ -101,6 +103,26 @@ class Story:
             name="On trial", created_by=self.staff["mia"], conditions={"field": "stage", "op": "is", "value": "trial"}
         )
         consent.withdraw(self.customers["cleo"].pk, "tips", source="asked by mail", actor=self.staff["ana"])
+
+    def promises(self) -> None:
+        """Office hours with a lunch break and Berlin's holidays; what is urgent is looked at around the clock."""
+        day = [[8 * 60, 12 * 60 + 30], [13 * 60, 18 * 60]]
+        week = [*[day] * 4, [[8 * 60, 16 * 60]], [], []]
+        office = Calendar.objects.create(name="Office Berlin", zone="Europe/Berlin", week=week, is_default=True)
+        year = calendars.today(office).year
+        berlin = HolidaySource(calendar=office, country="DE", subdivision="BE", first_year=year)
+        calendars.add_source(berlin, by=self.staff["omar"])
+        quick = {"hours": "calendar", "first_reply": 30, "next_reply": 60, "resolution": 8 * 60}
+        usual = {"hours": "business", "first_reply": 4 * 60, "next_reply": 6 * 60, "resolution": 24 * 60}
+        everybody = {"urgent": quick, **dict.fromkeys(("high", "normal", "low"), usual)}
+        trial = {"hours": "business", "first_reply": 2 * 60, "next_reply": 4 * 60, "resolution": None}
+        Policy.objects.create(
+            name="Signing in",
+            position=1,
+            targets=everybody | {"normal": trial},
+            conditions={"field": "topic", "op": "is", "value": Topic.objects.get(slug="sign-in").pk},
+        )
+        Policy.objects.create(name="Everybody", position=2, targets=everybody)
 
     def campaigns(self) -> None:
         self.campaign(
@@ -189,7 +211,9 @@ class Story:
         """What the workers would have done by then; letters go into the data folder, never to a mail server."""
         line = FileTransport()
         with dates.moved(to=at or self.start):
-            while dispatch.run_once() + journeys.sweep() + sum(sender.send(lane, transport=line) for lane in Lane):
+            while clocks.run_due() or dispatch.run_once() + journeys.sweep() + sum(
+                sender.send(lane, transport=line) for lane in Lane
+            ):
                 continue
 
     def last_weeks(self) -> None:

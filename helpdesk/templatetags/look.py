@@ -170,10 +170,13 @@ def clock(
     paused: bool = False,
     what: str = "",
     warn: timedelta = WARN,
+    left: int | None = None,
+    name: str = "",
 ) -> SafeString | str:
     """One promise: text while calm, tint when soon, a filled pill when late; plain words once it is over.
 
-    `what` names the promise ("First reply") where the page does not; nothing is written without a due date, unless paused.
+    `what` names the promise ("First reply") where the page does not, `name` only on hover; a paused one says what it has
+    `left`, in seconds. Nothing is written without a due date, unless paused.
     """
     if met is not None:
         took = met - (started or met)
@@ -184,25 +187,33 @@ def clock(
             else _("answered in %(span)s") % {"span": span(took)}
         )
     elif paused:
-        state, glyph, words = "paused", "pause", _("paused")
+        state, glyph = "paused", "pause"
+        words = _("paused, %(span)s left") % {"span": span(timedelta(seconds=left))} if left else _("paused")
     elif due is None:
         return ""
     else:
-        left = due - now()
+        ahead = due - now()
         total = due - started if started and started < due else timedelta(hours=1)
-        state = "late" if left <= timedelta() else "soon" if left <= warn else "calm"
+        state = "late" if ahead <= timedelta() else "soon" if ahead <= warn else "calm"
         glyph = "late"
         words = {
-            "late": _("%(span)s late") % {"span": span(-left)},
-            "soon": _("breaches in %(span)s") % {"span": span(left)},
-            "calm": _("%(span)s left") % {"span": span(left)},
+            "late": _("%(span)s late") % {"span": span(-ahead)},
+            "soon": _("breaches in %(span)s") % {"span": span(ahead)},
+            "calm": _("%(span)s left") % {"span": span(ahead)},
         }[state]
         if state != "late":
             glyph = ""
-    picture = icon(glyph) if glyph else dial(100 * (left / total))
-    title = format_html(' title="{}"', _("Due %(time)s") % {"time": short(due)}) if due else ""
+    picture = icon(glyph) if glyph else dial(100 * (ahead / total))
+    title = format_html(' title="{}"', _due_words(due, name or what)) if due else ""
     text = pgettext("promise and its state", "%(what)s %(words)s") % {"what": what, "words": words} if what else words
     return format_html('<span class="clock" data-state="{}"{}>{}{}</span>', state, title, picture, text)
+
+
+def _due_words(due: datetime, name: str) -> str:
+    """When it is due, in full, for the hover of a clock."""
+    local = timezone.localtime(due)
+    time = date_format(local, pgettext("a full date", "l j F Y, H:i")) + local.strftime(" %Z")
+    return _("%(name)s due %(time)s") % {"name": name, "time": time} if name else _("Due %(time)s") % {"time": time}
 
 
 # --- forms -----------------------------------------------------------------------------------------------------------

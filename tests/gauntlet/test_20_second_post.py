@@ -21,6 +21,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.http import int_to_base36
 
+from helpdesk.accounts import feeds
 from helpdesk.demo.people import PASSWORD
 from helpdesk.lib import dates
 from tests.gauntlet.forms import filled
@@ -177,6 +178,18 @@ CASES = [
     Case("person-invite", "person"),
     Case("team-add", "team-add", {"name": "Night"}),
     Case("team", "team", {"name": "Money"}),
+    Case("calendar-add", "calendar-add", {"name": "Night", "zone": "Asia/Tokyo", "day_0": "22:00-06:00"}),
+    Case("calendar", "calendar", {"name": "Office", "day_5": "10-14"}),
+    Case("calendar-remove", "calendar", page_where=lambda w: {"pk": w.spare_calendar.pk}),
+    Case("holiday-add", "calendar", {"day": "2027-05-28", "name": "Outing"}),
+    Case("holidays-country", "calendar", {"country": "CH", "first_year": "2026"}),
+    Case("holidays-feed", "calendar", {"url": "https://calendars.example/holidays.ics"}),
+    Case("holidays-remove", "calendar"),
+    Case("holiday", "calendar"),
+    Case("policy-add", "policy-add", {"name": "Premium", "normal_first_reply": "1 h", "action": "save"}),
+    Case("policy", "policy", {"name": "At the door", "action": "save"}),
+    Case("policy-move", "policies", {"to": "2"}),
+    Case("policy-switch", "policies", {"on": "0"}),
     Case("token-add", "token-add", {"name": "Sync", "scopes": ["tickets:read"]}),
     Case("token-revoke", "tokens"),
     Case("customer-add", "customer-add", {"name": "New", "emails": "new@customer.example"}),
@@ -261,6 +274,14 @@ CASES = [
     Case("api-ticket", said={"status": "solved", "priority": "low"}, method="PATCH"),
     Case("api-ticket-messages", said={"kind": "reply", "text": "On its way."}),
 ]
+
+
+@pytest.fixture(autouse=True)
+def feed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody publishes a calendar of holidays."""
+    outing = dates.now().strftime("%Y0528").encode()
+    event = b"BEGIN:VEVENT\nDTSTART;VALUE=DATE:" + outing + b"\nSUMMARY:Outing\nEND:VEVENT\n"
+    monkeypatch.setattr(feeds, "fetch", lambda url: b"BEGIN:VCALENDAR\n" + event + b"END:VCALENDAR\n")
 
 
 def test_every_route_that_writes_is_used_here(world: World) -> None:

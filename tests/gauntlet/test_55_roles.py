@@ -57,6 +57,10 @@ TABLE = {
     "- x x x + + -": """
         POST address-lift GET segments GET segment-add POST segment-add GET segment POST segment
         GET subscriptions-set-up GET subscription-add POST subscription-add GET subscription POST subscription
+        GET calendars GET calendar-add POST calendar-add GET calendar POST calendar POST calendar-remove GET calendar-regions
+        POST holiday-add POST holidays-country POST holidays-feed POST holidays-remove POST holiday
+        GET policies GET policy-add POST policy-add GET policy POST policy POST policy-move POST policy-switch
+        GET clocks GET clocks-recount
         GET topic-add POST topic-add GET topic POST topic
         GET operations GET mail-ignored POST mail-by-hand POST mail-read-again POST events-deliver-again
         GET campaign-new POST campaign-new GET campaign-edit POST campaign-edit POST campaign-launch POST campaign-test

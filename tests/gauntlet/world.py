@@ -15,12 +15,13 @@ from django.db import connection, transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from helpdesk.accounts.models import ApiToken, Reach, Role, Scope, Team, User
+from helpdesk.accounts.models import ApiToken, Calendar, Reach, Role, Scope, Team, User
 from helpdesk.customers import consent
 from helpdesk.customers.models import Address, Customer, Event, EventDelivery, FieldDefinition, Segment, Subscription
 from helpdesk.demo.people import PASSWORD
 from helpdesk.files.models import Attachment, Blob
 from helpdesk.knowledge.models import Answer, Topic
+from helpdesk.lib.dates import now
 from helpdesk.lib.html import sanitize
 from helpdesk.mail.models import IncomingMail, Mailbox, Outgoing, State
 from outreach import campaigns
@@ -28,7 +29,7 @@ from outreach.messages import unsubscribe_url
 from outreach.models import Campaign
 from tests.pictures import drawing
 from tickets import replies
-from tickets.models import BlockedSender, Ticket
+from tickets.models import BlockedSender, Policy, Ticket
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
@@ -66,6 +67,9 @@ def routes(resolver: Any = None, prefix: str = "") -> Iterator[Route]:
             yield from routes(entry, prefix + str(entry.pattern))
         elif isinstance(entry, URLPattern):
             yield Route(entry.name or "", prefix + str(entry.pattern), entry.callback)
+
+
+CALENDAR = ("calendar", "calendar-regions", "holiday-add", "holidays-country", "holidays-feed")
 
 
 # --- the world --------------------------------------------------------------------------------------------------------
@@ -149,6 +153,9 @@ class World:
             reason="An automatic answer: Precedence: junk",
         )
         self.shut = BlockedSender.objects.create(name="@evil.example", by=self.agent)
+        self.calendar, self.policy = Calendar.objects.get(), Policy.objects.earliest("position")
+        self.spare_calendar = Calendar.objects.create(name="Spare", zone="UTC", week=[[[540, 1020]]] * 7)
+        self.holiday = self.calendar.holidays.filter(day__gte=f"{now():%Y}-01-01").earliest("day")
         event = Event.objects.filter(kind="ticket.opened").earliest("pk")
         self.failing = EventDelivery.objects.create(
             event_id=event.pk, subscriber="outreach.triggers.on_events", attempts=14, next_at=None, last_error="ValueError: no"
@@ -182,6 +189,11 @@ class World:
             "person-invite": {"pk": self.agent.pk},
             "team": {"pk": Team.objects.get(slug="billing").pk},
             "token-revoke": {"pk": self.token.pk},
+            **{key: {"pk": self.calendar.pk} for key in CALENDAR},
+            "calendar-remove": {"pk": self.spare_calendar.pk},
+            "holidays-remove": {"pk": self.calendar.sources.get().pk},
+            "holiday": {"pk": self.holiday.pk},
+            **{key: {"pk": self.policy.pk} for key in ("policy", "policy-move", "policy-switch")},
             "address-suppress": {"pk": self.customer.pk, "address": self.address.pk},
             "address-lift": {"pk": self.blocked.customer_id, "address": self.blocked.pk},
             "subscription": {"pk": self.subscription.pk},

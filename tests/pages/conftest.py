@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import override_settings
 
-from helpdesk.accounts.models import User
+from helpdesk.accounts.models import Calendar, User
 from helpdesk.lib import signing
 from helpdesk.lib.dates import now
 from helpdesk.mail.inbox import process_due, receive
@@ -19,7 +19,7 @@ from helpdesk.mail.models import Outgoing
 from tests import chromium
 from tests.pictures import drawing
 from tickets import intake
-from tickets.models import Message, Ticket
+from tickets.models import Message, Policy, Ticket
 
 LONG = 50  # messages of the ticket that is looked at
 MAIL = (  # with a look of its own, a picture in it, one elsewhere, and a file
@@ -62,6 +62,8 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[str, s
             "customer": str(ticket.requester_id),
             "outgoing": str(sent.pk),
             "campaign": str(sent.campaign_id),
+            "calendar": str(Calendar.objects.get().pk),
+            "policy": str(Policy.objects.earliest("position").pk),
             "token": signing.token("unsubscribe", sent.pk),
         }
         with connection.cursor() as cursor:  # rows of history cannot be deleted, but a test's database can be emptied

@@ -17,6 +17,7 @@ from helpdesk.files.models import Attachment
 from helpdesk.knowledge.models import Topic
 from helpdesk.lib.dates import now
 from helpdesk.mail.models import Mailbox, Outgoing
+from tickets import clocks
 from tickets.models import Channel, Message, Priority, Status, Ticket
 from tickets.models.ticket import clean_tags
 
@@ -110,6 +111,8 @@ def open_ticket(
             )
             message = _write(ticket, requester, words, at, pk=THAT_MESSAGE)
             ticket.opened(message, by=by or requester)
+            if clocks.recompute([ticket.pk], fresh=True):
+                ticket.refresh_from_db(fields=["due_at", "breached_at"])
             return ticket
     except IntegrityError:
         # Somebody came in the same way before us, perhaps a moment ago; theirs is committed by now.

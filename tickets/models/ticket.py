@@ -23,6 +23,14 @@ from helpdesk.mail.models import Mailbox
 from tickets.models.terms import LIVE, OURS, Channel, Priority, Status, TicketClosed
 
 MAX_TAGS = 200
+# the events after which it may stand otherwise
+MOVES = {
+    f"ticket.{verb}"
+    for verb in (
+        "opened", "message_received", "replied", "status_changed", "reopened", "solved", "closed", "updated", "unsent",
+        "marked_spam", "cleared_of_spam",
+    )
+}  # fmt: skip
 UNDONE = ("status", "waiting_since", "first_replied_at", "solved_at", "last_message_id", "last_message_at")
 
 if TYPE_CHECKING:
@@ -66,6 +74,9 @@ class Ticket(models.Model):
     last_message_at = models.DateTimeField(default=now)
     last_message_id = models.BigIntegerField(null=True)
     said = models.CharField(max_length=200, blank=True)  # the first words of what they said last, for lists
+    # of its clocks, kept by tickets.clocks: when the next promise is due, and when the first one was missed
+    due_at = models.DateTimeField(null=True)
+    breached_at = models.DateTimeField(null=True)
     solved_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
 
@@ -81,6 +92,7 @@ class Ticket(models.Model):
             models.Index(fields=["-last_message_at", "-id"], name="ticket_live", condition=Q(status__in=LIVE)),
             models.Index(fields=["assignee", "-last_message_at", "-id"], name="ticket_of_person", condition=Q(status__in=LIVE)),
             models.Index(fields=["team", "-last_message_at", "-id"], name="ticket_of_team", condition=Q(status__in=LIVE)),
+            models.Index(fields=["due_at", "id"], name="ticket_due", condition=Q(status__in=LIVE, due_at__isnull=False)),
             models.Index(fields=["-solved_at", "-id"], name="ticket_solved", condition=Q(status="solved")),
             models.Index(fields=["-last_message_at", "-id"], name="ticket_spam", condition=Q(status="spam")),
             models.Index(fields=["requester", "-opened_at", "-id"], name="ticket_of_customer"),
@@ -291,6 +303,8 @@ class Ticket(models.Model):
         if was != status:
             kind = "ticket.reopened" if was == Status.SOLVED else "ticket.status_changed"
             self.record(kind, "", at=at, was=was, status=str(status))
+        else:
+            self.stands("mail.returned", at)
         announce(f"ticket:{self.pk}", "inbox")
         return True
 
@@ -323,7 +337,9 @@ class Ticket(models.Model):
                 self._set(**before)
             self.record("ticket.unsent", by, message=message.pk, forward=True)
             return
-        if self.last_message_id != message.pk:
+        if self.last_message_id == message.pk:
+            self.status_changes.filter(at__gte=message.at).delete()  # as if it had never been
+        else:
             waits = [at for at in (before.get("waiting_since"), self.waiting_since) if at]
             before = {"waiting_since": min(waits, default=None)}
             if self.first_replied_at == message.at:
@@ -338,7 +354,14 @@ class Ticket(models.Model):
     def record(self, kind: str, by: Any, *, at: datetime | None = None, **payload: Any) -> None:
         """A fact about this ticket, and word to whoever looks at it."""
         record(kind, customer=self.requester_id, actor=by, at=at, **self.facts(), **payload)
+        if kind in MOVES:
+            self.stands(kind, at)
         announce(f"ticket:{self.pk}", "inbox")
+
+    def stands(self, cause: str, at: datetime | None) -> None:
+        """Note how it stands from now on: what its clocks are counted from."""
+        how = {"status": self.status, "priority": self.priority, "waiting_since": self.waiting_since}
+        self.status_changes.create(at=at or now(), cause=cause, **how)
 
     # --- how they do it ----------------------------------------------------------------------------------------------
 

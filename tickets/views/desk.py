@@ -20,6 +20,7 @@ from helpdesk.lib.ids import row_id, row_ids
 from helpdesk.lib.rows import at_most
 from tickets import conversation, listing, search
 from tickets.access import StaffRequest, may, ticket_for
+from tickets.clocks import reading
 from tickets.forms import ComposeForm, PropertiesForm
 from tickets.models import Message, Priority, Status, Ticket
 
@@ -48,6 +49,8 @@ def list_context(request: StaffRequest, slug: str) -> dict[str, Any]:
             page = listing.page(listing.rows_of(request.user, view), view, request.user, after)
     except listing.BadCursor as error:
         raise Http404 from error
+    for row in page.rows:
+        row.pressing = reading.pressing(row.open_clocks) if row.is_live else None  # type: ignore[attr-defined]
     count = listing.counts(request).get(view.slug)
     older = urlencode({"after": page.after, **({"q": words} if words else {})}) if page.after else ""
     return {
@@ -91,6 +94,8 @@ def standing(request: StaffRequest, ticket: Ticket) -> dict[str, Any]:
     """What the head of a ticket shows and offers."""
     return {
         "ticket": ticket,
+        "clocks": (clocks := reading.lines(ticket)),
+        "pressing": reading.pressing(line.clock for line in clocks),
         "view_query": view_query(request),
         "statuses": Status.choices[1:5],
         "priorities": Priority.choices,

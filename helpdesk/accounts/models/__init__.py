@@ -1,7 +1,7 @@
 """People who work here, when they work, what may call us, and the audit log of access and configuration."""
 
 from helpdesk.accounts.models.audit import AuditEntry, audit
-from helpdesk.accounts.models.calendars import Calendar
+from helpdesk.accounts.models.calendars import Calendar, Holiday, HolidaySource
 from helpdesk.accounts.models.people import Reach, Role, Team, User, UserManager
 from helpdesk.accounts.models.tokens import ApiToken, ApiTokenManager, IdempotentCall, Scope
 
@@ -10,6 +10,8 @@ __all__ = [
     "ApiTokenManager",
     "AuditEntry",
     "Calendar",
+    "Holiday",
+    "HolidaySource",
     "IdempotentCall",
     "Reach",
     "Role",

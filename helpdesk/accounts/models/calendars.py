@@ -1,9 +1,24 @@
 """When we work: working hours as they hang on the wall, for teams, people and the clocks of service levels."""
 
+from collections.abc import Iterable
+from datetime import date
+
 from django.db import models
 from django.db.models import Q
 
 from helpdesk.lib import dates, worktime
+
+
+class CalendarQuerySet(models.QuerySet["Calendar"]):
+    def counted(self, pks: Iterable[int]) -> dict[int, worktime.Calendar]:
+        """What these count with, in two queries; one in which no time can pass is left out."""
+        found = {}
+        for calendar in self.filter(pk__in=set(pks)).prefetch_related("holidays"):
+            try:
+                found[calendar.pk] = calendar.hours()
+            except worktime.CalendarError:
+                continue
+        return found
 
 
 class Calendar(models.Model):
@@ -13,6 +28,8 @@ class Calendar(models.Model):
     zone = models.CharField(max_length=64)
     week = models.JSONField()
     is_default = models.BooleanField(default=False)  # the workspace's: for whoever names none
+
+    objects = CalendarQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]
@@ -28,4 +45,47 @@ class Calendar(models.Model):
     def hours(self) -> worktime.Calendar:
         """What `lib.worktime` counts with. Raises CalendarError when the week is empty or malformed."""
         week = [[(begin, end) for begin, end in day] for day in self.week]
-        return worktime.Calendar(dates.zone(self.zone), week)
+        return worktime.Calendar(dates.zone(self.zone), week, self.closed_days())
+
+    def closed_days(self) -> list[date]:
+        """The local dates on which nobody starts to work."""
+        return [holiday.day for holiday in self.holidays.all() if not holiday.is_worked] if self.pk else []
+
+
+class HolidaySource(models.Model):
+    """Where a calendar's holidays come from: a country or a part of it, for some years, or an iCal feed. Read again when due."""
+
+    calendar = models.ForeignKey(Calendar, on_delete=models.CASCADE, related_name="sources")
+    country = models.CharField(max_length=2, blank=True)  # ISO 3166-1
+    subdivision = models.CharField(max_length=40, blank=True)  # ISO 3166-2 without its country, or a city's name
+    first_year = models.IntegerField(null=True)
+    last_year = models.IntegerField(null=True)  # null: each year as it comes
+    url = models.URLField(max_length=500, blank=True)
+    next_at = models.DateTimeField(null=True)
+    read_at = models.DateTimeField(null=True)
+    fault = models.CharField(max_length=200, blank=True)  # why the last reading brought nothing
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["calendar", "country", "subdivision", "url"], name="holiday_source_once"),
+            models.CheckConstraint(condition=Q(country="") ^ Q(url=""), name="holiday_source_is_one"),
+        ]
+        indexes = [models.Index(fields=["next_at"], name="holiday_source_due", condition=Q(next_at__isnull=False))]
+
+
+class Holiday(models.Model):
+    """A local date on which nobody starts to work; `is_worked` takes it out again, also when its source is read anew."""
+
+    calendar = models.ForeignKey(Calendar, on_delete=models.CASCADE, related_name="holidays")
+    day = models.DateField()
+    name = models.CharField(max_length=120)
+    source = models.ForeignKey(HolidaySource, null=True, on_delete=models.CASCADE, related_name="holidays")  # null: by hand
+    is_worked = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["day"]
+        constraints = [models.UniqueConstraint(fields=["calendar", "day"], name="holiday_once")]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,184 @@
+"""Calendars of working hours and their holidays: what changes them, always with a line in the audit log."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils.module_loading import import_string
+
+from helpdesk.accounts import feeds
+from helpdesk.accounts.models import Calendar, Holiday, HolidaySource, User, audit
+from helpdesk.lib import dates, worktime
+from helpdesk.lib.dates import now
+
+AHEAD = 2  # years after this one that are filled for a country without a last year
+READ_AGAIN = timedelta(days=1)
+TRY_AGAIN = timedelta(hours=1)
+AT_WORK = timedelta(minutes=10)  # for which a source that is being read is nobody else's
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Whether somebody works now, and when that changes next; None where it never does."""
+
+    is_open: bool
+    until: datetime | None
+
+
+def standing(calendar: Calendar, at: datetime) -> Standing | None:
+    """How a calendar stands at a moment; None for one without hours."""
+    try:
+        hours = calendar.hours()
+        begin, end = next(hours.spans(at))
+    except worktime.CalendarError:
+        return None
+    if begin > at:
+        return Standing(False, begin)
+    for following, later in hours.spans(end):
+        if following > end:
+            return Standing(True, end)
+        end = later
+        if end - at > timedelta(days=8):  # around the clock
+            break
+    return Standing(True, None)
+
+
+def today(calendar: Calendar) -> date:
+    return dates.local(now(), dates.zone(calendar.zone)).date()
+
+
+def default() -> Calendar | None:
+    return Calendar.objects.filter(is_default=True).first()
+
+
+@contextmanager
+def changing(calendar: Calendar, action: str, by: User | None, **after: Any) -> Iterator[None]:
+    """What changes a calendar's hours: in one transaction, with its audit line, and told to settings.CALENDAR_CHANGED."""
+    with transaction.atomic():
+        yield
+        audit(f"calendar.{action}", actor=by.ref if by else "", subject=calendar.ref, after=after or None)
+        changed([calendar.pk])
+
+
+def changed(pks: list[int]) -> None:
+    """The hours of these are others now; in the transaction that makes them so."""
+    for name in settings.CALENDAR_CHANGED:
+        import_string(name)(pks)
+
+
+def remove(calendar: Calendar, *, by: User) -> None:
+    """Forget a calendar. Raises ProtectedError while a team, a person or a policy goes by it."""
+    with transaction.atomic():
+        audit("calendar.removed", actor=by.ref, subject=calendar.ref, before={"name": calendar.name})
+        calendar.delete()
+
+
+# --- holidays ---------------------------------------------------------------------------------------------------------
+
+
+def add_day(calendar: Calendar, day: date, name: str, *, by: User) -> bool:
+    """Close on a date; False when it is closed already."""
+    if calendar.holidays.filter(day=day, is_worked=False).exists():
+        return False
+    with changing(calendar, "holiday_added", by, day=day.isoformat(), name=name):
+        defaults = {"name": name, "source": None, "is_worked": False}
+        calendar.holidays.update_or_create(day=day, defaults=defaults)
+    return True
+
+
+def work_on(holiday: Holiday, *, by: User) -> bool:
+    """Work on a holiday all the same; one that was added by hand is forgotten. False when that is so already."""
+    rows = Holiday.objects.filter(pk=holiday.pk, is_worked=False)
+    if not rows.exists():
+        return False
+    with changing(holiday.calendar, "holiday_removed", by, day=holiday.day.isoformat(), name=holiday.name):
+        if holiday.source_id:
+            rows.update(is_worked=True)
+        else:
+            rows.delete()
+    return True
+
+
+def rest_on(holiday: Holiday, *, by: User) -> bool:
+    """Close on it after all."""
+    if not Holiday.objects.filter(pk=holiday.pk, is_worked=True).exists():
+        return False
+    with changing(holiday.calendar, "holiday_put_back", by, day=holiday.day.isoformat(), name=holiday.name):
+        Holiday.objects.filter(pk=holiday.pk).update(is_worked=False)
+    return True
+
+
+def add_source(source: HolidaySource, *, by: User) -> bool:
+    """Read a new source and close on its days. False when the calendar has it already; raises BadFeed, and keeps nothing then."""
+    same = {name: getattr(source, name) for name in ("country", "subdivision", "url")}
+    if source.calendar.sources.filter(**same).exists():
+        return False
+    days = read(source)
+    with changing(source.calendar, "holidays_added", by, source=source.url or f"{source.country} {source.subdivision}".strip()):
+        source.save()
+        _keep(source, days)
+    return True
+
+
+def remove_source(source: HolidaySource, *, by: User) -> None:
+    with changing(source.calendar, "holidays_removed", by, source=source.url or f"{source.country} {source.subdivision}".strip()):
+        source.delete()
+
+
+def read(source: HolidaySource) -> feeds.Days:
+    """The days a source has now. Raises BadFeed."""
+    if source.url:
+        return feeds.of_feed(source.url, today(source.calendar))
+    this = today(source.calendar).year
+    years = range(source.first_year or this, (source.last_year or this + AHEAD) + 1)
+    return feeds.of_country(source.country, source.subdivision, years)
+
+
+def refresh_due() -> bool:
+    """Read one source that is due again; whether there may be more. A feed that fails keeps the days it had."""
+    source = _claimed()
+    if source is None:
+        return False
+    try:
+        days = read(source)
+    except feeds.BadFeed as error:
+        HolidaySource.objects.filter(pk=source.pk).update(fault=str(error)[:200], next_at=now() + TRY_AGAIN)
+        return True
+    with transaction.atomic():
+        if _keep(source, days):
+            audit("calendar.holidays_read", actor="", subject=source.calendar.ref, after={"source": source.url or source.country})
+            changed([source.calendar_id])
+    return True
+
+
+@transaction.atomic
+def _claimed() -> HolidaySource | None:
+    due = HolidaySource.objects.filter(next_at__lte=now()).select_related("calendar").order_by("next_at")
+    source = due.select_for_update(skip_locked=True, of=("self",)).first()
+    if source:
+        HolidaySource.objects.filter(pk=source.pk).update(next_at=now() + AT_WORK)
+    return source
+
+
+def _keep(source: HolidaySource, days: feeds.Days) -> bool:
+    """Its days, those that it has no more left out, those of others and those by hand as they are. Whether anything changed."""
+    HolidaySource.objects.filter(pk=source.pk).update(read_at=now(), next_at=now() + READ_AGAIN, fault="")
+    before = set(_days_of(source.calendar))
+    source.holidays.exclude(day__in=days).filter(day__gte=today(source.calendar)).delete()  # what is past was a holiday
+    rows = [Holiday(calendar_id=source.calendar_id, day=day, name=name, source=source) for day, name in days.items()]
+    Holiday.objects.bulk_create(rows, ignore_conflicts=True)
+    return set(_days_of(source.calendar)) != before
+
+
+def _days_of(calendar: Calendar) -> QuerySet[Holiday, Any]:
+    return Holiday.objects.filter(calendar=calendar).values_list("day", flat=True)
+
+
+def coming(calendar: Calendar, most: int) -> list[Holiday]:
+    """The next days on which nobody works."""
+    return list(calendar.holidays.filter(Q(day__gte=today(calendar)), is_worked=False)[:most])

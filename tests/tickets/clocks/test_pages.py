@@ -1,0 +1,193 @@
+"""Policies, clocks and forecast as a lead and an agent see them; the same clocks in conditions and in the API."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from helpdesk.accounts.models import ApiToken, AuditEntry, Calendar, Scope, User
+from helpdesk.customers.models import Customer
+from helpdesk.lib import conditions, dates
+from helpdesk.mail.models import Mailbox
+from tests.tickets.clocks.days import at, opened, replied, targets
+from tickets import clocks
+from tickets.clocks import recounts
+from tickets.clocks.forecast import forecast
+from tickets.clocks.lengths import NotLength, read_length, write_length
+from tickets.models import Policy, Recount, Ticket
+
+pytestmark = pytest.mark.django_db
+Browser = Callable[[User], Client]
+EVERYBODY = {
+    "name": "Everybody",
+    "action": "save",
+    "warn_minutes": "15",
+    "pauses": ["pending"],
+    "normal_hours": "business",
+    "normal_first_reply": "1 h",
+    "normal_resolution": "8 h",
+    "urgent_hours": "calendar",
+    "urgent_first_reply": "15 min",
+    "high_hours": "business",
+    "low_hours": "calendar",
+    "low_resolution": "2 days",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"), [("", None), ("30 min", 30), ("4 h", 240), ("1h30m", 90), ("1 hour 30 minutes", 90), ("2 days", 2880)]
+)
+def test_a_target_is_read_as_people_write_it(text: str, minutes: int | None):
+    assert read_length(text, days=True) == minutes
+    assert read_length(write_length(minutes), days=True) == minutes
+
+
+@pytest.mark.parametrize("text", ["4", "soon", "4 h or so", "0 min", "9000 h", "-4 h"])
+def test_what_says_no_length_is_refused(text: str):
+    with pytest.raises(NotLength):
+        read_length(text, days=True)
+
+
+def test_a_policy_is_written_kept_and_counted(
+    office: Calendar, support: Mailbox, ben: Customer, mia: User, browser: Browser, drain: Callable[[], None]
+):
+    ticket = opened(ben, dates.now() - timedelta(minutes=1))
+    assert browser(mia).post("/policies/new/", EVERYBODY).status_code == 302
+    policy = Policy.objects.get()
+    assert policy.targets["normal"] == {"hours": "business", "first_reply": 60, "next_reply": None, "resolution": 480}
+    assert policy.targets["low"]["resolution"] == 2880 and "high" not in policy.targets
+    assert "Counting clocks anew" in browser(mia).get("/clocks/recount/").content.decode()
+    while recounts.run_once():
+        pass
+    ticket.refresh_from_db()
+    assert ticket.due_at is not None and "Counting" not in browser(mia).get("/policies/").content.decode()
+    page = browser(mia).post(f"/policies/{policy.pk}/", {**EVERYBODY, "name": "All"})
+    policy.refresh_from_db()
+    assert page.status_code == 302 and (policy.name, policy.version) == ("All", 2)
+    said = AuditEntry.objects.filter(subject=policy.ref).latest("pk")
+    assert (said.action, said.before["name"], said.after["name"]) == ("policy.changed", "Everybody", "All")
+
+
+WRONG_POLICIES = [
+    ({"normal_first_reply": "4"}, "id_normal_first_reply_error", "Say how long"),
+    ({"normal_first_reply": "2 days"}, "id_normal_first_reply_error", "Say it in hours"),
+    ({"warn_minutes": "0"}, "id_warn_minutes_error", "1 to 10080"),
+    ({"name": ""}, "id_name_error", "required"),
+    (
+        {"source": '{"field": "breached", "op": "is", "value": true}'},
+        "",
+        "A policy cannot ask about",
+    ),
+]
+
+
+def test_what_is_wrong_with_a_policy_stands_where_it_is(office: Calendar, mia: User, browser: Browser):
+    for said, where, words in WRONG_POLICIES:
+        answer = browser(mia).post("/policies/new/", {**EVERYBODY, **said})
+        page = answer.content.decode()
+        assert answer.status_code == 422 and words in page and not Policy.objects.exists()
+        assert not where or words in page.partition(f'id="{where}"')[2].partition("</p>")[0]
+        assert 'value="8 h"' in page
+
+
+def test_business_hours_need_a_calendar_and_nothing_promised_is_no_policy(mia: User, browser: Browser):
+    page = browser(mia).post("/policies/new/", EVERYBODY).content.decode()
+    assert "There is no calendar yet" in page
+    nothing = {name: "" if name.endswith(("reply", "resolution")) else value for name, value in EVERYBODY.items()}
+    assert "Promise at least one thing" in browser(mia).post("/policies/new/", nothing).content.decode()
+
+
+def test_the_list_has_an_order_that_changes_and_names_what_is_never_reached(policy: Policy, mia: User, browser: Browser):
+    below = Policy.objects.create(name="Premium", position=2, targets=targets())
+    assert "Never reached: “Everybody”" in browser(mia).get("/policies/").content.decode()
+    for _twice in range(2):
+        browser(mia).post(f"/policies/{below.pk}/move/", {"to": "1"})
+    assert list(Policy.objects.values_list("name", flat=True)) == ["Premium", "Everybody"]
+    assert AuditEntry.objects.filter(action="policy.moved").count() == Recount.objects.count() == 1
+    for _twice in range(2):
+        browser(mia).post(f"/policies/{below.pk}/switch/", {"on": "0"})
+    assert AuditEntry.objects.filter(action="policy.switched_off").count() == 1
+    assert "Never reached" not in browser(mia).get("/policies/").content.decode()
+
+
+def test_clocks_are_words_in_the_list_and_reasons_on_the_ticket(
+    policy: Policy, support: Mailbox, ben: Customer, ana: User, browser: Browser
+):
+    calm, soon, late, paused = (opened(ben, at(clock)) for clock in ("11:30", "11:10", "10:30", "10:00"))
+    replied(paused, ana, at("10:10"))
+    with dates.moved(to=at("12:00")):
+        clocks.run_due()
+        clocks.recompute([paused.pk])
+        page = browser(ana).get("/inbox/open/").content.decode()
+        for words in ("30 min left", "breaches in 10 min", "30 min late", "paused, 7 h 50 min left"):
+            assert words in page, words
+        assert "First reply due Monday 23 November 2026, 12:30 UTC" in page
+        due = browser(ana).get("/inbox/due/").content.decode()
+        places = [due.index(f"/tickets/{ticket.number}/") for ticket in (late, soon, calm)]
+        assert places == sorted(places) and f"/tickets/{paused.number}/" not in due
+        one = browser(ana).get(f"/tickets/{paused.number}/").content.decode()
+        assert "Met" in one and "50 min before it was due" in one
+        assert "while it is Pending; 7 h 50 min left when it goes on" in one and "by “Everybody”" in one
+        assert "30 min late" in browser(ana).get(f"/tickets/{late.number}/").content.decode()
+
+
+def test_the_forecast_counts_what_falls_due_and_when(
+    policy: Policy, support: Mailbox, ben: Customer, ana: User, mia: User, browser: Browser
+):
+    late, taken, _free = opened(ben, at("09:00")), opened(ben, at("15:30")), opened(ben, at("15:30"))
+    Policy.objects.update(targets=targets(first_reply=120, hours="calendar"))
+    alone = opened(ben, at("15:45"))
+    with dates.moved(to=at("16:00")):
+        taken.assign(ana, by=mia)
+        clocks.recompute([late.pk, taken.pk])
+        found = forecast(mia, dates.zone("UTC"))
+        at_hour = {slot.at.hour: slot for slot in found.hours if slot.due}
+        assert found.late == 1 and found.paused == 0
+        assert (at_hour[16].due, at_hour[16].unassigned, at_hour[16].is_open) == (1, 1, True)
+        assert (at_hour[17].due, at_hour[17].is_open) == (3, False) and found.alone >= 3
+        assert found.days[0].at.day == 23 and alone.due_at == at("17:45")
+        page = browser(mia).get("/clocks/").content.decode()
+    assert "What falls due" in page and "while nobody works" in page
+
+
+def test_conditions_and_tickets_agree_about_clocks(policy: Policy, support: Mailbox, ben: Customer, ana: User):
+    late, soon, paused, solved = (opened(ben, at(clock)) for clock in ("09:00", "10:30", "10:40", "10:45"))
+    replied(paused, ana, at("10:50"))
+    replied(solved, ana, at("10:55"), status="solved")
+    trees: list[dict[str, Any]] = [
+        {"field": "breached", "op": "is", "value": True},
+        {"field": "breached", "op": "is_not", "value": True},
+        {"field": "due", "op": "within_next", "value": {"hours": 2}},
+        {"field": "due", "op": "is_not_set"},
+        {"field": "first_reply_due", "op": "is_set"},
+        {"field": "next_reply_due", "op": "is_set"},
+        {"field": "resolution_due", "op": "later_than", "value": {"hours": 1}},
+        {"field": "clock_paused", "op": "is", "value": True},
+        {"field": "policy", "op": "is", "value": policy.pk},
+    ]
+    with dates.moved(to=at("11:00")):
+        clocks.recompute([late.pk, soon.pk, paused.pk, solved.pk])
+        found = []
+        for tree in trees:
+            rows = set(Ticket.objects.filter(conditions.to_q(tree, "ticket", dates.now())))
+            assert rows == {ticket for ticket in Ticket.objects.all() if conditions.matches(tree, "ticket", ticket, dates.now())}
+            found.append(rows)
+    assert found == [
+        {late}, {soon, paused, solved}, {soon}, {paused, solved}, {late, soon}, set(), {late, soon}, {paused},
+        {late, soon, paused, solved},
+    ]  # fmt: skip
+
+
+def test_the_api_shows_every_clock(policy: Policy, support: Mailbox, ben: Customer, ana: User, client: Client):
+    ticket = opened(ben, at("09:00"))
+    replied(ticket, ana, at("09:30"))
+    _token, text = ApiToken.objects.issue("Reports", [Scope.TICKETS_READ], by=ana)
+    with dates.moved(to=at("09:30")):
+        clocks.recompute([ticket.pk])
+        said = client.get(f"/api/v1/tickets/{ticket.number}", headers={"authorization": f"Bearer {text}"}).json()
+    assert said["due_at"] is None and said["breached_at"] is None
+    first, resolution = sorted(said["clocks"], key=lambda clock: clock["kind"])
+    assert (first["kind"], first["state"], first["target"], first["policy"]) == ("first_reply", "met", 3600, "Everybody")
+    assert (resolution["state"], resolution["left"]) == ("paused", 27000)

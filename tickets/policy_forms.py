@@ -1,0 +1,156 @@
+"""What a lead fills in about a policy: targets for each priority, what pauses, whose hours."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from helpdesk.accounts.models import Calendar
+from helpdesk.accounts.setup import SetupForm
+from helpdesk.lib import conditions
+from helpdesk.lib.dates import now
+from tickets.clocks import recounts
+from tickets.clocks.lengths import NotLength, read_length, write_length
+from tickets.clocks.policies import SUBJECT, asks_about_clocks
+from tickets.models import Policy, Priority, Status
+from tickets.models.clocks import Hours
+
+KINDS = [("first_reply", _("First reply")), ("next_reply", _("Next reply")), ("resolution", _("Resolution"))]
+SMALL = {"class": "input"}
+PRIORITIES = [Priority.URGENT, Priority.HIGH, Priority.NORMAL, Priority.LOW]
+CAN_PAUSE = [(each.value, each.label) for each in (Status.PENDING, Status.HOLD)]
+
+
+class PolicyForm(SetupForm):
+    """``tree`` are its conditions, cleaned, set by the view before it is kept."""
+
+    noun = "policy"
+    pauses = forms.MultipleChoiceField(
+        label=_("A resolution pauses while the ticket is"),
+        required=False,
+        choices=CAN_PAUSE,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("Replies never pause: somebody waits for them."),
+    )
+
+    class Meta:
+        model = Policy
+        fields = ["name", "calendar", "warn_minutes", "pauses"]
+        labels = {"name": _("Name"), "calendar": _("Whose hours count"), "warn_minutes": _("Warn so many minutes before")}
+        help_texts = {
+            "name": _("Agents read it beside a clock. For example Premium customers"),
+            "warn_minutes": _("In the clock’s own time: what is due on Monday at 9:05 warns on Friday."),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["calendar"].empty_label = _("Those of the ticket’s team")  # type: ignore[attr-defined]
+        self.fields["warn_minutes"].min_value = 1  # type: ignore[attr-defined]
+        self.tree: dict[str, Any] = self.instance.conditions or {"all": []}
+        for priority in PRIORITIES:
+            stored = self.instance.targets.get(priority) or {}
+            name = f"{priority}_hours"
+            self.fields[name] = forms.ChoiceField(label=_("Counted in"), choices=Hours.choices, widget=forms.Select(SMALL))
+            self.initial[name] = stored.get("hours", Hours.BUSINESS)
+            for kind, label in KINDS:
+                name = f"{priority}_{kind}"
+                self.fields[name] = forms.CharField(label=label, required=False, max_length=40, widget=forms.TextInput(SMALL))
+                self.initial[name] = write_length(stored.get(kind))
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The table of targets, a row for each priority."""
+        for name in self.errors:
+            if name in self.fields:
+                self.fields[name].widget.attrs |= {"aria-invalid": "true", "aria-describedby": f"id_{name}_error"}
+        return [
+            {
+                "priority": priority.label,
+                "hours": self[f"{priority}_hours"],
+                "cells": [self[f"{priority}_{kind}"] for kind, _label in KINDS],
+            }
+            for priority in PRIORITIES
+        ]
+
+    @property
+    def heads(self) -> list[Any]:
+        return [label for _kind, label in KINDS]
+
+    def clean_warn_minutes(self) -> int:
+        minutes = int(self.cleaned_data["warn_minutes"])
+        if not 1 <= minutes <= 7 * 24 * 60:
+            raise forms.ValidationError(_("Give 1 to 10080 minutes, which is a week."))
+        return minutes
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or self.cleaned_data
+        targets: dict[str, Any] = {}
+        for priority in PRIORITIES:
+            hours = said.get(f"{priority}_hours", Hours.BUSINESS)
+            row: dict[str, Any] = {"hours": hours}
+            for kind, _label in KINDS:
+                name = f"{priority}_{kind}"
+                try:
+                    row[kind] = read_length(str(said.get(name) or ""), days=hours == Hours.CALENDAR)
+                except NotLength as error:
+                    self.add_error(name, str(error))
+            if any(row.get(kind) for kind, _label in KINDS):
+                targets[priority] = row
+        if not targets and not self.errors:
+            self.add_error(f"{PRIORITIES[0]}_first_reply", _("Promise at least one thing for one priority."))
+        in_hours = [priority for priority, row in targets.items() if row["hours"] == Hours.BUSINESS]
+        if in_hours and not said.get("calendar") and not Calendar.objects.exists():
+            self.add_error("calendar", _("There is no calendar yet, so no working time would pass. Add one first."))
+        self.instance.targets = targets
+        return said
+
+    def refuse(self, asked: forms.Form) -> bool:
+        """A policy cannot ask about the clocks that it makes; False when it does not."""
+        if not (own := asks_about_clocks(getattr(asked, "tree", None))):
+            return False
+        asked.add_error(None, _("A policy cannot ask about “%s”: that is what it decides.") % own)
+        return True
+
+    def _facts(self) -> dict[str, Any]:
+        policy = self.instance
+        return {
+            "name": policy.name,
+            "conditions": words(policy),
+            **{f"{Priority(p).label}": targets_in_words(row) for p, row in policy.targets.items()},
+            "pauses": list(policy.pauses),
+            "warn_minutes": policy.warn_minutes,
+            "calendar": str(policy.calendar or ""),
+        }
+
+    def keep(self, *, by: Any) -> Policy:
+        self.instance.conditions = self.tree
+        return super().keep(by=by)
+
+    def _write(self) -> None:
+        policy = self.instance
+        if policy.pk:
+            policy.version += 1
+        else:  # the first in the list, so that those below, which may take everything, do not hide it
+            policy.position = 1
+            for other in Policy.objects.order_by("-position"):
+                Policy.objects.filter(pk=other.pk).update(position=other.position + 1)
+        policy.changed_at = now()
+        policy.save()
+        recounts.ask(_now("the policy “%s” changed") % policy.name)
+
+
+def words(policy: Policy) -> str:
+    """For whom it is, as a sentence; one that asks for a field which is gone says so."""
+    if not policy.conditions or policy.conditions == {"all": []}:
+        return _now("every ticket")
+    try:
+        return conditions.words(policy.conditions, SUBJECT)
+    except conditions.ConditionError as error:
+        return _now("Cannot be read any more: %(error)s") % {"error": error.message}
+
+
+def targets_in_words(row: dict[str, Any]) -> str:
+    """ "First reply 1 h, resolution 8 h, around the clock"."""
+    parts = [f"{label} {write_length(row[kind])}" for kind, label in KINDS if row.get(kind)]
+    return ", ".join([*parts, str(Hours(row["hours"]).label)])
