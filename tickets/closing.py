@@ -19,5 +19,6 @@ def close_solved() -> int:
     due = Ticket.objects.solved().filter(solved_at__lte=at - timedelta(days=settings.CLOSE_AFTER_DAYS))
     tickets = list(due.order_by("solved_at").select_for_update(skip_locked=True)[:BATCH])
     Ticket.objects.filter(pk__in=[ticket.pk for ticket in tickets]).update(status=Status.CLOSED, closed_at=at)
-    record_all(Fact("ticket.closed", ticket.requester_id, at, "", ticket.facts()) for ticket in tickets)
+    changes = {"status": [Status.SOLVED.value, Status.CLOSED.value]}
+    record_all(Fact("ticket.closed", ticket.requester_id, at, "", ticket.facts() | {"changes": changes}) for ticket in tickets)
     return len(tickets)

@@ -134,6 +134,7 @@ def _content(row: Outgoing, message: Message, before: list[dict[str, Any]]) -> C
         cc=tuple(message.cc),
         bcc=tuple(message.bcc or ()),
         attachments=tuple(each.pk for each in files),
+        automatic="auto-replied" if message.reason else "",  # a rule wrote it
     )
 
 
