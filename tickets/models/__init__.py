@@ -1,7 +1,9 @@
-"""A ticket, what was said on it, who follows it, and what each person here has read and begun to write."""
+"""A ticket, what was said on it, who follows it, what each person here has read; rules, and where a ticket can be escalated."""
 
 from tickets.models.blocked import BlockedSender
+from tickets.models.escalation import Escalation, EscalationPath, EscalationStep
 from tickets.models.message import Draft, Message, Participant, ReadMark
+from tickets.models.rules import Rule, RuleKind, RuleMeeting, RuleRun, RuleTimer, RuleVersion
 from tickets.models.terms import LIVE, OURS, Channel, Priority, Status, TicketClosed
 from tickets.models.ticket import Ticket
 
@@ -11,10 +13,19 @@ __all__ = [
     "BlockedSender",
     "Channel",
     "Draft",
+    "Escalation",
+    "EscalationPath",
+    "EscalationStep",
     "Message",
     "Participant",
     "Priority",
     "ReadMark",
+    "Rule",
+    "RuleKind",
+    "RuleMeeting",
+    "RuleRun",
+    "RuleTimer",
+    "RuleVersion",
     "Status",
     "Ticket",
     "TicketClosed",
