@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import messages
+from django.db.models import OuterRef, Subquery
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -56,7 +57,10 @@ class WebhookForm(SetupForm):
 @require_safe
 @staff(*ADMINS)
 def webhook_list(request: StaffRequest) -> HttpResponse:
-    rows = [{"webhook": each, "last": each.deliveries.order_by("-id").first()} for each in Webhook.objects.all()[:200]]
+    newest = WebhookDelivery.objects.filter(webhook=OuterRef("pk")).order_by("-id").values("pk")[:1]
+    found = list(Webhook.objects.annotate(newest=Subquery(newest))[:200])
+    last = WebhookDelivery.objects.in_bulk([each.newest for each in found if each.newest])
+    rows = [{"webhook": each, "last": last.get(each.newest)} for each in found]
     return render(request, "mail/webhook_list.html", {"rows": rows, "troubled": webhooks.troubled()[:SHOWN]})
 
 

@@ -68,12 +68,13 @@ def asked(wording: Wording | RuleVersion) -> str:
 
 def in_words(kind: str, wording: Wording | RuleVersion) -> dict[str, str]:
     """A rule as one reads it, for a page, for the audit log, and for what changed between two of its versions."""
-    return {
-        _("name"): wording.name,
-        _("when"): when(kind, wording),
-        _("if"): asked(wording),
-        _("then"): actions.words(wording.actions) or _("do nothing"),
-    }
+    said = (wording.name, when(kind, wording), asked(wording), actions.words(wording.actions) or _("do nothing"))
+    return dict(zip(parts(), said, strict=True))
+
+
+def parts() -> tuple[str, ...]:
+    """What a rule consists of, as one reads it."""
+    return _("name"), _("when"), _("if"), _("then")
 
 
 @transaction.atomic
@@ -185,6 +186,7 @@ def history(rule: Rule, most: int = 50) -> list[Entry]:
 
 def _lines(row: AuditEntry) -> Iterable[tuple[str, str, str]]:
     before, after = row.before or {}, row.after or {}
-    for name, words in after.items():
+    order = parts()
+    for name, words in sorted(after.items(), key=lambda pair: order.index(pair[0]) if pair[0] in order else len(order)):
         if before.get(name) != words:
             yield name, str(before.get(name, "")), str(words)

@@ -62,7 +62,7 @@ def _said(rule: Rule) -> dict[str, str]:
 @staff(*MANAGERS)
 def rule(request: StaffRequest, pk: int | None = None) -> HttpResponse:
     """Write a rule. Every button but Save only redraws the page; "Try it" asks what is typed of the last thousand tickets."""
-    with turn(request, f"rule:{pk}"):
+    with turn(request, f"rule:{pk}"), conditions.once(), actions.naming():
         return _rule(request, pk)
 
 
