@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from helpdesk.accounts.notifications import notify
 from helpdesk.lib.dates import now
 from helpdesk.mail import webhooks
+from tickets.access import who_may_read
 from tickets.models import Escalation, EscalationPath, EscalationStep, Message, Status, Ticket, TicketClosed
 
 BATCH = 100
@@ -73,7 +74,7 @@ def _take(ticket: Ticket, path: EscalationPath, step: EscalationStep, reason: st
     else:
         people = []
     told = _("#%(number)s was escalated to %(to)s: %(reason)s") % {"number": ticket.number, "to": made.to, "reason": reason}
-    notify(people, told, reverse("ticket", args=[ticket.number]), f"ticket:{ticket.pk}")
+    notify(who_may_read(ticket, people), told, reverse("ticket", args=[ticket.number]), f"ticket:{ticket.pk}")
     if step.webhook:
         webhooks.plan(
             step.webhook, KIND, described(ticket) | {"reason": reason, "to": made.to}, key=f"escalation:{made.pk}", at=at

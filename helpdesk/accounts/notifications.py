@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 
 from helpdesk.accounts.models import Notification, User
 from helpdesk.lib.dates import now
@@ -14,7 +14,8 @@ from helpdesk.live.streams import announce
 def notify(users: Iterable[User], words: str, url: str = "", about: str = "") -> int:
     """Tell each of these people once, in the caller's transaction; who does not work here any more is told nothing.
 
-    ``about`` is a ref such as ``ticket:5``. Returns how many were told.
+    Whether they may know it is the caller's to ask (of a ticket: `tickets.access.who_may_read`). ``about`` is a ref such as
+    ``ticket:5``. Returns how many were told.
     """
     ids = User.objects.active().filter(pk__in={user.pk for user in users}).order_by("pk").values_list("pk", flat=True)
     told = list(ids.select_for_update(no_key=True))  # in the order of ids, so that two who tell the same people do not meet
@@ -32,13 +33,10 @@ def of(user: User) -> QuerySet[Notification]:
 
 
 @transaction.atomic
-def mark_read(user: User, *, upto: int | None = None, about: str = "") -> int:
-    """Seen: all up to this one, or those about one thing. A second time changes nothing. Returns how many were new."""
+def mark_read(user: User, *, upto: int) -> int:
+    """Seen, all up to this one. A second time changes nothing. Returns how many were new."""
     User.objects.select_for_update(no_key=True).get(pk=user.pk)
-    which = Q(pk__lte=upto) if upto is not None else Q()
-    if about:
-        which &= Q(about=about)
-    seen = Notification.objects.filter(which, user=user, read_at=None).update(read_at=now())
+    seen = Notification.objects.filter(pk__lte=upto, user=user, read_at=None).update(read_at=now())
     if seen:
         User.objects.filter(pk=user.pk).update(unread=Notification.objects.filter(user=user, read_at=None).count())
     return seen

@@ -157,13 +157,11 @@ def test_a_new_secret_signs_beside_the_old_one_for_a_day(tool, webhook, browser,
     assert b"whsec_" not in bytes(webhook.secret) + bytes(webhook.old_secret)
 
 
-@pytest.mark.parametrize(
-    "url",
-    ["http://tool.example/", "https://u:p@tool.example/", "ftp://tool.example/", "tool.example", "https://tool.example:99/"],
-)
-def test_an_address_that_cannot_be_told_is_refused_beside_its_field(url, browser, omar):
-    answer = browser(omar).post("/webhooks/new/", {"name": "Tool", "url": url, "is_enabled": "on"})
-    assert answer.status_code == 422 and not Webhook.objects.exists() and url in answer.content.decode()
+def test_an_address_that_cannot_be_told_is_refused_beside_its_field(browser, omar):
+    admin = browser(omar)
+    for url in ("http://t.example/", "https://u:p@t.example/", "ftp://t.example/", "t.example", "https://t.example:99/"):
+        answer = admin.post("/webhooks/new/", {"name": "Tool", "url": url, "is_enabled": "on"})
+        assert answer.status_code == 422 and not Webhook.objects.exists() and url in answer.content.decode()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "169.254.169.254", "10.0.0.7", "127.1", "0"])

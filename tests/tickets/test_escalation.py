@@ -57,7 +57,8 @@ def test_the_button_takes_the_first_step_once_and_everybody_sees_why(browser, an
     assert told.user == mia and "They lose data" in told.words and told.url == f"/tickets/{ticket.number}/"
     page = browser(ana).get(f"/tickets/{ticket.number}/").content.decode()
     assert "Escalated to Mia Sandoval" in page and "Ana Kowalczyk escalated it to Mia Sandoval: They lose data" in page
-    assert "Escalated to Mia Sandoval" in browser(ana).get("/inbox/open/").content.decode()
+    listed = browser(ana).get("/inbox/open/").content.decode()
+    assert "Escalated to Mia Sandoval" in listed and "<b>They lose data</b>" in listed
 
 
 def test_without_a_reason_nothing_goes_anywhere(browser, ana, ticket, path):

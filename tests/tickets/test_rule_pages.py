@@ -108,26 +108,26 @@ def test_out_as_json_and_in_again_by_names(lead, mia, ana):
     assert Rule.objects.get().version.conditions == json.loads(tree) and not Rule.objects.get().is_enabled
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (lambda row: row.update(conditions={"all": [{"field": "nope", "op": "is", "value": 1}]}), "conditions.all[0].field"),
-        (lambda row: row["actions"].update(team="Moon"), "nothing here is called “Moon”."),
-        (lambda row: row["actions"].update(fly=1), "there is no action “fly”."),
-        (lambda row: row["actions"].update(priority="huge"), "“huge” is no priority."),
-        (lambda row: row.update(list="never"), "list is one of create, update, time."),
-        (lambda row: row.update(happened=["ticket.eaten"]), "“ticket.eaten” is none."),
-        (lambda row: row.update(colour="red"), "“colour” does not belong here."),
-    ],
-)
-def test_a_file_that_is_wrong_says_where_and_brings_nothing(lead, change, words):
-    row = {"name": "One", "list": "update", "conditions": {}, "actions": {"priority": "high"}}
-    second = {"name": "Two", "list": "update", "conditions": {}, "actions": {"priority": "high"}}
-    change(second)
-    sent = json.dumps({"twofold": "rules", "version": 1, "rules": [row, second]})
-    answer = lead.post("/rules/import/", {"source": sent})
-    page = answer.content.decode()
-    assert answer.status_code == 422 and "Rule 2 (“Two”)" in page and words in page and not Rule.objects.exists()
+WRONG = [
+    (lambda row: row.update(conditions={"all": [{"field": "nope", "op": "is", "value": 1}]}), "conditions.all[0].field"),
+    (lambda row: row["actions"].update(team="Moon"), "nothing here is called “Moon”."),
+    (lambda row: row["actions"].update(fly=1), "there is no action “fly”."),
+    (lambda row: row["actions"].update(priority="huge"), "“huge” is no priority."),
+    (lambda row: row.update(list="never"), "list is one of create, update, time."),
+    (lambda row: row.update(happened=["ticket.eaten"]), "“ticket.eaten” is none."),
+    (lambda row: row.update(colour="red"), "“colour” does not belong here."),
+]
+
+
+def test_a_file_that_is_wrong_says_where_and_brings_nothing(lead):
+    for change, words in WRONG:
+        row = {"name": "One", "list": "update", "conditions": {}, "actions": {"priority": "high"}}
+        second = {"name": "Two", "list": "update", "conditions": {}, "actions": {"priority": "high"}}
+        change(second)
+        sent = json.dumps({"twofold": "rules", "version": 1, "rules": [row, second]})
+        answer = lead.post("/rules/import/", {"source": sent})
+        page = answer.content.decode()
+        assert answer.status_code == 422 and "Rule 2 (“Two”)" in page and words in page and not Rule.objects.exists()
 
 
 def test_a_removed_rule_does_nothing_and_can_come_back(lead):

