@@ -223,14 +223,17 @@ def test_a_rule_escalates_and_an_event_of_a_clock_is_something_that_happened(rul
 
 def test_events_of_one_change_in_two_batches_are_one_change(rule, ticket, ana, drain, monkeypatch):
     drain()
-    rule("update", {"all": [leaf("tags", "added", ["x"])]}, priority="high")
+    rule("update", {"all": [leaf("tags", "added", ["x"])]}, name="soon", priority="high")
+    rule("update", {"all": [leaf("status", "changed_to", "pending")]}, name="later", priority="low")
     monkeypatch.setattr(line, "BATCH", 1)
-    changes.change(ticket, {"assignee": ana, "tags": ["x"]}, by=ana)
+    changes.change(ticket, {"tags": ["x"], "status": "pending"}, by=ana)
     line.run_once()  # the first of its events alone
     meet_rules()
-    assert RuleMeeting.objects.get().state == "done" and not RuleRun.objects.exists()
-    drain()
-    assert RuleRun.objects.count() == 1 and RuleMeeting.objects.filter(began=None).count() == 1
+    assert [run.version.name for run in RuleRun.objects.all()] == ["soon"]
+    drain()  # the other one comes: the same change meets the rules again, and what fired for it does not fire twice
+    assert [run.version.name for run in RuleRun.objects.order_by("id")] == ["soon", "later"]
+    met = RuleMeeting.objects.get(began=None)
+    assert met.state == "done" and set(met.happened) == {"ticket.updated", "ticket.status_changed"}
 
 
 def test_spam_meets_no_rule_until_it_is_none(rule, ben, support, ana, drain):
