@@ -15,7 +15,7 @@ from bench import place
 from bench.web import listen
 
 ROOT = Path(__file__).resolve().parents[1]
-ROWS = ["reading", "weights", "paint", "servers", "intake", "incoming", "events", "flow", "sending", "senders", "starts"]
+ROWS = ["reading", "weights", "paint", "servers", "intake", "incoming", "events", "rules", "flow", "sending", "senders", "starts"]
 
 
 def main(chosen: list[str]) -> int:

@@ -289,6 +289,10 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"{WORKSPACE_NAME} <s
 DEFAULT_FROM_ADDRESS = parseaddr(DEFAULT_FROM_EMAIL)[1]
 EMAIL_BACKEND = "helpdesk.mail.backend.OutboxBackend"  # sign-in mail leaves by the same ledger as everything else
 
+# Other tools that we tell by webhook: other ports, and hosts or networks that are not public, only by the operator's word.
+WEBHOOK_PORTS = [int(port) for port in env.list("WEBHOOK_PORTS", default=["80", "443"])]
+WEBHOOK_PRIVATE_HOSTS = env.list("WEBHOOK_PRIVATE_HOSTS", default=[])
+
 # --- work ------------------------------------------------------------------------------------------------------------
 
 CELERY_BROKER_URL = defaults.celery_url(REDIS_URL)
@@ -312,6 +316,7 @@ CELERY_TASK_ROUTES = {
     "helpdesk.mail.tasks.process_incoming": {"queue": "ingest"},
     "helpdesk.mail.tasks.fetch_mailboxes": {"queue": "ingest"},
     "helpdesk.customers.tasks.dispatch": {"queue": "ingest"},
+    "tickets.tasks.meet_rules": {"queue": "ingest"},
 }
 EXTERNAL_EVENT_DAYS = env.int("EXTERNAL_EVENT_DAYS", default=400)
 BELL = env.bool("TWOFOLD_BELL", default=True)  # off where no worker listens, as in the tests
@@ -322,6 +327,9 @@ CELERY_BEAT_SCHEDULE = {
     "send-campaigns": {"task": "helpdesk.mail.tasks.send_campaigns", "schedule": 5, "options": {"expires": 5}},
     "incoming": {"task": "helpdesk.mail.tasks.process_incoming", "schedule": 5, "options": {"expires": 5}},
     "mailboxes": {"task": "helpdesk.mail.tasks.fetch_mailboxes", "schedule": 20, "options": {"expires": 20}},
+    "rules": {"task": "tickets.tasks.meet_rules", "schedule": 5, "options": {"expires": 5}},
+    "escalations": {"task": "tickets.tasks.escalate", "schedule": 15, "options": {"expires": 15}},
+    "webhooks": {"task": "helpdesk.mail.tasks.send_webhooks", "schedule": 5, "options": {"expires": 5}},
     "enrolments": {"task": "outreach.tasks.advance", "schedule": 5, "options": {"expires": 5}},
     **{
         f"heartbeat-{queue}": {
@@ -337,6 +345,7 @@ CELERY_BEAT_SCHEDULE = {
     "clocks": {"task": "tickets.tasks.run_clocks", "schedule": 5, "options": {"expires": 5}},
     "recount-clocks": {"task": "tickets.tasks.recount_clocks", "schedule": 5, "options": {"expires": 5}},
     "close-solved": {"task": "tickets.tasks.close_solved", "schedule": 600, "options": {"expires": 300}},
+    "tidy-rules": {"task": "tickets.tasks.tidy_rules", "schedule": 3600, "options": {"expires": 600}},
     "tidy": {"task": "helpdesk.customers.tasks.tidy", "schedule": 3600, "options": {"expires": 600}},
 }
 
@@ -349,22 +358,29 @@ log = structlog.get_logger
 # event kind → functions that take a batch of events, write rows and touch no network. "*external*": all from outside.
 EVENT_SUBSCRIBERS: dict[str, list[str]] = {
     "*external*": ["outreach.triggers.on_events"],
-    "ticket.opened": ["outreach.triggers.on_events", "outreach.triggers.on_replied"],
-    "ticket.replied": ["outreach.triggers.on_events", "tickets.clocks.on_ticket_events"],
-    "ticket.message_received": ["outreach.triggers.on_events", "tickets.clocks.on_ticket_events"],
-    "ticket.noted": [],
+    "ticket.opened": ["outreach.triggers.on_events", "outreach.triggers.on_replied", "tickets.rules.on_events"],
+    "ticket.replied": ["outreach.triggers.on_events", "tickets.clocks.on_ticket_events", "tickets.rules.on_events"],
+    "ticket.message_received": ["outreach.triggers.on_events", "tickets.clocks.on_ticket_events", "tickets.rules.on_events"],
+    "ticket.noted": ["tickets.rules.on_events"],
     "ticket.forwarded": [],
-    "ticket.assigned": ["tickets.clocks.on_ticket_events"],
-    "ticket.status_changed": ["tickets.clocks.on_ticket_events"],
-    "ticket.reopened": ["outreach.triggers.on_events", "tickets.clocks.on_ticket_events"],
-    "ticket.solved": ["outreach.triggers.on_events", "outreach.triggers.release_holds", "tickets.clocks.on_ticket_events"],
-    "ticket.updated": ["tickets.clocks.on_ticket_events"],
-    "ticket.closed": ["outreach.triggers.release_holds", "tickets.clocks.on_ticket_events"],
+    "ticket.assigned": ["tickets.clocks.on_ticket_events", "tickets.rules.on_events"],
+    "ticket.status_changed": ["tickets.clocks.on_ticket_events", "tickets.rules.on_events"],
+    "ticket.reopened": ["outreach.triggers.on_events", "tickets.clocks.on_ticket_events", "tickets.rules.on_events"],
+    "ticket.solved": [
+        "outreach.triggers.on_events",
+        "outreach.triggers.release_holds",
+        "tickets.clocks.on_ticket_events",
+        "tickets.rules.on_events",
+    ],
+    "ticket.updated": ["tickets.clocks.on_ticket_events", "tickets.rules.on_events"],
+    "ticket.closed": ["outreach.triggers.release_holds", "tickets.clocks.on_ticket_events", "tickets.rules.on_events"],
     "ticket.unsent": ["tickets.clocks.on_ticket_events"],
     "ticket.marked_spam": ["outreach.triggers.release_holds", "tickets.clocks.on_ticket_events"],
     "ticket.cleared_of_spam": ["tickets.clocks.on_ticket_events"],
-    "ticket.due_soon": [],
-    "ticket.breached": [],
+    "ticket.due_soon": ["tickets.rules.on_events"],
+    "ticket.breached": ["tickets.rules.on_events"],
+    "ticket.auto_replied": [],
+    "ticket.escalated": ["tickets.rules.on_events"],
     "ticket.requested": ["tickets.intake.on_ticket_requested"],
     "customer.created": ["outreach.triggers.on_events"],
     "customer.updated": [],

@@ -18,10 +18,13 @@ from helpdesk.customers import consent, identity
 from helpdesk.customers.models import Customer, Event, EventDelivery, Subscription
 from helpdesk.live import bell
 from helpdesk.mail.models import IncomingMail, Mailbox, Outgoing
+from tickets.models import RuleMeeting
 
 ROUNDS = 10
 QUEUES = [
     "helpdesk.customers.tasks.dispatch",
+    "tickets.tasks.meet_rules",
+    "tickets.tasks.escalate",
     "helpdesk.mail.tasks.process_incoming",
     "tickets.tasks.scan_files",
     "outreach.tasks.advance",
@@ -139,6 +142,7 @@ def _picture() -> tuple[object, ...]:
         EventDelivery.objects.count(),
         Counter(IncomingMail.objects.values_list("state", flat=True)),
         Counter(Outgoing.objects.values_list("state", flat=True)),
+        Counter(RuleMeeting.objects.values_list("state", flat=True)),
     )
 
 

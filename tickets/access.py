@@ -1,5 +1,7 @@
 """Which tickets a person or a token may see, and what they may do: one rule for lists, counts, pages, files and streams."""
 
+from collections.abc import Iterable
+
 from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, Q, QuerySet
@@ -47,6 +49,13 @@ def in_reach(reader: Reader) -> Q:
             return own | Q(team__in=reader.teams.all())
         case _:
             return own
+
+
+def who_may_read(ticket: Ticket, people: Iterable[User]) -> list[User]:
+    """Those of these people who see this ticket now, by the same rule as `in_reach`: whoever else is told nothing of it."""
+    mine = Q(reach=Reach.ALL) | Q(pk=ticket.assignee_id) | Q(reach=Reach.TEAM, teams=ticket.team_id)
+    found = User.objects.active().filter(mine, pk__in={user.pk for user in people}, role__in=EVERYONE)
+    return list(found.distinct())
 
 
 def tickets_for(reader: Reader) -> QuerySet[Ticket]:

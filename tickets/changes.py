@@ -33,7 +33,8 @@ VERBS: dict[str, Callable[..., bool]] = {
 @transaction.atomic
 def change(ticket: Ticket, wanted: Mapping[str, Any], *, by: Any) -> list[str]:
     """Set these properties, the status last; returns those that were not so already. Raises TicketClosed."""
-    return [name for name, verb in VERBS.items() if name in wanted and verb(ticket, wanted[name], by=by)]
+    with ticket.one_change():
+        return [name for name, verb in VERBS.items() if name in wanted and verb(ticket, wanted[name], by=by)]
 
 
 @transaction.atomic

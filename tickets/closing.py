@@ -21,5 +21,6 @@ def close_solved() -> int:
     Ticket.objects.filter(pk__in=[ticket.pk for ticket in tickets]).update(status=Status.CLOSED, closed_at=at)
     closed = {"at": at, "status": Status.CLOSED, "cause": "ticket.closed"}
     StatusChange.objects.bulk_create([StatusChange(ticket=ticket, priority=ticket.priority, **closed) for ticket in tickets])
-    record_all(Fact("ticket.closed", ticket.requester_id, at, "", ticket.facts()) for ticket in tickets)
+    changes = {"status": [Status.SOLVED.value, Status.CLOSED.value]}
+    record_all(Fact("ticket.closed", ticket.requester_id, at, "", ticket.facts() | {"changes": changes}) for ticket in tickets)
     return len(tickets)

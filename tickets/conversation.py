@@ -33,6 +33,7 @@ EVENTS = [
     "ticket.reopened",
     "ticket.closed",
     "ticket.updated",
+    "ticket.escalated",
     "ticket.unsent",
     "ticket.marked_spam",
     "ticket.cleared_of_spam",
@@ -139,9 +140,9 @@ def _events(ticket: Ticket, reader: User, messages: list[Message], earlier: int 
     known = {person.ref: str(person) for person in [reader, ticket.assignee, *(m.user for m in messages)] if person}
     known[ticket.requester.ref] = ticket.who
     strangers = {event.actor for event in events} - known.keys()
-    names = known | names_of(ref for ref in strangers if not ref.startswith("customer:"))
+    names = known | names_of(ref for ref in strangers if not ref.startswith(("customer:", "rule:")))
     for event in events:
-        event.who = names.get(event.actor, "")  # type: ignore[attr-defined]
+        event.who = names.get(event.actor) or event.payload.get("by", "")  # type: ignore[attr-defined]
         event.templates = history.Line(event, "", False).templates  # type: ignore[attr-defined]
     return events
 

@@ -156,6 +156,7 @@ def _content(row: Outgoing, message: Message, before: list[dict[str, Any]], stop
         bcc=tuple(each for each in message.bcc or () if each not in without),
         without=without,
         attachments=tuple(each.pk for each in files),
+        automatic="auto-replied" if message.reason else "",  # a rule wrote it
     )
 
 

@@ -10,11 +10,13 @@ from helpdesk.customers.models import Address
 from helpdesk.files.models import Attachment
 from helpdesk.lib.rows import plain
 from helpdesk.mail.models import IncomingMail
-from tickets.models import BlockedSender, Draft, Message, Participant, Ticket
+from tickets.models import BlockedSender, Draft, Escalation, Message, Participant, RuleMeeting, Ticket
 
 
 def data(customer_id: int) -> dict[str, Iterable[dict[str, Any]]]:
-    """Their tickets with all that was said there, their words on tickets of others, the raw mails and files of both."""
+    """Their tickets with all that was said there, where those went and what rules saw of them; their words on tickets of
+    others; the raw mails and files of both.
+    """
     tickets = Ticket.objects.filter(requester=customer_id)
     messages = Message.objects.filter(Q(ticket__in=tickets) | Q(customer=customer_id))
     drafts = Draft.objects.filter(ticket__in=tickets)
@@ -30,6 +32,8 @@ def data(customer_id: int) -> dict[str, Iterable[dict[str, Any]]]:
         "participants": plain(Participant.objects.filter(Q(ticket__in=tickets) | Q(canonical__in=addresses))),
         "blocked": plain(BlockedSender.objects.filter(name__in=addresses)),
         "mails": plain(IncomingMail.objects.filter(pk__in=messages.values("incoming_id")), "owner", "lease_until"),
+        "escalations": plain(Escalation.objects.filter(ticket__in=tickets)),
+        "rules": plain(RuleMeeting.objects.filter(ticket__in=tickets)),
         "files": _with_bytes(files),
     }
 

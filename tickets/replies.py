@@ -36,6 +36,10 @@ class NoAddress(ValueError):
     """The requester has no address that a reply could go to. Permanent until one is added."""
 
 
+class NotAnswered(ValueError):
+    """Nothing automatic goes there: a machine wrote, or what it answers is none of our work. Permanent."""
+
+
 @transaction.atomic
 def reply(
     ticket: Ticket,
@@ -56,6 +60,21 @@ def reply(
     leaves them. ``bcc`` get this one message, and nobody outside learns it. A person's reply waits UNDO_SEND seconds before it
     leaves. Raises TicketClosed, NoAddress, BadAddress.
     """
+    with ticket.one_change():
+        return _reply(ticket, text, by, status, seen, cc, bcc, attachments, once)
+
+
+def _reply(
+    ticket: Ticket,
+    text: str,
+    by: User | ApiToken,
+    status: str,
+    seen: int | None,
+    cc: Sequence[str] | None,
+    bcc: Sequence[str],
+    attachments: Iterable[Attachment],
+    once: str | None,
+) -> Message:
     ticket.lock()
     if known := said(once):
         return known
@@ -93,6 +112,48 @@ def reply(
     message.before = ticket.replied(message, by=by, status=status)
     message.save(update_fields=["outgoing_id", "before"])
     forget_draft(ticket, by)
+    return message
+
+
+@transaction.atomic
+def automatic(ticket: Ticket, text: str, *, by: Any, reason: str, once: str) -> Message:
+    """Write to the requester without anybody having pressed Send: it leaves as automatic mail, under its backstops.
+
+    Nobody here has answered by it, so it moves no clock and no status. With the same ``once`` it is one. Raises TicketClosed,
+    NoAddress, NotAnswered.
+    """
+    with ticket.one_change():
+        ticket.lock()
+        if known := said(once):
+            return known
+        if ticket.status == Status.CLOSED:
+            raise TicketClosed(_("Ticket #%s is closed. Nothing can be added to it.") % ticket.number)
+        newest = ticket.messages.filter(kind__in=(Message.Kind.CUSTOMER, Message.Kind.AUTOMATIC)).order_by("-pk").first()
+        if ticket.status == Status.SPAM or (newest and newest.kind == Message.Kind.AUTOMATIC):
+            raise NotAnswered(_("What they wrote is automatic, or spam: nothing automatic answers it."))
+        address = recipient(ticket)
+        if address is None:
+            raise NoAddress(_("We know no address of %s. Add one on the customer's page.") % ticket.requester)
+        message = write(ticket, Message.Kind.REPLY, text, by, (), once, to=address.shown, cc=[], reason=reason[:200])
+        row = Outgoing(
+            key=f"{KIND}:{message.pk}",
+            kind=KIND,
+            klass=Class.TRANSACTIONAL,
+            lane=Lane.REPLIES,
+            customer=ticket.requester,
+            address=address,
+            to=address.shown,
+            mailbox=ticket.mailbox,
+            title=ticket.subject[:200],
+            topic_id=ticket.topic_id,
+            ticket_id=ticket.pk,
+            message_id=message.pk,
+            due_at=message.at,
+        )
+        outbox.plan([row])
+        message.outgoing_id = row.pk
+        message.save(update_fields=["outgoing_id"])
+        ticket.answered_by_itself(message, by=by)
     return message
 
 
@@ -191,9 +252,9 @@ def said(once: str | None) -> Message | None:
 
 
 def write(
-    ticket: Ticket, kind: str, text: str, by: User | ApiToken, attachments: Iterable[Attachment], once: str | None, **fields: Any
+    ticket: Ticket, kind: str, text: str, by: Any, attachments: Iterable[Attachment], once: str | None, **fields: Any
 ) -> Message:
-    """The message's row; pictures that its text names, ``![…](cid:name)``, stand in its HTML."""
+    """The row of a message by a person or whatever has a name; pictures that it names, ``![…](cid:name)``, stand in its HTML."""
     person = by if isinstance(by, User) else None
     files = list(attachments)
     message = Message.objects.create(

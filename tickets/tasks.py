@@ -1,10 +1,13 @@
-"""Look at the database: clocks that are due, what was solved long ago, files that wait for the virus scanner."""
+"""Look at the database: clocks that are due, what was solved long ago, files that wait for the virus scanner, changes that
+meet the rules, and what nobody answered and is escalated further."""
 
 from helpdesk.files import antivirus
 from helpdesk.live import bell
 from helpdesk.live.ticks import tick
-from tickets import attachments, clocks, closing
+from tickets import attachments, clocks, closing, escalation, rules
 from tickets.clocks import recounts
+
+ROUNDS = 20  # batches of one tick
 
 
 @tick
@@ -28,3 +31,20 @@ def run_clocks() -> None:
 def recount_clocks() -> None:
     if recounts.run_once():
         bell.ring(recounts.TASK)
+
+
+@tick
+def meet_rules() -> None:
+    rules.due_timers()
+    if all(rules.meet_pending() for _ in range(ROUNDS)):
+        bell.ring("tickets.tasks.meet_rules")
+
+
+@tick
+def tidy_rules() -> None:
+    rules.tidy()
+
+
+@tick
+def escalate() -> None:
+    escalation.go_on()

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from tickets.views import acts, blocked, desk, files, paper, policies, submit
+from tickets.views import acts, blocked, desk, escalation, files, paper, policies, rules, submit
 
 urlpatterns = [
     path("inbox/", desk.inbox, name="inbox"),
@@ -17,6 +17,20 @@ urlpatterns = [
     path("tickets/<int:number>/messages/<int:message>/resend/", acts.resend, name="ticket-resend"),
     path("tickets/<int:number>/print/", paper.printed, name="ticket-print"),
     path("tickets/<int:number>/block/", blocked.block, name="ticket-block"),
+    path("tickets/<int:number>/rules/", rules.ticket_rules, name="ticket-rules"),
+    path("tickets/<int:number>/escalate/", escalation.escalate, name="ticket-escalate"),
+    path("rules/", rules.rule_list, name="rules"),
+    path("rules/new/", rules.rule, name="rule-add"),
+    path("rules/export/", rules.export, name="rules-export"),
+    path("rules/import/", rules.take_in, name="rules-import"),
+    path("rules/<int:pk>/", rules.rule, name="rule"),
+    path("rules/<int:pk>/switch/", rules.switch, name="rule-switch"),
+    path("rules/<int:pk>/move/", rules.move, name="rule-move"),
+    path("rules/<int:pk>/remove/", rules.remove, name="rule-remove"),
+    path("rules/<int:pk>/met/", rules.rule_met, name="rule-met"),
+    path("escalation/", escalation.paths, name="escalation-paths"),
+    path("escalation/new/", escalation.path, name="escalation-path-add"),
+    path("escalation/<int:pk>/", escalation.path, name="escalation-path"),
     path("blocked/", blocked.blocked, name="blocked"),
     path("blocked/<int:pk>/unblock/", blocked.unblock, name="unblock"),
     path("tickets/<int:number>/sent/", files.sent, name="ticket-sent"),

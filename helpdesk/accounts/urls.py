@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from helpdesk.accounts import calendar_views, views
+from helpdesk.accounts import calendar_views, notification_views, views
 
 urlpatterns = [
     path("people/", views.person_list, name="people"),
@@ -27,5 +27,7 @@ urlpatterns = [
     path("tokens/", views.token_list, name="tokens"),
     path("tokens/new/", views.token_add, name="token-add"),
     path("tokens/<int:pk>/revoke/", views.token_revoke, name="token-revoke"),
+    path("notifications/", notification_views.notification_list, name="notifications"),
+    path("notifications/read/", notification_views.read, name="notifications-read"),
     path("audit/", views.audit_log, name="audit"),
 ]

@@ -33,7 +33,7 @@ def page(events: QuerySet[Event], before: str = "") -> tuple[list[Line], str]:
     """One page of a timeline and the key of the next, or nothing. Three queries, whatever is on it."""
     rows = list(events.filter(_older(before))[: PAGE + 1])
     who = names_of(event.actor for event in rows)
-    lines = [Line(event, who.get(event.actor, ""), _theirs(event)) for event in rows[:PAGE]]
+    lines = [Line(event, who.get(event.actor) or event.payload.get("by", ""), _theirs(event)) for event in rows[:PAGE]]
     last = rows[PAGE - 1] if len(rows) > PAGE else None
     return lines, f"{last.occurred_at.isoformat()}~{last.pk}" if last else ""
 

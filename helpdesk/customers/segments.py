@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -25,16 +25,6 @@ ASKED = 5  # people who are looked at when somebody asks why
 class Size:
     number: int
     exact: bool
-
-
-@dataclass(frozen=True)
-class Reason:
-    """One condition in words and whether it holds for a customer; a group has parts under its ``all``, ``any`` or ``not``."""
-
-    words: str
-    holds: bool
-    join: str = ""
-    parts: list["Reason"] = field(default_factory=list)
 
 
 def members(tree: Any) -> QuerySet[Customer]:
@@ -76,17 +66,10 @@ def faces(tree: Any, *, patience: int = PATIENCE) -> list[Customer]:
         return []
 
 
-def why(tree: Any, customer: Customer) -> Reason:
+def why(tree: Any, customer: Customer) -> conditions.Reason:
     """Each condition answered for one customer, the whole one first. Raises ConditionError."""
-    at = now()
-
-    def explain(node: Any) -> Reason:
-        join = next((word for word in ("all", "any", "not") if word in node), "")
-        parts = [node["not"]] if join == "not" else node.get(join, [])
-        holds = conditions.matches(node, "customer", customer, at)
-        return Reason(conditions.words(node, "customer"), holds, join, [explain(part) for part in parts])
-
-    return explain(tree)
+    at, each = now(), conditions.Asked(tree, "customer")
+    return each.reason(conditions.facts([each], customer, at), at, {})
 
 
 def asked(tree: Any, text: str) -> dict[str, Any]:

@@ -6,20 +6,24 @@ from django.conf import settings
 
 from helpdesk.accounts import calendars
 from helpdesk.accounts.models import Calendar, HolidaySource, Team, User
+from helpdesk.accounts.vault import seal
 from helpdesk.customers import consent, dispatch, timeline
 from helpdesk.customers.models import Customer, Segment, Subscription
 from helpdesk.customers.timeline import Fact
 from helpdesk.knowledge.models import Answer, Topic
 from helpdesk.lib import dates
 from helpdesk.mail import sender
-from helpdesk.mail.models import Lane, Mailbox, Outgoing
+from helpdesk.mail.models import Lane, Mailbox, Outgoing, Webhook
+from helpdesk.mail.models.webhooks import new_secret
 from helpdesk.mail.transports import FileTransport
 from outreach import campaigns, journeys
 from outreach.models import Campaign
 from tickets import clocks, replies
-from tickets.intake import Words, open_ticket
+from tickets.intake import Words, imported, open_ticket
 from tickets.intake.opening import hear
-from tickets.models import Policy, Ticket
+from tickets.models import EscalationPath, EscalationStep, Policy, Rule, Ticket
+from tickets.rules import keeping, meet_pending
+from tickets.rules.keeping import Wording
 
 ANSWERS = [
     (
@@ -66,7 +70,10 @@ class Story:
             self.furnish()
             self.promises()
             self.campaigns()
-        self.last_weeks()
+        with imported():
+            self.last_weeks()
+        with dates.moved(to=self.before(days=1)):
+            self.rules()
         self.this_morning()
         self.work()
 
@@ -211,10 +218,35 @@ class Story:
         """What the workers would have done by then; letters go into the data folder, never to a mail server."""
         line = FileTransport()
         with dates.moved(to=at or self.start):
-            while clocks.run_due() or dispatch.run_once() + journeys.sweep() + sum(
-                sender.send(lane, transport=line) for lane in Lane
+            while clocks.run_due() or (
+                dispatch.run_once() + meet_pending() + journeys.sweep() + sum(sender.send(lane, transport=line) for lane in Lane)
             ):
                 continue
+
+    def rules(self) -> None:
+        """Four rules that are on, and where a ticket goes that nobody takes."""
+        mia = self.staff["mia"]
+        tool = Webhook.objects.create(
+            name="On-call", url=f"https://oncall.{settings.MAIL_DOMAIN}/twofold", secret=seal(new_secret())
+        )
+        path = EscalationPath.objects.create(name="Nobody takes it")
+        EscalationStep.objects.create(path=path, position=0, user=mia)
+        EscalationStep.objects.create(path=path, position=1, webhook=tool)
+        sign_in = {"field": "topic", "op": "is", "value": Topic.objects.get(slug="sign-in").pk}
+        locked = {"any": [sign_in, {"field": "subject", "op": "contains", "value": "locked out"}]}
+        complaint = {"all": [{"field": "tags", "op": "any_of", "value": ["complaint"]}]}
+        nobody = {"all": [{"field": "assignee", "op": "is_not_set"}]}
+        told = {"people": [mia.pk], "words": "somebody complains"}
+        for kind, wording in (
+            ("create", Wording("Who is locked out comes first", locked, {"priority": "high", "add_tags": ["access"]})),
+            ("create", Wording("Complaints are heard", complaint, {"notify": told})),
+            ("update", Wording("A reopened ticket finds its person", {}, {"notify": {"assignee": True}}, ["ticket.reopened"])),
+            (
+                "time",
+                Wording("Nobody took it", nobody, {"escalate": {"path": path.pk, "reason": "Nobody took it"}}, [], "opened", 120),
+            ),
+        ):
+            keeping.switch(keeping.save(Rule(kind=kind), wording, by=mia), True, by=mia)
 
     def last_weeks(self) -> None:
         seat = self.ticket(

@@ -1,7 +1,8 @@
 """Look at the database: what came, what is due, what is queued."""
 
+from helpdesk.live import bell
 from helpdesk.live.ticks import tick
-from helpdesk.mail import imap, inbox, sender
+from helpdesk.mail import imap, inbox, sender, webhooks
 from helpdesk.mail.models import Lane
 
 
@@ -23,3 +24,9 @@ def process_incoming() -> None:
 @tick
 def fetch_mailboxes() -> None:
     imap.fetch_all()
+
+
+@tick
+def send_webhooks() -> None:
+    if webhooks.deliver_due():
+        bell.ring(webhooks.TASK)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from helpdesk.mail import hook_views, mailbox_views, views
+from helpdesk.mail import hook_views, mailbox_views, views, webhook_views
 
 urlpatterns = [
     path("hooks/mail/<slug:provider>/<slug:part>/", hook_views.hook, name="mail-hook"),
@@ -10,6 +10,11 @@ urlpatterns = [
     path("mailboxes/new/", mailbox_views.mailbox, name="mailbox-add"),
     path("mailboxes/signed-in/", mailbox_views.signed_in, name="mailbox-signed-in"),
     path("mailboxes/<int:pk>/", mailbox_views.mailbox, name="mailbox"),
+    path("webhooks/", webhook_views.webhook_list, name="webhooks"),
+    path("webhooks/new/", webhook_views.webhook, name="webhook-add"),
+    path("webhooks/<int:pk>/", webhook_views.webhook, name="webhook"),
+    path("webhooks/<int:pk>/rotate/", webhook_views.rotate, name="webhook-rotate"),
+    path("webhooks/deliveries/<int:pk>/retry/", webhook_views.retry, name="webhook-retry"),
     path("outgoing/<int:pk>/", views.outgoing, name="outgoing"),
     path("outgoing/<int:pk>/body/", views.body, name="outgoing-body"),
     path("outgoing/<int:pk>/<slug:verb>/", views.decide, name="outgoing-decide"),

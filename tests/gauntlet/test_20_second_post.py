@@ -146,6 +146,10 @@ CAMPAIGN = {
     "action": "save", "name": "New words", "trigger_kind": "order_shipped", "m-0-subject": "On its way", "m-0-body": "It comes.",
 }  # fmt: skip
 
+RULES = json.dumps(
+    {"twofold": "rules", "rules": [{"name": "A", "list": "create", "conditions": {}, "actions": {"priority": "low"}}]}
+)
+
 CASES = [
     Case("account_login", "account_login", {"login": "omar@nordwind.example", "password": PASSWORD}, stranger=True),
     Case("account_logout", writes=False),
@@ -258,6 +262,21 @@ CASES = [
     Case("ticket-unsend", "ticket", page_where=live),
     Case("ticket-resend"),
     Case("ticket-unsolve", where=live, ready=solved),
+    Case("notifications-read", "notifications"),
+    Case("rule-add", "rule-add", {"name": "Low is low", "priority": "low", "action": "save"}),
+    Case("rule", "rule", {"name": "Other words", "action": "save"}),
+    Case("rule", "rule", {"action": "try"}, writes=False),
+    Case("rule-switch", "rule"),
+    Case("rule-move", said={"to": "2"}),
+    Case("rule-remove", "rule"),
+    Case("rules-import", "rules-import", {"source": RULES}),
+    Case("escalation-path-add", "escalation-path-add", lambda w: {"name": "Loss", "to0": f"user:{w.admin.pk}"}),
+    Case("escalation-path", "escalation-path", {"name": "Bad loss"}),
+    Case("ticket-escalate", "ticket-escalate", lambda w: {"path": w.path.pk, "reason": "They lose data"}),
+    Case("webhook-add", "webhook-add", {"name": "Chat", "url": "https://chat.example/in"}),
+    Case("webhook", "webhook", {"name": "Pager"}),
+    Case("webhook-rotate", "webhook"),
+    Case("webhook-retry", "webhook"),
     Case(
         "submit",
         "submit",

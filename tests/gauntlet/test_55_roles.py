@@ -31,7 +31,7 @@ TABLE = {
     "- - + - - - -": "POST account_confirm_email",
     "- + + + + + -": """
         GET live GET rail GET palette GET inbox GET inbox-view GET customers GET customer GET customer-consents GET customer-mail
-        GET knowledge GET answer
+        GET knowledge GET answer GET notifications POST notifications-read
         GET account_reauthenticate POST account_reauthenticate GET account_email POST account_email
         GET account_change_password POST account_change_password GET account_set_password POST account_set_password
         GET account_confirm_login_code POST account_confirm_login_code
@@ -48,11 +48,11 @@ TABLE = {
     "- + + 0 + + -": """
         GET ticket POST ticket-draft GET ticket-answers POST ticket-insert GET ticket-sent GET ticket-file
         GET ticket-file-look GET ticket-picture GET ticket-far-picture
-        GET ticket-print GET ticket-letter GET ticket-letter-frame
+        GET ticket-print GET ticket-letter GET ticket-letter-frame GET ticket-rules
         GET outgoing GET outgoing-body""",
     "- x + 0 + + -": """
         GET ticket-properties POST ticket-change POST ticket-compose POST ticket-unsend POST ticket-resend
-        POST ticket-unsolve POST ticket-block
+        POST ticket-unsolve POST ticket-block GET ticket-escalate POST ticket-escalate
         POST outgoing-decide""",
     "- x x x + + -": """
         POST address-lift GET segments GET segment-add POST segment-add GET segment POST segment
@@ -62,6 +62,9 @@ TABLE = {
         GET policies GET policy-add POST policy-add GET policy POST policy POST policy-move POST policy-switch
         GET clocks GET clocks-recount
         GET topic-add POST topic-add GET topic POST topic
+        GET rules GET rule-add POST rule-add GET rule POST rule GET rule-met POST rule-switch POST rule-move POST rule-remove
+        GET rules-export GET rules-import POST rules-import
+        GET escalation-paths GET escalation-path-add POST escalation-path-add GET escalation-path POST escalation-path
         GET operations GET mail-ignored POST mail-by-hand POST mail-read-again POST events-deliver-again
         GET campaign-new POST campaign-new GET campaign-edit POST campaign-edit POST campaign-launch POST campaign-test
         POST campaign-pause POST campaign-resume POST campaign-finish POST campaign-cancel""",
@@ -69,6 +72,7 @@ TABLE = {
         GET people GET person-add POST person-add GET person POST person POST person-shut-out POST person-let-in
         POST person-invite GET teams GET team-add POST team-add GET team POST team
         GET tokens GET token-add POST token-add POST token-revoke GET audit
+        GET webhooks GET webhook-add POST webhook-add GET webhook POST webhook POST webhook-rotate POST webhook-retry
         GET fields GET field-add POST field-add GET field POST field
         GET mailboxes GET mailbox-add POST mailbox-add GET mailbox POST mailbox GET mailbox-signed-in POST mail-switch
         GET mail-source POST mail-discard GET ticket-source""",

@@ -16,6 +16,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from helpdesk.accounts.models import ApiToken, Calendar, Reach, Role, Scope, Team, User
+from helpdesk.accounts.notifications import notify
 from helpdesk.customers import consent
 from helpdesk.customers.models import Address, Customer, Event, EventDelivery, FieldDefinition, Segment, Subscription
 from helpdesk.demo.people import PASSWORD
@@ -23,13 +24,14 @@ from helpdesk.files.models import Attachment, Blob
 from helpdesk.knowledge.models import Answer, Topic
 from helpdesk.lib.dates import now
 from helpdesk.lib.html import sanitize
-from helpdesk.mail.models import IncomingMail, Mailbox, Outgoing, State
+from helpdesk.mail import webhooks
+from helpdesk.mail.models import IncomingMail, Mailbox, Outgoing, State, Webhook, WebhookDelivery
 from outreach import campaigns
 from outreach.messages import unsubscribe_url
 from outreach.models import Campaign
 from tests.pictures import drawing
 from tickets import replies
-from tickets.models import BlockedSender, Policy, Ticket
+from tickets.models import BlockedSender, EscalationPath, Policy, Rule, Ticket
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
@@ -161,6 +163,14 @@ class World:
             event_id=event.pk, subscriber="outreach.triggers.on_events", attempts=14, next_at=None, last_error="ValueError: no"
         )
 
+        self.rule, self.second_rule = Rule.objects.filter(kind="create").order_by("position")[:2]
+        self.path = EscalationPath.objects.get()
+        self.webhook = Webhook.objects.get()
+        self.untold = webhooks.plan(self.webhook, "ticket.escalated", {}, key="test")
+        WebhookDelivery.objects.update(state="failed", error="It answered 500.", attempts=10)
+        notify([self.admin], "Look here", f"/tickets/{self.ticket.number}/")
+        self.admin.refresh_from_db()
+
         self.sessions: dict[int, str] = {}
         for person in (self.admin, self.manager, self.agent, self.light, self.other):
             client = Client()
@@ -227,6 +237,15 @@ class World:
             "ticket-source": {"message": self.far},
             "ticket-far-picture": {"message": self.far, "number": 0},
             "unblock": {"pk": self.shut.pk},
+            "rule": {"pk": self.rule.pk},
+            "rule-met": {"pk": self.rule.pk},
+            "rule-switch": {"pk": self.rule.pk},
+            "rule-move": {"pk": self.rule.pk},
+            "rule-remove": {"pk": self.rule.pk},
+            "escalation-path": {"pk": self.path.pk},
+            "webhook": {"pk": self.webhook.pk},
+            "webhook-rotate": {"pk": self.webhook.pk},
+            "webhook-retry": {"pk": self.untold.pk},
         }
         if name in known:
             return known[name]

@@ -12,14 +12,15 @@ from django.db import connection
 from django.test import override_settings
 
 from helpdesk.accounts.models import Calendar, User
+from helpdesk.accounts.notifications import notify
 from helpdesk.lib import signing
 from helpdesk.lib.dates import now
 from helpdesk.mail.inbox import process_due, receive
-from helpdesk.mail.models import Outgoing
+from helpdesk.mail.models import Outgoing, Webhook
 from tests import chromium
 from tests.pictures import drawing
 from tickets import intake
-from tickets.models import Message, Policy, Ticket
+from tickets.models import Message, Policy, RuleRun, Ticket
 
 LONG = 50  # messages of the ticket that is looked at
 MAIL = (  # with a look of its own, a picture in it, one elsewhere, and a file
@@ -51,6 +52,8 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[str, s
         process_due()
         letter = Message.objects.get(incoming_id=came.pk)
         picture, text = letter.attachments.order_by("pk")
+        notify([User.objects.get(email="ana@nordwind.example")], "#1 was escalated to Ana: they lose data", "/inbox/")
+        ruled = Ticket.objects.get(pk=RuleRun.objects.latest("pk").ticket_id)
         sent = Outgoing.objects.filter(campaign_id__isnull=False).latest("pk")
         yield {
             "ticket": str(ticket.number),
@@ -61,6 +64,9 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[str, s
             "simple": str(Ticket.objects.filter(requester__name__contains="Minh").latest("pk").number),
             "customer": str(ticket.requester_id),
             "outgoing": str(sent.pk),
+            "ruled": str(ruled.number),
+            "rule": str(RuleRun.objects.latest("pk").rule_id),
+            "webhook": str(Webhook.objects.get().pk),
             "campaign": str(sent.campaign_id),
             "calendar": str(Calendar.objects.get().pk),
             "policy": str(Policy.objects.earliest("position").pk),

@@ -1,8 +1,10 @@
-"""A ticket, what was said on it, who follows it, and what each person here has read and begun to write."""
+"""A ticket, what was said on it, who follows it, what each person here has read; rules, and where a ticket can be escalated."""
 
 from tickets.models.blocked import BlockedSender
 from tickets.models.clocks import Clock, Policy, Recount, StatusChange
+from tickets.models.escalation import Escalation, EscalationPath, EscalationStep
 from tickets.models.message import Draft, Message, Participant, ReadMark
+from tickets.models.rules import Rule, RuleKind, RuleMeeting, RuleRun, RuleTimer, RuleVersion
 from tickets.models.terms import LIVE, OURS, Channel, Priority, Status, TicketClosed
 from tickets.models.ticket import Ticket
 
@@ -13,12 +15,21 @@ __all__ = [
     "Channel",
     "Clock",
     "Draft",
+    "Escalation",
+    "EscalationPath",
+    "EscalationStep",
     "Message",
     "Participant",
     "Policy",
     "Priority",
     "ReadMark",
     "Recount",
+    "Rule",
+    "RuleKind",
+    "RuleMeeting",
+    "RuleRun",
+    "RuleTimer",
+    "RuleVersion",
     "Status",
     "StatusChange",
     "Ticket",

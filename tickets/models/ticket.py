@@ -1,14 +1,18 @@
 """One conversation: whose turn it is, whose work it is, and what changes it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.db import models, transaction
 from django.db.models import Func, Q, Value
+from django.utils.crypto import get_random_string
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
@@ -33,8 +37,50 @@ MOVES = {
 }  # fmt: skip
 UNDONE = ("status", "waiting_since", "first_replied_at", "solved_at", "last_message_id", "last_message_at")
 
+# What an event says of a change, by the names of the condition language: {"team": [3, 5]}, as plain values.
+TRACKED = {
+    "status": "status",
+    "priority": "priority",
+    "team": "team_id",
+    "assignee": "assignee_id",
+    "topic": "topic_id",
+    "tags": "tags",
+    "subject": "subject",
+    "language": "language",
+}
+_NAMES = {column: name for name, column in TRACKED.items()}
+
 if TYPE_CHECKING:
+    from tickets.models.escalation import Escalation
     from tickets.models.message import Message
+
+
+_imported: ContextVar[bool] = ContextVar("imported", default=False)
+
+
+@contextmanager
+def imported() -> Iterator[None]:
+    """What is brought in from elsewhere happened there: it is told as ever, and meets no rule here."""
+    token = _imported.set(True)
+    try:
+        yield
+    finally:
+        _imported.reset(token)
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def verb(method: "Callable[Concatenate[Ticket, P], R]") -> "Callable[Concatenate[Ticket, P], R]":
+    """What a method does to its ticket is one change, or part of the one that its caller makes."""
+
+    @wraps(method)
+    def changing(ticket: "Ticket", *args: P.args, **kwargs: P.kwargs) -> R:
+        with ticket.one_change():
+            return method(ticket, *args, **kwargs)
+
+    return changing
 
 
 class TicketQuerySet(models.QuerySet["Ticket"]):
@@ -79,6 +125,11 @@ class Ticket(models.Model):
     breached_at = models.DateTimeField(null=True)
     solved_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
+
+    escalated_at = models.DateTimeField(null=True)  # see tickets.escalation
+    escalated_to = models.CharField(max_length=160, blank=True, default="", db_default="")
+    escalation_reason = models.CharField(max_length=300, blank=True, default="", db_default="")
+    escalations = models.PositiveSmallIntegerField(default=0, db_default=0)  # how often
 
     objects = TicketQuerySet.as_manager()
 
@@ -130,9 +181,30 @@ class Ticket(models.Model):
         """What every event about this ticket carries."""
         return {"ticket": self.pk, "number": self.number, "subject": self.subject, "topic": self.topic_id}
 
+    # --- one change ---------------------------------------------------------------------------------------------------
+
+    _change_id = ""
+    _changes: dict[str, list[Any]]  # of this change so far
+
+    @contextmanager
+    def one_change(self) -> Iterator[None]:
+        """What is done inside is one change, whatever it consists of: its events share a name, and rules meet it once.
+
+        Each verb is one by itself; who calls several in one transaction says so around them.
+        """
+        if self._change_id:
+            yield
+            return
+        self._change_id, self._changes = get_random_string(24), {}
+        try:
+            yield
+        finally:
+            self._change_id, self._changes = "", {}
+
     # --- what people do: each idempotent, in one transaction with its event ------------------------------------------
 
     @transaction.atomic
+    @verb
     def assign(self, to: User | None, *, by: Any) -> bool:
         """Make it somebody's work, or nobody's. False when that is so already."""
         self._open_to_change()
@@ -158,6 +230,7 @@ class Ticket(models.Model):
         return self._change("tags", clean_tags(tags), by)
 
     @transaction.atomic
+    @verb
     def set_status(self, status: str, *, by: Any, at: datetime | None = None) -> bool:
         """Any status a person may choose; solving and opening again are facts of their own."""
         wanted = Status(status)
@@ -176,6 +249,7 @@ class Ticket(models.Model):
         return True
 
     @transaction.atomic
+    @verb
     def solve(self, *, by: Any, at: datetime | None = None) -> bool:
         """Mark the conversation solved; a second call, also a concurrent one, changes nothing."""
         self._open_to_change()
@@ -196,6 +270,7 @@ class Ticket(models.Model):
         return True
 
     @transaction.atomic
+    @verb
     def reopen(self, *, by: Any, at: datetime | None = None, status: str = Status.OPEN, since: datetime | None = None) -> bool:
         """A solved ticket becomes work again; if the work is ours, it waits on us from now on, or ``since`` then."""
         self._open_to_change()
@@ -207,6 +282,7 @@ class Ticket(models.Model):
         return True
 
     @transaction.atomic
+    @verb
     def close(self, *, by: Any, at: datetime | None = None) -> bool:
         """For good: whoever writes after this starts a follow-up."""
         self.lock()
@@ -223,6 +299,7 @@ class Ticket(models.Model):
         """Read the row again under its lock, so that two who change it at once do so one after the other."""
         self.refresh_from_db(from_queryset=Ticket.objects.select_for_update())
 
+    @verb
     def opened(self, message: "Message", *, by: Any) -> None:
         """The first message is there; the clock was started at its words, unless it is automatic. Spam is told to nobody."""
         self.last_message_id = message.pk
@@ -231,6 +308,7 @@ class Ticket(models.Model):
         else:
             self.told(message, by=by)
 
+    @verb
     def told(self, message: "Message", *, by: Any) -> None:
         """Say that a conversation began with this message."""
         self.record(
@@ -245,6 +323,7 @@ class Ticket(models.Model):
             follow_up_of=self.follow_up_of_id,
         )
 
+    @verb
     def heard(self, message: "Message", *, by: Any, wakes: bool, aside: bool = False) -> None:
         """They wrote. Unless it is automatic or a mere thank-you, it is our turn, and what was solved is work again.
 
@@ -270,6 +349,7 @@ class Ticket(models.Model):
             self.record(kind, by, at=at, was=was, status=str(self.status))
         announce(f"ticket:{self.pk}", "inbox")
 
+    @verb
     def replied(self, message: "Message", *, by: Any, status: str = "") -> dict[str, Any]:
         """We wrote: nobody waits for us any more; without a status it is their turn, and what is solved stays so.
 
@@ -292,6 +372,7 @@ class Ticket(models.Model):
         self.set_status(status or (self.status if self.status == Status.SOLVED else Status.PENDING), by=by, at=at)
         return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in before.items()}
 
+    @verb
     def came_back(self, words: str, *, at: datetime) -> bool:
         """Our answer did not arrive, so it is our turn again, and the list says why. A closed ticket stays closed."""
         self.lock()
@@ -308,17 +389,20 @@ class Ticket(models.Model):
         announce(f"ticket:{self.pk}", "inbox")
         return True
 
+    @verb
     def say(self, words: str) -> None:
         """Something that the list tells beside the ticket; nothing else changes."""
         self.lock()
         self._set(said=one_line(words, 200))
         announce(f"ticket:{self.pk}", "inbox")
 
+    @verb
     def noted(self, message: "Message", *, by: Any) -> None:
         """A note for the team: it moves no clock and no status."""
         self._set(last_message_id=message.pk, last_message_at=message.at)
         self.record("ticket.noted", by, at=message.at, message=message.pk)
 
+    @verb
     def forwarded(self, message: "Message", *, by: Any) -> dict[str, Any]:
         """It was passed on to somebody outside: whoever waits goes on waiting. Returns what it was before."""
         before = {"last_message_id": self.last_message_id, "last_message_at": self.last_message_at.isoformat()}
@@ -326,6 +410,19 @@ class Ticket(models.Model):
         self.record("ticket.forwarded", by, at=message.at, message=message.pk)
         return before
 
+    @verb
+    def escalated(self, to: "Escalation", *, by: Any) -> None:
+        """It went to the next step of a path; the list says so, and why. Call it under lock()."""
+        self._set(escalated_at=to.at, escalated_to=to.to, escalation_reason=to.reason, escalations=to.number)
+        self.record("ticket.escalated", by, at=to.at, to=to.to, reason=to.reason, path=to.path_id, step=to.step)
+
+    @verb
+    def answered_by_itself(self, message: "Message", *, by: Any) -> None:
+        """A rule wrote to the customer: nobody here has answered, so whoever waits goes on waiting."""
+        self._set(last_message_id=message.pk, last_message_at=message.at)
+        self.record("ticket.auto_replied", by, at=message.at, message=message.pk)
+
+    @verb
     def unsent(self, message: "Message", *, by: Any) -> None:
         """It was taken back before it left: the ticket is what it was, unless somebody wrote meanwhile."""
         before = {
@@ -352,8 +449,13 @@ class Ticket(models.Model):
             self.record(kind, by, was=was, status=str(self.status))
 
     def record(self, kind: str, by: Any, *, at: datetime | None = None, **payload: Any) -> None:
-        """A fact about this ticket, and word to whoever looks at it."""
-        record(kind, customer=self.requester_id, actor=by, at=at, **self.facts(), **payload)
+        """A fact about this ticket, with the change it belongs to and what that changed so far, and word to whoever looks.
+
+        Who is no person says with ``origin`` what began it.
+        """
+        told = {"change": self._change_id, "changes": dict(self._changes)} if self._change_id else {}
+        told |= getattr(by, "origin", {}) | ({"imported": True} if _imported.get() else {})
+        record(kind, customer=self.requester_id, actor=by, at=at, **self.facts(), **told, **payload)
         if kind in MOVES:
             self.stands(kind, at)
         announce(f"ticket:{self.pk}", "inbox")
@@ -372,10 +474,16 @@ class Ticket(models.Model):
 
     def _set(self, **values: Any) -> None:
         for name, value in values.items():
+            column = self._meta.get_field(name).attname  # type: ignore[union-attr]
+            was = getattr(self, column)
             setattr(self, name, value)
+            if self._change_id and (field := _NAMES.get(column)) and was != getattr(self, column):
+                first = self._changes.get(field, [was])[0]
+                self._changes[field] = [first, getattr(self, column)]
         self.save(update_fields=list(values))
 
     @transaction.atomic
+    @verb
     def _change(self, field: str, value: Any, by: Any) -> bool:
         """Set a plain property; its old and new value in words go into the event."""
         self._open_to_change()

@@ -1,7 +1,8 @@
-"""People who work here, when they work, what may call us, and the audit log of access and configuration."""
+"""People who work here, when they work, what they are told, what may call us; the audit log of access and configuration."""
 
 from helpdesk.accounts.models.audit import AuditEntry, audit
 from helpdesk.accounts.models.calendars import Calendar, Holiday, HolidaySource
+from helpdesk.accounts.models.notifications import Notification
 from helpdesk.accounts.models.people import Reach, Role, Team, User, UserManager
 from helpdesk.accounts.models.tokens import ApiToken, ApiTokenManager, IdempotentCall, Scope
 
@@ -13,6 +14,7 @@ __all__ = [
     "Holiday",
     "HolidaySource",
     "IdempotentCall",
+    "Notification",
     "Reach",
     "Role",
     "Scope",

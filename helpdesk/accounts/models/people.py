@@ -62,6 +62,7 @@ class User(AbstractBaseUser):
     # when they work; none: when their teams do
     calendar = models.ForeignKey(Calendar, null=True, blank=True, on_delete=models.PROTECT, related_name="users")
     is_active = models.BooleanField(default=True)
+    unread = models.PositiveIntegerField(default=0)  # notifications not read yet
     created_at = models.DateTimeField(default=now)
 
     USERNAME_FIELD = "email"

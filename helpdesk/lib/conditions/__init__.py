@@ -39,22 +39,36 @@ Registering, in the module that settings.CONDITION_FIELDS names:
 """
 
 from helpdesk.lib.conditions.attributes import attribute
-from helpdesk.lib.conditions.fields import Dynamic, EditorField, EditorOp, Field, fields, once, register
+from helpdesk.lib.conditions.fields import Dynamic, EditorField, EditorOp, Field, fields, find, once, register
 from helpdesk.lib.conditions.grammar import ConditionError
+from helpdesk.lib.conditions.ops import either
+from helpdesk.lib.conditions.ops import show_duration as duration_words
+from helpdesk.lib.conditions.reasons import Asked, Facts, Reason, facts, frozen, linked, shown, thawed
 from helpdesk.lib.conditions.tree import clean, matches, to_q, words
 
 __all__ = [
+    "Asked",
     "ConditionError",
     "Dynamic",
     "EditorField",
     "EditorOp",
+    "Facts",
     "Field",
+    "Reason",
     "attribute",
     "clean",
+    "duration_words",
+    "either",
+    "facts",
     "fields",
+    "find",
+    "frozen",
+    "linked",
     "matches",
     "once",
     "register",
+    "shown",
+    "thawed",
     "to_q",
     "words",
 ]

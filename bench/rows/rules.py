@@ -1,0 +1,83 @@
+"""Rules: 300 of them on 5,000 changes of tickets, against the same changes where there is no rule."""
+
+import random
+import time
+from typing import Any
+
+from django.db import connection
+
+from bench.measure import Results, seconds, statements
+from bench.place import Sizes
+from helpdesk.accounts.models import Role, User
+from helpdesk.customers import dispatch
+from helpdesk.customers.models import EventDelivery
+from tickets.models import Rule, RuleKind, RuleMeeting, RuleRun, Ticket
+from tickets.rules import keeping, meet_pending
+from tickets.rules.keeping import Wording
+
+RULES = 300
+CHANGES = 5000
+BUDGET = 2.5  # times the changes without rules
+STATEMENTS = 1.0  # a change, of all that the rules ask
+
+
+def measure(results: Results, size: Sizes) -> None:
+    """One in a hundred of the changes meets a rule that fires; each is made by the verb that a page uses, and dispatched."""
+    by = User.objects.create_user("bench-rules@x.example", None, name="Bench", role=Role.MANAGER)
+    number = CHANGES // 10 if results.fast else CHANGES
+    first, second = _tickets(number), _tickets(number, after=number)
+    EventDelivery.objects.all().delete()
+    without = seconds(lambda: _change(first, by))
+    dice = random.Random(3)
+    for n in range(RULES):
+        leaves: list[dict[str, Any]] = [
+            {"field": "priority", "op": "changed_to", "value": "high"},
+            {"field": "tags", "op": "any_of", "value": [f"bench-{n}", f"bench-{dice.randint(0, 99)}"]},
+            {"field": "opened", "op": "older_than", "value": {"hours": 1}},
+        ]
+        if n == 0:
+            leaves[1]["value"] = ["bench-fires"]
+        tree = {"all": dice.sample(leaves, 3)}
+        does = {"add_tags": ["fired"]}
+        keeping.switch(keeping.save(Rule(kind=RuleKind.UPDATE), Wording(f"Bench {n}", tree, does), by=by), True, by=by)
+    Ticket.objects.filter(pk__in=[ticket.pk for ticket in second[::100]]).update(tags=["bench-fires"])
+    cpu = time.process_time()
+    with statements() as asked:
+        changed = seconds(lambda: _change(second, by, count=False))
+    of_changes = len(asked)
+    with statements() as asked:
+        met = seconds(_meet)
+    cpu = time.process_time() - cpu
+    done, runs = RuleMeeting.objects.filter(state="done").count(), RuleRun.objects.count()
+    assert done >= number and runs == len(second[::100]), (done, runs)
+    for row in RuleMeeting.objects.filter(began=None).order_by("id")[:10]:
+        assert len(row.versions) == RULES, row.versions
+    results.note(
+        f"{RULES} rules judged {done:,} changes and fired {runs} times in {met:.1f} s; {of_changes / number:.1f} statements a "
+        f"change without them, {len(asked) / number:.2f} more with them; {cpu / number * 1e3:.2f} ms of processor a change in all"
+    )
+    results.at_most(f"{RULES} rules on {number:,} ticket changes", changed + met, "s", limit=without, budget=BUDGET)
+    results.count("statements that the rules add to a change", len(asked) / number, "statements", budget=STATEMENTS)
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE tickets_rulemeeting, tickets_rulerun, tickets_rule, tickets_ruleversion, tickets_ruletimer")
+
+
+def _tickets(number: int, after: int = 0) -> list[Ticket]:
+    """So many open tickets of normal priority."""
+    pks = list(Ticket.objects.order_by("pk").values_list("pk", flat=True)[after : after + number])
+    assert len(pks) == number, "too few tickets"
+    Ticket.objects.filter(pk__in=pks).update(status="open", priority="normal", tags=[])
+    return list(Ticket.objects.filter(pk__in=pks).order_by("pk"))
+
+
+def _change(tickets: list[Ticket], by: User, *, count: bool = True) -> None:
+    for ticket in tickets:
+        ticket.prioritise("high", by=by)
+    if count:
+        _meet()
+
+
+def _meet() -> None:
+    """Hand over what is owed and let it meet the rules, until nothing moves any more."""
+    while dispatch.run_once() + meet_pending():
+        pass

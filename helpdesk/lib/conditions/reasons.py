@@ -1,0 +1,149 @@
+"""A condition that is asked again and again, of facts that can be kept: what it says, and why it says so.
+
+Facts are what the fields were, by their names, and, for what counts other rows, the answer by the condition itself. Asked of
+the same facts later, a condition gives the same answer, whatever became of the object.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils.formats import date_format
+from django.utils.timezone import get_default_timezone
+from django.utils.translation import gettext as _
+
+from helpdesk.lib.conditions.changes import before
+from helpdesk.lib.conditions.fields import Field
+from helpdesk.lib.conditions.grammar import Group, Leaf, Linked, Node, Not, parse, to_json
+from helpdesk.lib.conditions.ops import show_one
+from helpdesk.lib.conditions.tree import _holds, _q, _words
+
+Facts = dict[str, Any]
+Old = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One condition in words, whether it holds, and what the field is; a group has parts under ``all``, ``any`` or ``not``."""
+
+    words: str
+    holds: bool
+    was: str = ""
+    join: str = ""
+    parts: tuple["Reason", ...] = field(default=())
+
+
+class Asked:
+    """A tree read once. Raises ConditionError for one that cannot be read any more, because a field of it is gone."""
+
+    def __init__(self, tree: Any, subject: str) -> None:
+        self.node = parse(tree, subject, strict=False, change=True)
+        leaves = list(_leaves(self.node))
+        self.fields: dict[str, Field] = {leaf.field.name: leaf.field for leaf in leaves if isinstance(leaf, Leaf)}
+        self.linked: dict[str, Linked] = {_key(leaf): leaf for leaf in leaves if isinstance(leaf, Linked)}
+
+    def holds(self, facts: Facts, now: datetime, old: Old) -> bool:
+        return _holds_of(self.node, facts, now, old)
+
+    def reason(self, facts: Facts, now: datetime, old: Old) -> Reason:
+        """Why, condition by condition."""
+        return _reason(self.node, facts, now, old)
+
+
+def linked(asked: Iterable[Asked], rows: QuerySet[Any], now: datetime) -> dict[str, set[int]]:
+    """For which of some rows each condition about other rows holds: one query for each such condition, however many rows."""
+    found = {key: each for one in asked for key, each in one.linked.items()}
+    return {key: set(rows.filter(_q(each, now, True, False)).values_list("pk", flat=True)) for key, each in found.items()}
+
+
+def facts(asked: Iterable[Asked], obj: Any, now: datetime, among: Mapping[str, Collection[int]] | None = None) -> Facts:
+    """What these conditions want to know of an object, each thing read once; ``among`` is what `linked` found already."""
+    known: Facts = {}
+    for each in asked:
+        for name, found in each.fields.items():
+            if name not in known:
+                known[name] = found.read(obj)
+        for key, others in each.linked.items():
+            if key not in known:
+                known[key] = obj.pk in among[key] if among and key in among else _holds(others, obj, now, {})
+    return known
+
+
+def frozen(known: Facts) -> Facts:
+    """Facts as JSON keeps them."""
+    return {name: _plain(value) for name, value in known.items()}
+
+
+def thawed(kept: Facts, asked: Asked) -> Facts:
+    """Kept facts as the fields of this condition read them."""
+    return {name: before(value, asked.fields[name].type) if name in asked.fields else value for name, value in kept.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    return list(value) if isinstance(value, set | frozenset | tuple) else value
+
+
+def _leaves(node: Node) -> Iterator[Leaf | Linked]:
+    if isinstance(node, Not):
+        yield from _leaves(node.part)
+    elif isinstance(node, Group):
+        for part in node.parts:
+            yield from _leaves(part)
+    else:
+        yield node
+
+
+def _key(linked: Linked) -> str:
+    return json.dumps(to_json(linked), sort_keys=True)
+
+
+def _holds_of(node: Node, known: Facts, now: datetime, old: Old) -> bool:
+    if isinstance(node, Not):
+        return not _holds_of(node.part, known, now, old)
+    if isinstance(node, Group):
+        if node.word == "all":
+            return all(_holds_of(part, known, now, old) for part in node.parts)
+        return any(_holds_of(part, known, now, old) for part in node.parts)
+    if isinstance(node, Linked):
+        return bool(known.get(_key(node)))
+    name, value = node.field.name, known.get(node.field.name)
+    if node.op.change:
+        value = (before(old[name], node.field.type) if name in old else value, value)
+    return node.op.holds(value, node.value, now) != node.op.negated
+
+
+def _reason(node: Node, known: Facts, now: datetime, old: Old) -> Reason:
+    holds, said = _holds_of(node, known, now, old), _words(node, top=True)
+    if isinstance(node, Not):
+        return Reason(said, holds, join="not", parts=(_reason(node.part, known, now, old),))
+    if isinstance(node, Group):
+        return Reason(said, holds, join=node.word, parts=tuple(_reason(part, known, now, old) for part in node.parts))
+    if isinstance(node, Linked):
+        return Reason(said, holds)
+    name, value = node.field.name, shown(known.get(node.field.name), node.field)
+    if node.op.change and name in old:
+        value = f"{shown(before(old[name], node.field.type), node.field)} → {value}"
+    return Reason(said, holds, value)
+
+
+def shown(value: Any, of: Field) -> str:
+    """A value as a person reads it; nothing is "nothing"."""
+    if value is None or value == "" or value == []:
+        return _("nothing")
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, datetime):
+        return date_format(value.astimezone(get_default_timezone()), "DATETIME_FORMAT")
+    if isinstance(value, date):
+        return date_format(value, "DATE_FORMAT")
+    if isinstance(value, list | tuple | set | frozenset):
+        return ", ".join(show_one(each, of) for each in value)
+    return show_one(value, of)

@@ -1,0 +1,164 @@
+"""Rules and escalation as a team lead meets them: written, tried, switched on, ordered, explained, taken along as JSON."""
+
+import json
+
+import pytest
+
+from helpdesk.accounts.models import AuditEntry, Team
+from tickets.models import EscalationPath, Rule, RuleMeeting
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def lead(browser, mia):
+    return browser(mia)
+
+
+def write(lead, kind="update", **said):
+    page = {"action": "save", "name": "Urgent goes to the top", "priority": "urgent", "source": "{}"}
+    return lead.post(f"/rules/new/?list={kind}", page | said)
+
+
+URGENT = json.dumps({"all": [{"field": "tags", "op": "added", "value": ["down"]}]})
+
+
+def test_a_lead_writes_tries_and_switches_on_a_rule(lead, browser, ana, ticket, drain):
+    drain()
+    ticket.tag(["down"], by=ana)
+    drain()
+    tried = write(lead, source=URGENT, action="try").content.decode()
+    assert "It would have fired for 1 of the last ticket" in tried and f"#{ticket.number}" in tried and not Rule.objects.exists()
+    assert write(lead, source=URGENT).status_code == 302
+    rule = Rule.objects.get()
+    assert not rule.is_enabled  # it comes switched off
+    ticket.tag([], by=ana)
+    ticket.tag(["down"], by=ana)
+    drain()
+    ticket.refresh_from_db()
+    assert ticket.priority == "normal"
+    for _twice in range(2):
+        assert lead.post(f"/rules/{rule.pk}/switch/", {"on": "1"}).status_code == 302
+    ticket.tag([], by=ana)
+    drain()
+    ticket.tag(["down", "other"], by=ana)
+    drain()
+    ticket.refresh_from_db()
+    assert ticket.priority == "urgent"
+    why = browser(ana).get(f"/tickets/{ticket.number}/rules/").content.decode()
+    assert "tags got down" in why and "(nothing → down, other)" in why and "Set the priority to Urgent" in why
+    assert f'href="/rules/{rule.pk}/"' not in why  # an agent reads why, and edits nothing
+    thread = browser(ana).get(f"/tickets/{ticket.number}/").content.decode()
+    assert "Rule “Urgent goes to the top”: priority: Normal → Urgent" in thread
+    untagged = RuleMeeting.objects.filter(ticket=ticket).order_by("id").first()
+    silent = browser(ana).get(f"/tickets/{ticket.number}/rules/?change={untagged.pk}").content.decode()
+    assert "Because this does not hold:" in silent and "(down → nothing)" in silent
+    met = lead.get(f"/rules/{rule.pk}/met/?ticket=%23{ticket.number}").content.decode()
+    assert met.count("Fired</span>") == 2 and met.count("Did not fire</span>") == 1
+    assert "There is no ticket #99999999" in lead.get(f"/rules/{rule.pk}/met/?ticket=99999999").content.decode()
+
+
+def test_its_history_says_who_changed_what_in_words(lead, browser, omar):
+    write(lead)
+    rule = Rule.objects.get()
+    team = Team.objects.create(name="Night", slug="night")
+    page = {"action": "save", "name": rule.name, "priority": "high", "team": team.pk, "source": "{}"}
+    assert browser(omar).post(f"/rules/{rule.pk}/", page).status_code == 302
+    browser(omar).post(f"/rules/{rule.pk}/", page)  # the same again is no version
+    assert [v.number for v in rule.versions.all()] == [2, 1]
+    shown = lead.get(f"/rules/{rule.pk}/").content.decode()
+    assert "Omar Haddad</b> changed it" in shown and "Mia Sandoval</b> wrote it" in shown
+    assert "<del>set the priority to Urgent</del> → " in shown
+    assert "<ins>set the priority to High, move it to “Night”</ins>" in shown
+
+
+def test_up_and_down_without_script_and_a_second_click_moves_nothing(lead):
+    for name in "abc":
+        write(lead, name=name)
+    a, b, c = Rule.objects.order_by("position")
+    for _twice in range(2):
+        lead.post(f"/rules/{c.pk}/move/", {"to": "1"})
+        assert list(Rule.objects.order_by("position")) == [c, a, b]
+    page = lead.get("/rules/").content.decode()
+    assert "Move “c” down to place 2" in page and "Move “c” up" not in page
+    assert AuditEntry.objects.filter(action="rule.moved").count() == 1
+
+
+def test_what_is_wrong_is_said_beside_it_and_nothing_typed_is_lost(lead):
+    page = write(lead, priority="", escalate_reason="They shout", add_tags="x").content.decode()
+    assert "Choose by which path." in page and 'value="They shout"' in page and not Rule.objects.exists()
+    assert "choose at least one thing under “Then”" in write(lead, priority="").content.decode()
+    write(lead)
+    again = write(lead)
+    assert again.status_code == 422 and "There is a rule of this name in this list already." in again.content.decode()
+
+
+def test_out_as_json_and_in_again_by_names(lead, mia, ana):
+    team = Team.objects.create(name="Night", slug="night")
+    tree = json.dumps({"all": [{"field": "team", "op": "changed_to", "value": team.pk}]})
+    write(lead, source=tree, assignee=ana.pk, notify_people=[mia.pk], notify_words="look", happened=["ticket.updated"])
+    sent = lead.get("/rules/export/").content.decode()
+    [row] = json.loads(sent)["rules"]
+    assert row["conditions"] == {"all": [{"field": "team", "op": "changed_to", "value": "Night"}]}
+    assert row["actions"]["assignee"] == ana.email and row["actions"]["notify"] == {"people": [mia.email], "words": "look"}
+    assert lead.post("/rules/import/", {"source": sent}).status_code == 302 and Rule.objects.get().versions.count() == 1
+    Rule.objects.update(version=None)
+    Rule.objects.all().delete()
+    assert lead.post("/rules/import/", {"source": sent}).status_code == 302
+    assert Rule.objects.get().version.conditions == json.loads(tree) and not Rule.objects.get().is_enabled
+
+
+WRONG = [
+    (lambda row: row.update(conditions={"all": [{"field": "nope", "op": "is", "value": 1}]}), "conditions.all[0].field"),
+    (lambda row: row["actions"].update(team="Moon"), "nothing here is called “Moon”."),
+    (lambda row: row["actions"].update(fly=1), "there is no action “fly”."),
+    (lambda row: row["actions"].update(priority="huge"), "“huge” is no priority."),
+    (lambda row: row.update(list="never"), "list is one of create, update, time."),
+    (lambda row: row.update(happened=["ticket.eaten"]), "“ticket.eaten” is none."),
+    (lambda row: row.update(colour="red"), "“colour” does not belong here."),
+]
+
+
+def test_a_file_that_is_wrong_says_where_and_brings_nothing(lead):
+    for change, words in WRONG:
+        row = {"name": "One", "list": "update", "conditions": {}, "actions": {"priority": "high"}}
+        second = {"name": "Two", "list": "update", "conditions": {}, "actions": {"priority": "high"}}
+        change(second)
+        sent = json.dumps({"twofold": "rules", "version": 1, "rules": [row, second]})
+        answer = lead.post("/rules/import/", {"source": sent})
+        page = answer.content.decode()
+        assert answer.status_code == 422 and "Rule 2 (“Two”)" in page and words in page and not Rule.objects.exists()
+
+
+def test_a_removed_rule_does_nothing_and_can_come_back(lead):
+    write(lead)
+    rule = Rule.objects.get()
+    lead.post(f"/rules/{rule.pk}/switch/", {"on": "1"})
+    lead.post(f"/rules/{rule.pk}/remove/")
+    rule.refresh_from_db()
+    assert rule.removed_at and not rule.is_enabled and "Bring back" in lead.get("/rules/").content.decode()
+    write(lead)  # its name is free
+    lead.post(f"/rules/{rule.pk}/remove/", {"back": "1"})
+    assert "There is a rule called" in lead.get("/rules/").content.decode()
+    rule.refresh_from_db()
+    assert rule.removed_at
+
+
+def test_an_agent_may_not_write_rules(browser, ana):
+    for address in ("/rules/", "/rules/new/", "/rules/export/", "/escalation/"):
+        assert browser(ana).get(address).status_code == 403
+
+
+def test_a_path_leads_from_one_to_the_next(lead, mia, ana):
+    night = Team.objects.create(name="Night", slug="night")
+    said = {"name": "Outage", "is_enabled": "on", "to0": f"user:{ana.pk}", "minutes0": "30", "to1": f"team:{night.pk}"}
+    for _twice in range(2):
+        lead.post("/escalation/new/", said)
+    path = EscalationPath.objects.get()
+    assert [(str(step), step.minutes) for step in path.steps.all()] == [("Ana Kowalczyk", 30), ("Night", None)]
+    page = lead.get("/escalation/").content.decode()
+    assert "after 30 minutes without an answer" in page
+    lead.post(f"/escalation/{path.pk}/", {"name": "Outage", "is_enabled": "on", "to1": f"team:{night.pk}"})
+    assert [str(step) for step in path.steps.all()] == ["Night"]
+    assert AuditEntry.objects.filter(subject=path.ref).count() == 2
+    assert "Say to whom a ticket goes first." in lead.post("/escalation/new/", {"name": "Empty"}).content.decode()

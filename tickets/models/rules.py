@@ -1,0 +1,136 @@
+"""Rules, what each of them was when, and which change of which ticket met them."""
+
+from typing import Any
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from helpdesk.accounts.models import User
+from helpdesk.lib.dates import now
+from tickets.models.ticket import Ticket
+
+
+class RuleKind(models.TextChoices):
+    """Each is a list of its own, in its own order."""
+
+    CREATE = "create", _("When a ticket comes in")
+    UPDATE = "update", _("When a ticket changes")
+    TIME = "time", _("After a time")
+
+
+class Rule(models.Model):
+    """One rule by its name and place; what it says is its newest version."""
+
+    kind = models.CharField(max_length=6, choices=RuleKind.choices)
+    name = models.CharField(max_length=120)
+    position = models.PositiveIntegerField(default=0)
+    is_enabled = models.BooleanField(default=False)
+    removed_at = models.DateTimeField(null=True)
+    version = models.ForeignKey("RuleVersion", null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+
+    class Meta:
+        ordering = ["kind", "position", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "name"], condition=Q(removed_at=None), name="rule_name_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def ref(self) -> str:
+        return f"rule:{self.pk}"
+
+
+class RuleVersion(models.Model):
+    """What a rule said from then on; never changed, so that "why" can be asked again."""
+
+    rule = models.ForeignKey(Rule, on_delete=models.CASCADE, related_name="versions", db_index=False)
+    number = models.PositiveIntegerField()
+    name = models.CharField(max_length=120)
+    happened = ArrayField(models.CharField(max_length=60), default=list, blank=True)  # kinds of events; none: any
+    since = models.CharField(max_length=30, blank=True)  # of "after a time": the moment it counts from, a key of timers.SINCE
+    minutes = models.PositiveIntegerField(default=0)  # and how long after it
+    conditions = models.JSONField(default=dict)
+    actions = models.JSONField(default=dict)
+    by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [models.UniqueConstraint(fields=["rule", "number"], name="rule_version_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RuleMeeting(models.Model):
+    """One change of one ticket that met rules: which versions, in their order, what they saw, and which of them fired."""
+
+    class State(models.TextChoices):
+        PENDING = "pending"
+        DONE = "done"
+        FAILED = "failed"
+
+    ticket = models.ForeignKey(Ticket, on_delete=models.CASCADE, related_name="meetings", db_index=False)
+    key = models.CharField(max_length=80, unique=True)  # of the change; its events may come in several batches
+    kind = models.CharField(max_length=6, choices=RuleKind.choices)
+    only = models.ForeignKey(Rule, null=True, on_delete=models.CASCADE, related_name="+")  # whose time it is
+    since = models.DateTimeField(null=True)  # and the moment that it counted from
+    happened = ArrayField(models.CharField(max_length=60), default=list)
+    changes = models.JSONField(default=dict)  # {field: [before, after]}
+    actor = models.CharField(max_length=80, blank=True)
+    began = models.BigIntegerField(null=True)  # the rule that made this change: it does not meet its own
+    depth = models.PositiveSmallIntegerField(default=0)  # how many rules led here
+    at = models.DateTimeField(default=now)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.PENDING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    met_at = models.DateTimeField(null=True)
+    facts = models.JSONField(default=dict)  # what the fields were, by their names
+    versions = ArrayField(models.BigIntegerField(), default=list)
+    stopped = models.CharField(max_length=200, blank=True)  # why it met none
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["id"], name="rule_meeting_pending", condition=Q(state="pending")),
+            models.Index(fields=["ticket", "-id"], name="rule_meeting_of_ticket"),
+            models.Index(fields=["at"], name="rule_meeting_at"),
+        ]
+
+
+class RuleRun(models.Model):
+    """A rule fired for a change, at most once, and what came of each thing it does."""
+
+    meeting = models.ForeignKey(RuleMeeting, on_delete=models.CASCADE, related_name="runs")
+    rule = models.ForeignKey(Rule, on_delete=models.CASCADE, related_name="runs", db_index=False)
+    version = models.ForeignKey(RuleVersion, on_delete=models.CASCADE, related_name="+", db_index=False)
+    ticket = models.ForeignKey(Ticket, on_delete=models.CASCADE, related_name="+")
+    once = models.CharField(max_length=60, null=True)  # of "after a time": the moment that it counted from
+    results: Any = models.JSONField(default=list)  # [{"words": …, "error": …}]
+    facts: Any = models.JSONField(default=dict)  # what it changed among the facts: the rules after it saw these
+    at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["meeting", "rule"], name="rule_run_once"),
+            models.UniqueConstraint(fields=["rule", "ticket", "once"], name="rule_run_once_a_moment"),
+        ]
+        indexes = [
+            models.Index(fields=["rule", "-id"], name="rule_run_of_rule"),
+            models.Index(fields=["rule", "at"], name="rule_run_lately"),
+        ]
+
+
+class RuleTimer(models.Model):
+    """When the time of a rule comes for a ticket."""
+
+    rule = models.ForeignKey(Rule, on_delete=models.CASCADE, related_name="+", db_index=False)
+    ticket = models.ForeignKey(Ticket, on_delete=models.CASCADE, related_name="+")
+    since = models.DateTimeField()  # the moment it counts from
+    due_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["due_at", "id"], name="rule_timer_due")]
+        constraints = [models.UniqueConstraint(fields=["rule", "ticket"], name="rule_timer_once")]

@@ -1,0 +1,231 @@
+"""What a manager fills in about rules and paths of escalation. What a rule asks for is a ConditionsForm beside it."""
+
+from typing import Any
+
+from django import forms
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from helpdesk.accounts.models import Team, User
+from helpdesk.accounts.setup import SetupForm
+from helpdesk.knowledge.models import Answer, Topic
+from helpdesk.mail.models import Webhook
+from tickets.forms import TagsField, people
+from tickets.models import EscalationPath, EscalationStep, Priority, RuleKind, Status
+from tickets.rules.actions import NOBODY
+from tickets.rules.keeping import Wording
+from tickets.rules.meetings import HAPPENED
+from tickets.rules.timers import SINCE
+
+LEAVE = ("", _("leave it"))
+UNITS = {"minutes": 1, "hours": 60, "days": 1440}
+LONGEST = 365  # days
+PLAIN = ("status", "priority", "topic", "team", "add_tags", "remove_tags", "webhook", "reply")
+
+
+def _choice(label: Any, model: Any, rows: QuerySet[Any] | None = None, empty: Any = LEAVE[1]) -> forms.ModelChoiceField:
+    chosen = model.objects.all() if rows is None else rows
+    return forms.ModelChoiceField(chosen, label=label, required=False, empty_label=empty)
+
+
+class RuleForm(forms.Form):
+    """When, and what then. Everything under "then" that is left empty is left alone."""
+
+    name = forms.CharField(label=_("Name"), max_length=120, help_text=_("Customers never see it; the ticket says it."))
+    happened = forms.MultipleChoiceField(
+        label=_("Only when"),
+        required=False,
+        choices=list(HAPPENED.items()),
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("None: whatever changes."),
+    )
+    count = forms.IntegerField(label=_("How long after it"), min_value=1, max_value=525_600, required=False)
+    unit = forms.ChoiceField(label=_("Unit"), choices=[("minutes", _("minutes")), ("hours", _("hours")), ("days", _("days"))])
+    since = forms.ChoiceField(label=_("It counts from when"), choices=[(key, label) for key, (label, _column) in SINCE.items()])
+
+    status = forms.ChoiceField(label=_("Status"), required=False, choices=[LEAVE, *Status.choices[1:6]])
+    priority = forms.ChoiceField(label=_("Priority"), required=False, choices=[LEAVE, *Priority.choices])
+    topic = _choice(_("Topic"), Topic)
+    team = _choice(_("Team"), Team)
+    assignee = forms.ChoiceField(label=_("Assignee"), required=False)
+    add_tags = TagsField(label=_("Add tags"), required=False, max_length=2000, help_text=_("With commas between them."))
+    remove_tags = TagsField(label=_("Take tags away"), required=False, max_length=2000)
+    escalate_path = _choice(_("Escalate by"), EscalationPath, empty=_("no path"))
+    escalate_reason = forms.CharField(label=_("For the reason"), required=False, max_length=200)
+    notify_assignee = forms.BooleanField(label=_("Tell the assignee"), required=False)
+    notify_team = _choice(_("Tell a team"), Team, empty=_("none"))
+    notify_people = forms.ModelMultipleChoiceField(
+        User.objects.active(), label=_("Tell these people"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+    notify_words = forms.CharField(label=_("In these words"), required=False, max_length=150)
+    webhook = _choice(_("Tell another tool"), Webhook, empty=_("none"))
+    reply = _choice(
+        _("Answer the customer with"), Answer, Answer.objects.filter(archived_at=None).order_by("title"), empty=_("no answer")
+    )
+
+    def __init__(self, data: Any = None, *, kind: str, wording: Wording | None = None) -> None:
+        self.kind = kind
+        super().__init__(data, initial=self._initial(wording) if wording else {"unit": "hours"})
+        self.fields["assignee"].choices = [  # type: ignore[attr-defined]
+            LEAVE, (NOBODY, _("Nobody")), *((str(user.pk), str(user)) for user in people())
+        ]  # fmt: skip
+        for name in ("happened",) if kind != RuleKind.UPDATE else ():
+            del self.fields[name]
+        for name in ("count", "unit", "since") if kind != RuleKind.TIME else ():
+            del self.fields[name]
+        if kind == RuleKind.TIME:
+            self.fields["count"].required = True
+
+    def _initial(self, wording: Wording) -> dict[str, Any]:
+        does = dict(wording.actions)
+        path, told = does.pop("escalate", {}), does.pop("notify", {})
+        unit = next((unit for unit in ("days", "hours") if wording.minutes and wording.minutes % UNITS[unit] == 0), "minutes")
+        return {
+            "name": wording.name,
+            "happened": wording.happened,
+            "since": wording.since,
+            "count": wording.minutes // UNITS[unit] or None,
+            "unit": unit if wording.minutes else "hours",
+            **does,
+            "assignee": str(does.get("assignee", "")),
+            "escalate_path": path.get("path"),
+            "escalate_reason": path.get("reason", ""),
+            "notify_people": told.get("people", []),
+            "notify_team": told.get("team"),
+            "notify_assignee": told.get("assignee", False),
+            "notify_words": told.get("words", ""),
+        }
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or self.cleaned_data
+        if said.get("escalate_path") and not said.get("escalate_reason"):
+            self.add_error("escalate_reason", _("Say why: whoever gets it reads this first."))
+        if said.get("escalate_reason") and not said.get("escalate_path") and "escalate_path" not in self.errors:
+            self.add_error("escalate_path", _("Choose by which path."))
+        if self.kind == RuleKind.TIME and said.get("count") and said["count"] * UNITS[said.get("unit", "days")] > LONGEST * 1440:
+            self.add_error("count", _("At most a year."))
+        if not self.errors and not self.actions():
+            raise forms.ValidationError(_("Say what the rule does: choose at least one thing under “Then”."))
+        return said
+
+    def actions(self) -> dict[str, Any]:
+        """What was chosen, as a version keeps it: ids and plain values."""
+        said = self.cleaned_data
+        does = {name: getattr(said[name], "pk", said[name]) for name in PLAIN if said.get(name)}
+        if said.get("assignee"):
+            does["assignee"] = NOBODY if said["assignee"] == NOBODY else int(said["assignee"])
+        if said.get("escalate_path"):
+            does["escalate"] = {"path": said["escalate_path"].pk, "reason": said["escalate_reason"]}
+        told = {
+            "people": sorted(user.pk for user in said.get("notify_people") or ()),
+            "team": said["notify_team"].pk if said.get("notify_team") else None,
+            "assignee": said.get("notify_assignee", False),
+        }
+        if any(told.values()):
+            does["notify"] = {key: value for key, value in (told | {"words": said.get("notify_words", "")}).items() if value}
+        return does
+
+    def wording(self, tree: dict[str, Any]) -> Wording:
+        """All that was said; call it when both forms are valid."""
+        said = self.cleaned_data
+        minutes = said["count"] * UNITS[said["unit"]] if self.kind == RuleKind.TIME else 0
+        happened, since = said.get("happened", []), said.get("since", "")
+        return Wording(said["name"], tree, self.actions(), happened, since, minutes)
+
+
+class ImportForm(forms.Form):
+    source = forms.CharField(
+        label=_("Rules as JSON"),
+        max_length=1_000_000,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 16, "spellcheck": "false"}),
+        help_text=_("As Export gives them. A rule whose name is known says this from now on; a new one comes switched off."),
+    )
+
+
+class PathForm(SetupForm):
+    """A path with its steps; an empty row at the end begins the next step."""
+
+    noun = "path"
+    told = ("name", "is_enabled", "steps_told")
+
+    class Meta:
+        model = EscalationPath
+        fields = ["name", "is_enabled"]
+        labels = {"name": _("Name"), "is_enabled": _("In use")}
+        help_texts = {"name": _("What it is for, such as “Data loss” or “Angry customer”.")}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        instance = kwargs.get("instance")
+        steps = list(instance.steps.order_by("position")) if instance and instance.pk else []
+        if instance is not None:
+            instance.steps_told = [_told(step) for step in steps]
+        super().__init__(*args, **kwargs)
+        known = [{"to": _key(step), "minutes": step.minutes} for step in steps]
+        self.places = max(len(known) + 2, 3)
+        choices = [("", _("nobody")), *_whom()]
+        for n in range(self.places):
+            was = known[n] if n < len(known) else {}
+            self.fields[f"to{n}"] = forms.ChoiceField(
+                label=_("Step %d goes to") % (n + 1), choices=choices, required=False, initial=was.get("to", "")
+            )
+            self.fields[f"minutes{n}"] = forms.IntegerField(
+                label=_("and if nobody answers within so many minutes, on"),
+                required=False, min_value=1, max_value=43_200, initial=was.get("minutes"),
+            )  # fmt: skip
+
+    @property
+    def step_fields(self) -> list[tuple[forms.BoundField, forms.BoundField]]:
+        """Whom, and after how long without an answer the next."""
+        return [(self[f"to{n}"], self[f"minutes{n}"]) for n in range(self.places)]
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or self.cleaned_data
+        rows = [(said.get(f"to{n}"), said.get(f"minutes{n}")) for n in range(self.places)]
+        self.steps = [_step(place, to, minutes) for place, (to, minutes) in enumerate(row for row in rows if row[0])]
+        if not self.steps and not self.errors:
+            self.add_error("to0", _("Say to whom a ticket goes first."))
+        self.instance.steps_told = [_told(step) for step in self.steps]
+        return said
+
+    def _write(self) -> None:
+        super()._write()
+        self.instance.steps.all().delete()
+        for step in self.steps:
+            step.path = self.instance
+        EscalationStep.objects.bulk_create(self.steps)
+
+
+def _whom() -> list[Any]:
+    """Everybody and everything a ticket can be escalated to, by kind."""
+    kinds = (
+        (_("People"), "user", people()),
+        (_("Teams"), "team", Team.objects.all()),
+        (_("Other tools"), "webhook", Webhook.objects.all()),
+    )
+    return [(label, [(f"{kind}:{each.pk}", str(each)) for each in rows]) for label, kind, rows in kinds]
+
+
+def _key(step: EscalationStep) -> str:
+    return next((f"{kind}:{pk}" for kind in ("user", "team", "webhook") if (pk := getattr(step, f"{kind}_id"))), "")
+
+
+def _step(place: int, to: Any, minutes: int | None) -> EscalationStep:
+    kind, _colon, pk = str(to).partition(":")
+    return EscalationStep(position=place, minutes=minutes, **{f"{kind}_id": int(pk)})
+
+
+def _told(step: EscalationStep) -> dict[str, Any]:
+    return {"to": _key(step), "name": str(step), "minutes": step.minutes}
+
+
+class EscalateForm(forms.Form):
+    """``seen`` is how often the ticket had been escalated when the page was shown."""
+
+    path = forms.ModelChoiceField(EscalationPath.objects.filter(is_enabled=True), label=_("By"), empty_label=None)
+    reason = forms.CharField(
+        label=_("Why"),
+        max_length=300,
+        help_text=_("Whoever gets it reads this first. It stays with the ticket."),
+    )
+    seen = forms.IntegerField(min_value=0, max_value=32_000, widget=forms.HiddenInput)

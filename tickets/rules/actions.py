@@ -1,0 +1,203 @@
+"""What a rule does, each thing by the verb that people use: how it is said, and how it is done."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _later
+
+from helpdesk.accounts.models import Team, User
+from helpdesk.accounts.notifications import notify
+from helpdesk.knowledge.models import Answer, Topic
+from helpdesk.lib.conditions import either
+from helpdesk.mail import webhooks
+from helpdesk.mail.models import Webhook
+from tickets import changes, escalation, replies
+from tickets.access import who_may_read
+from tickets.models import EscalationPath, Priority, RuleMeeting, RuleVersion, Status, Ticket, TicketClosed
+
+NOBODY = "nobody"
+
+
+class Trouble(ValueError):
+    """A rule wanted something that cannot be had; it stands, in words, beside what the rule did."""
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A rule that acts: events say which one, and after how many others, so that it never meets its own change."""
+
+    version: RuleVersion
+    meeting: RuleMeeting
+
+    @property
+    def ref(self) -> str:
+        return f"rule:{self.version.rule_id}"
+
+    @property
+    def name(self) -> str:
+        return _("Rule “%s”") % self.version.name
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        return {"rule": self.version.rule_id, "depth": self.meeting.depth + 1, "by": self.name}
+
+
+Do = Callable[[Ticket, Any, Actor], None]
+
+
+@dataclass(frozen=True)
+class Action:
+    """`say` gives it as words of a sentence, `do` does it or raises Trouble. `model`: what its value is the id of."""
+
+    label: str | Promise
+    say: Callable[[Any], str]
+    do: Do
+    model: Any = None
+
+
+_known: ContextVar[dict[Any, dict[int, str]] | None] = ContextVar("known", default=None)
+
+
+@contextmanager
+def naming() -> Iterator[None]:
+    """What actions name is looked up once inside, however many of them are said."""
+    token = _known.set({})
+    try:
+        yield
+    finally:
+        _known.reset(token)
+
+
+def _names(model: Any, pks: Iterable[Any]) -> list[str]:
+    known, wanted = _known.get(), [pk for pk in pks if isinstance(pk, int)]
+    if known is None:
+        found = {each.pk: str(each) for each in model.objects.filter(pk__in=wanted)}
+    elif model not in known:
+        found = known[model] = {each.pk: str(each) for each in model.objects.all()}
+    else:
+        found = known[model]
+    return [found[pk] for pk in wanted if pk in found]
+
+
+def _named(model: Any, pk: Any) -> str:
+    found = _names(model, [pk])
+    return f"“{found[0]}”" if found else _("what is gone")
+
+
+def _get(model: Any, pk: Any, **more: Any) -> Any:
+    found = model.objects.filter(pk=pk, **more).first()
+    if found is None:
+        raise Trouble(_("What it names is gone."))
+    return found
+
+
+def _set(field: str, model: Any = None) -> Do:
+    def do(ticket: Ticket, value: Any, by: Actor) -> None:
+        if model and value != NOBODY:
+            value = _get(model, value, **({"is_active": True} if model is User else {}))
+        changes.change(ticket, {field: None if value == NOBODY else value}, by=by)
+
+    return do
+
+
+def _add_tags(ticket: Ticket, value: Any, by: Actor) -> None:
+    ticket.tag([*ticket.tags, *value], by=by)
+
+
+def _remove_tags(ticket: Ticket, value: Any, by: Actor) -> None:
+    ticket.tag([tag for tag in ticket.tags if tag not in value], by=by)
+
+
+def _escalate(ticket: Ticket, value: Any, by: Actor) -> None:
+    path = _get(EscalationPath, value["path"], is_enabled=True)
+    try:
+        escalation.escalate(ticket, path, value["reason"], by=by)
+    except escalation.NoStep as error:
+        raise Trouble(str(error)) from error
+
+
+def _notify(ticket: Ticket, value: Any, by: Actor) -> None:
+    people = list(User.objects.active().filter(pk__in=value.get("people", [])))
+    if value.get("team"):
+        people += User.objects.active().filter(teams=value["team"])
+    if value.get("assignee") and ticket.assignee:
+        people.append(ticket.assignee)
+    words = value.get("words") or by.name
+    said = f"#{ticket.number} {ticket.subject}: {words}"
+    if not notify(who_may_read(ticket, people), said, reverse("ticket", args=[ticket.number]), f"ticket:{ticket.pk}"):
+        raise Trouble(_("There was nobody to tell who may read this ticket."))
+
+
+def _reply(ticket: Ticket, value: Any, by: Actor) -> None:
+    answer = _get(Answer, value, archived_at=None)
+    try:
+        replies.automatic(ticket, answer.body, by=by, reason=by.name, once=f"rule:{by.meeting.pk}:{by.version.rule_id}")
+    except (replies.NoAddress, replies.NotAnswered) as error:
+        raise Trouble(str(error)) from error
+
+
+def _webhook(ticket: Ticket, value: Any, by: Actor) -> None:
+    webhook = _get(Webhook, value)
+    if not webhook.is_enabled:
+        raise Trouble(_("The webhook “%s” is switched off.") % webhook)
+    data = escalation.described(ticket) | {"rule": by.version.name, "happened": by.meeting.happened}
+    key = f"rule:{by.meeting.pk}:{by.version.rule_id}"
+    webhooks.plan(webhook, "ticket.rule_fired", data, key=key, at=by.meeting.at)
+
+
+def _say_notify(value: Any) -> str:
+    who = [*_names(User, value.get("people", [])), *_names(Team, [value.get("team")])]
+    who += [_("the assignee")] if value.get("assignee") else []
+    return _("tell %s") % (either(who).replace(_(" or "), _(" and ")) or _("nobody"))
+
+
+def _label(choices: Any, value: Any) -> str:
+    return str(dict(choices).get(value, value))
+
+
+# In the order in which a rule does them: what it says of the ticket first, who hears of it last.
+ACTIONS: dict[str, Action] = {
+    "status": Action(_later("Status"), lambda v: _("set the status to %s") % _label(Status.choices, v), _set("status")),
+    "priority": Action(_later("Priority"), lambda v: _("set the priority to %s") % _label(Priority.choices, v), _set("priority")),
+    "topic": Action(_later("Topic"), lambda v: _("file it under %s") % _named(Topic, v), _set("topic", Topic), Topic),
+    "team": Action(_later("Team"), lambda v: _("move it to %s") % _named(Team, v), _set("team", Team), Team),
+    "assignee": Action(
+        _later("Assignee"),
+        lambda v: _("give it back to all") if v == NOBODY else _("give it to %s") % _named(User, v),
+        _set("assignee", User),
+        User,
+    ),
+    "add_tags": Action(_later("Add tags"), lambda v: _("add the tags %s") % ", ".join(v), _add_tags),
+    "remove_tags": Action(_later("Take tags away"), lambda v: _("take away the tags %s") % ", ".join(v), _remove_tags),
+    "escalate": Action(_later("Escalate"), lambda v: _("escalate by %s") % _named(EscalationPath, v["path"]), _escalate),
+    "notify": Action(_later("Tell people here"), _say_notify, _notify),
+    "webhook": Action(_later("Tell another tool"), lambda v: _("tell %s") % _named(Webhook, v), _webhook, Webhook),
+    "reply": Action(_later("Answer the customer"), lambda v: _("answer with %s") % _named(Answer, v), _reply, Answer),
+}
+
+
+def words(actions: dict[str, Any]) -> str:
+    """What these actions do, as a sentence says it."""
+    return ", ".join(each.say(actions[name]) for name, each in ACTIONS.items() if name in actions)
+
+
+def perform(ticket: Ticket, actions: dict[str, Any], by: Actor) -> list[dict[str, str]]:
+    """Do them all, as one change of the ticket; each tells what it did or why it could not."""
+    told = []
+    with ticket.one_change():
+        for name, action in ACTIONS.items():
+            if name not in actions:
+                continue
+            error = ""
+            try:
+                action.do(ticket, actions[name], by)
+            except (Trouble, TicketClosed) as trouble:
+                error = str(trouble)
+            told.append({"words": action.say(actions[name]), "error": error})
+    return told

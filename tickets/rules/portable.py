@@ -1,0 +1,183 @@
+"""Rules as JSON, to keep beside other configuration and to bring to another installation: what they name goes by its name."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from helpdesk.accounts.models import Team, User
+from helpdesk.knowledge.models import Answer, Topic
+from helpdesk.lib import conditions
+from helpdesk.lib.conditions import ConditionError
+from helpdesk.mail.models import Webhook
+from tickets.models import EscalationPath, Priority, Rule, RuleKind, Status
+from tickets.rules import keeping, timers
+from tickets.rules.actions import ACTIONS, NOBODY
+from tickets.rules.keeping import Wording
+from tickets.rules.meetings import HAPPENED
+
+MOST = 1000  # rules of one file
+VERSION = 1
+LABELS: dict[Any, str] = {User: "email", Team: "name", Topic: "name", Answer: "title", Webhook: "name", EscalationPath: "name"}
+
+
+class Unreadable(ValueError):
+    """What was sent is no such file; the message says where, and what to do."""
+
+
+def exported() -> dict[str, Any]:
+    """All rules that were not removed, in their order."""
+    rules = Rule.objects.filter(removed_at=None).select_related("version").order_by("kind", "position", "id")
+    return {"twofold": "rules", "version": VERSION, "rules": [_out(rule) for rule in rules if rule.version]}
+
+
+def _out(rule: Rule) -> dict[str, Any]:
+    said = Wording.of(rule.version)  # type: ignore[arg-type]
+    row: dict[str, Any] = {"name": said.name, "list": rule.kind, "on": rule.is_enabled}
+    if rule.kind == RuleKind.TIME:
+        row |= {"since": said.since, "minutes": said.minutes}
+    if said.happened:
+        row["happened"] = said.happened
+    return row | {"conditions": _walked(said.conditions, _label), "actions": _named(said.actions, _name_of)}
+
+
+@transaction.atomic
+def take_in(text: str, *, by: User) -> list[Rule]:
+    """Every rule of a file: one of a known name and list says this from now on, a new one comes to the end, switched off.
+
+    All or nothing, and a second time changes nothing. Returns those that are new or say something else. Raises Unreadable.
+    """
+    changed = []
+    for rule, wording in _read(text):
+        known = rule.version_id
+        keeping.save(rule, wording, by=by)
+        if rule.version_id != known:
+            changed.append(rule)
+    return changed
+
+
+def _read(text: str) -> Iterator[tuple[Rule, Wording]]:
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        told = {"problem": error.msg, "line": error.lineno}
+        raise Unreadable(_("This is not JSON: %(problem)s in line %(line)d.") % told) from error
+    except (RecursionError, ValueError) as error:
+        raise Unreadable(_("This is nested too deep, or holds a number that is too long.")) from error
+    rows = data.get("rules") if isinstance(data, dict) else None
+    if not isinstance(rows, list) or data.get("twofold") != "rules":
+        raise Unreadable(_('This is no file of rules: it begins with {"twofold": "rules", "version": 1, "rules": […]}.'))
+    if len(rows) > MOST:
+        raise Unreadable(_("Bring at most %d rules at once.") % MOST)
+    for place, row in enumerate(rows, 1):
+        name = row.get("name") if isinstance(row, dict) else None
+        where = _("Rule %(place)d (“%(name)s”): ") % {"place": place, "name": str(name)[:80]}
+        try:
+            yield _one(row)
+        except ConditionError as error:
+            raise Unreadable(f"{where}conditions.{error}") from error
+        except Unreadable as error:
+            raise Unreadable(f"{where}{error}") from error
+
+
+def _one(row: Any) -> tuple[Rule, Wording]:
+    if not isinstance(row, dict):
+        raise Unreadable(_("expected an object."))
+    if extra := set(row) - {"name", "list", "on", "since", "minutes", "happened", "conditions", "actions"}:
+        raise Unreadable(_("“%s” does not belong here.") % sorted(extra)[0][:80])
+    name, kind, happened = row.get("name"), row.get("list"), row.get("happened", [])
+    if not isinstance(name, str) or not name.strip() or len(name) > 120 or "\0" in name:
+        raise Unreadable(_("give it a name of at most 120 characters."))
+    if kind not in RuleKind.values:
+        raise Unreadable(_("list is one of %s.") % ", ".join(RuleKind.values))
+    if not isinstance(happened, list) or (wrong := [each for each in happened if each not in HAPPENED]):
+        raise Unreadable(_("happened is a list of kinds of events; “%s” is none.") % str(wrong[0] if happened else "")[:60])
+    since, minutes = row.get("since", ""), row.get("minutes", 0)
+    if kind == RuleKind.TIME and (since not in timers.SINCE or type(minutes) is not int or not 1 <= minutes <= 525_600):
+        raise Unreadable(_("since is one of %s, and minutes a whole number from 1 on.") % ", ".join(timers.SINCE))
+    tree = conditions.clean(_walked(row.get("conditions") or {}, _value), "ticket", change=kind != RuleKind.TIME)
+    own = (happened, "", 0) if kind == RuleKind.UPDATE else ([], since, minutes) if kind == RuleKind.TIME else ([], "", 0)
+    rule = Rule.objects.filter(kind=kind, name=name.strip(), removed_at=None).select_related("version").first()
+    return rule or Rule(kind=kind), Wording(name.strip(), tree, _checked(row.get("actions")), *own)
+
+
+def _checked(actions: Any) -> dict[str, Any]:
+    if not isinstance(actions, dict) or not actions:
+        raise Unreadable(_("say in actions what it does."))
+    if wrong := set(actions) - set(ACTIONS):
+        raise Unreadable(_("there is no action “%s”.") % sorted(wrong)[0][:80])
+    for name, choices in (("status", Status.values), ("priority", Priority.values)):
+        if name in actions and actions[name] not in choices:
+            raise Unreadable(_("“%(value)s” is no %(name)s.") % {"value": str(actions[name])[:80], "name": name})
+    for name in ("add_tags", "remove_tags"):
+        tags = actions.get(name, ["x"])
+        if not isinstance(tags, list) or not tags or not all(isinstance(tag, str) and 0 < len(tag) <= 60 for tag in tags):
+            raise Unreadable(_("%s is a list of words.") % name)
+    for name in ("escalate", "notify"):
+        if not isinstance(actions.get(name, {}), dict):
+            raise Unreadable(_("%s is an object.") % name)
+    if "escalate" in actions and not str(actions["escalate"].get("reason") or "").strip():
+        raise Unreadable(_("an escalation has a reason."))
+    return _named(actions, _id_of)
+
+
+# --- what stands for an id: names, and back ---------------------------------------------------------------------------
+
+
+def _named(actions: dict[str, Any], each: Callable[[Any, Any], Any]) -> dict[str, Any]:
+    """The actions with every id as a name, or every name as an id."""
+    out = dict(actions)
+    for name, action in ACTIONS.items():
+        if name in out and action.model and out[name] != NOBODY:
+            out[name] = each(action.model, out[name])
+    if "escalate" in out:
+        out["escalate"] = {"path": each(EscalationPath, out["escalate"].get("path")), "reason": out["escalate"].get("reason", "")}
+    if "notify" in out:
+        told = dict(out["notify"])
+        if not isinstance(told.get("people", []), list):
+            raise Unreadable(_("people is a list of addresses."))
+        told["people"] = [each(User, person) for person in told.get("people", [])]
+        told["team"] = each(Team, told["team"]) if told.get("team") else None
+        out["notify"] = {key: told[key] for key in ("people", "team", "assignee", "words") if told.get(key)}
+    return out
+
+
+def _name_of(model: Any, pk: Any) -> Any:
+    return model.objects.filter(pk=pk).values_list(LABELS[model], flat=True).first()
+
+
+def _id_of(model: Any, name: Any) -> int:
+    found = list(model.objects.filter(**{LABELS[model]: name}).values_list("pk", flat=True)[:2]) if isinstance(name, str) else []
+    if len(found) != 1:
+        words = _("nothing here is called “%s”.") if not found else _("several things here are called “%s”.")
+        raise Unreadable(words % str(name)[:80])
+    return int(found[0])
+
+
+def _walked(tree: Any, each: Callable[[list[tuple[Any, str]], Any], Any]) -> Any:
+    """A condition with the values of choices that are ids changed by ``each``; what is no condition stays as it is."""
+    if not isinstance(tree, dict):
+        return tree
+    out = {key: [_walked(part, each) for part in tree[key]] for key in ("all", "any") if isinstance(tree.get(key), list)}
+    out |= {"not": _walked(tree["not"], each)} if "not" in tree else {}
+    if out:
+        return tree | out
+    found = conditions.find("ticket", tree["field"]) if isinstance(tree.get("field"), str) else None
+    options = [(value, str(label)) for value, label in found.options()] if found and found.type == "choice" else []
+    if "value" not in tree or not any(isinstance(value, int) for value, _label in options):
+        return tree
+    value = tree["value"]
+    return tree | {"value": [each(options, one) for one in value] if isinstance(value, list) else each(options, value)}
+
+
+def _label(options: list[tuple[Any, str]], value: Any) -> Any:
+    return next((label for known, label in options if known == value), value)
+
+
+def _value(options: list[tuple[Any, str]], label: Any) -> Any:
+    found = [value for value, known in options if known == label]
+    if len(found) > 1:
+        raise Unreadable(_("several things here are called “%s”.") % str(label)[:80])
+    return found[0] if found else label

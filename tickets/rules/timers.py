@@ -1,0 +1,109 @@
+"""Rules "after a time": a row says when the time of a rule comes for a ticket, so nothing ever looks through all tickets."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from helpdesk.lib.conditions import Asked, ConditionError, facts
+from helpdesk.lib.dates import now
+from tickets.models import LIVE, Rule, RuleKind, RuleMeeting, RuleRun, RuleTimer, Status, Ticket
+from tickets.models.ticket import TRACKED
+
+BATCH = 500
+# The moment a rule counts from → the column that holds it.
+SINCE: dict[str, tuple[str | Promise, str]] = {
+    "opened": (_("it came in"), "opened_at"),
+    "customer_wrote": (_("the customer last wrote"), "last_customer_message_at"),
+    "waiting": (_("it waits for us"), "waiting_since"),
+    "last_message": (_("the last message"), "last_message_at"),
+    "solved": (_("it was solved"), "solved_at"),
+    "escalated": (_("it was escalated"), "escalated_at"),
+}
+
+
+def plan(tickets: Collection[int], rules: QuerySet[Rule]) -> None:
+    """Say anew when the time of each rule comes for each of these tickets, after something happened to them.
+
+    Where a rule's conditions ask only what is told by an event each time it changes, a ticket that does not meet them has no
+    timer: the change that makes it meet them plans again. A time that is over is now, unless the rule has fired for it.
+    """
+    at = now()
+    chosen = list(rules.select_related("version"))
+    found = Ticket.objects.filter(pk__in=tickets).exclude(status__in=(Status.CLOSED, Status.SPAM))
+    rows = list(found.select_related("requester__company"))
+    fired = set(RuleRun.objects.filter(ticket__in=tickets, rule__in=chosen).values_list("rule", "ticket", "once"))
+    wanted = []
+    for rule in chosen:
+        asked = _asked(rule)
+        if asked is None:
+            continue
+        for ticket in rows:
+            since = getattr(ticket, SINCE[rule.version.since][1])  # type: ignore[union-attr]
+            if since is None or (rule.pk, ticket.pk, since.isoformat()) in fired:
+                continue
+            due = since + timedelta(minutes=rule.version.minutes)  # type: ignore[union-attr]
+            certain = not asked.linked and set(asked.fields) <= set(TRACKED)
+            if (certain or due <= at) and not asked.holds(facts([asked], ticket, at), at, {}):
+                continue
+            wanted.append(RuleTimer(rule=rule, ticket=ticket, since=since, due_at=max(due, at)))
+    RuleTimer.objects.filter(ticket__in=tickets, rule__in=chosen).delete()
+    _keep(wanted)
+
+
+def _asked(rule: Rule) -> Asked | None:
+    try:
+        return Asked(rule.version.conditions, "ticket")  # type: ignore[union-attr]
+    except ConditionError:
+        return None
+
+
+def _keep(timers: Iterable[RuleTimer]) -> None:
+    RuleTimer.objects.bulk_create(
+        timers, batch_size=1000, update_conflicts=True, unique_fields=["rule", "ticket"], update_fields=["since", "due_at"]
+    )
+
+
+@transaction.atomic
+def begin(rule: Rule) -> int:
+    """A rule was switched on, or says something else now: the tickets whose time is still to come have it planned.
+
+    Those whose time is over are left alone. Returns how many were planned. This is the one look at all tickets, once, when
+    a person asks for it.
+    """
+    RuleTimer.objects.filter(rule=rule).delete()
+    if rule.kind != RuleKind.TIME or not rule.is_enabled or rule.version is None:
+        return 0
+    column, wait = SINCE[rule.version.since][1], timedelta(minutes=rule.version.minutes)
+    states = [*LIVE, Status.SOLVED]
+    coming = Ticket.objects.filter(status__in=states, **{f"{column}__gt": now() - wait}).annotate(since=F(column))
+    rows = coming.values_list("pk", "since").iterator(chunk_size=2000)
+    planned = [RuleTimer(rule=rule, ticket_id=pk, since=since, due_at=since + wait) for pk, since in rows]
+    _keep(planned)
+    return len(planned)
+
+
+@transaction.atomic
+def ring_due(at: datetime) -> int:
+    """Make meetings of the timers that are due, oldest first, each for its one rule; returns how many."""
+    due = RuleTimer.objects.filter(due_at__lte=at).order_by("due_at", "id").select_for_update(skip_locked=True)
+    rows = list(due[:BATCH])
+    RuleMeeting.objects.bulk_create(
+        [
+            RuleMeeting(
+                ticket_id=row.ticket_id,
+                key=f"time:{row.pk}",
+                kind=RuleKind.TIME,
+                only_id=row.rule_id,
+                since=row.since,
+                at=row.due_at,
+            )
+            for row in rows
+        ],
+        ignore_conflicts=True,
+    )
+    RuleTimer.objects.filter(pk__in=[row.pk for row in rows]).delete()
+    return len(rows)

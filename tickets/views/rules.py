@@ -1,0 +1,210 @@
+"""Pages of rules: the three lists in their order, one rule with its history and its trial, and why: of a rule, of a ticket."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.db import IntegrityError, transaction
+from django.http import Http404, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from helpdesk.accounts.access import EVERYONE, MANAGERS, staff
+from helpdesk.accounts.conditions_form import ConditionsForm
+from helpdesk.accounts.seen import Seen, audited, compared, turn
+from helpdesk.lib import conditions
+from helpdesk.lib.ids import row_id
+from tickets.access import StaffRequest, ticket_for, tickets_for
+from tickets.models import Rule, RuleKind, RuleMeeting
+from tickets.rule_forms import ImportForm, RuleForm
+from tickets.rules import actions, keeping, portable, trial, why
+from tickets.rules.keeping import Wording
+
+FORM = ["GET", "HEAD", "POST"]
+NEWEST = 12  # changes of one page
+
+
+@require_safe
+@staff(*MANAGERS)
+def rule_list(request: StaffRequest) -> HttpResponse:
+    """All three lists, each in the order in which its rules are asked."""
+    rules = list(Rule.objects.filter(removed_at=None).select_related("version").order_by("position", "id"))
+    with conditions.once(), actions.naming():
+        lists = [
+            {"kind": kind, "label": label, "rows": _numbered([rule for rule in rules if rule.kind == kind])}
+            for kind, label in RuleKind.choices
+        ]
+    removed = Rule.objects.exclude(removed_at=None).order_by("-removed_at")[:20]
+    return render(request, "tickets/rule_list.html", {"lists": lists, "any": rules, "removed": removed})
+
+
+def _numbered(rules: list[Rule]) -> list[dict[str, Any]]:
+    """Each rule of a list as one reads it, with its place; ``up`` and ``down`` are the places beside it."""
+    return [
+        {"rule": rule, "place": place, "up": place - 1, "down": place + 1 if place < len(rules) else 0, **_said(rule)}
+        for place, rule in enumerate(rules, 1)
+    ]
+
+
+def _said(rule: Rule) -> dict[str, str]:
+    version = rule.version
+    if version is None:
+        return {}
+    return {
+        "when": keeping.when(rule.kind, version),
+        "asks": keeping.asked(version),
+        "does": actions.words(version.actions),
+    }
+
+
+@require_http_methods(FORM)
+@staff(*MANAGERS)
+def rule(request: StaffRequest, pk: int | None = None) -> HttpResponse:
+    """Write a rule. Every button but Save only redraws the page; "Try it" asks what is typed of the last thousand tickets."""
+    with turn(request, f"rule:{pk}"), conditions.once(), actions.naming():
+        return _rule(request, pk)
+
+
+def _rule(request: StaffRequest, pk: int | None) -> HttpResponse:
+    found = get_object_or_404(Rule.objects.select_related("version"), pk=pk) if pk else Rule(kind=_kind(request))
+    stored = Wording.of(found.version) if found.version else None
+    data = request.POST if request.method == "POST" else None
+    action = data.get("action", "") if data is not None else ""
+    form = RuleForm(data, kind=found.kind, wording=stored)
+    asked = ConditionsForm(
+        data,
+        stored=stored.conditions if stored else {"all": []},
+        subject="ticket",
+        change=found.kind != RuleKind.TIME,
+        rows=tickets_for(request.user).filter,
+        legend=_("Tickets for which"),
+    )
+    if (partial := asked.partial(request)) is not None:
+        return partial
+    wrong = action in ("save", "try") and not all([form.is_valid(), asked.is_valid()])
+    kept = {name: getattr(stored, name) for name in keeping.SAYS} if stored else {}
+    known = Seen(request, kept, [*compared(form), *asked.compared(_("If"))], audited(f"rule:{pk}"), action == "save")
+    tried = None
+    if action == "save" and not wrong and not known.newer:
+        try:
+            with transaction.atomic():
+                saved = keeping.save(found, form.wording(asked.tree or {}), by=request.user)
+        except IntegrityError:
+            form.add_error("name", _("There is a rule of this name in this list already."))
+            wrong, found = True, Rule.objects.get(pk=pk) if pk else Rule(kind=found.kind)
+        else:
+            messages.success(request, _("Saved"))
+            return redirect("rule", saved.pk)
+    elif action == "try" and not wrong:
+        tried = trial.tried(found.kind, form.wording(asked.tree or {}))
+    elif data is not None and action not in ("save", "try"):
+        asked.press(action)
+        for each in (form, asked):
+            each.errors.clear()
+    elif stored and data is None and request.GET.get("try"):
+        tried = trial.tried(found.kind, stored)
+    context = {"form": form, "conditions": asked, "seen": known, "rule": found if pk else None, "kind": found.kind}
+    context |= {"label": RuleKind(found.kind).label, "trial": tried, "fired": None}
+    if pk and found.version:
+        context |= {"said": _said(found), "history": keeping.history(found), "fired": why.fired_lately(found)}
+    return render(request, "tickets/rule_form.html", context, status=known.status(wrong))
+
+
+def _kind(request: StaffRequest) -> str:
+    kind = request.GET.get("list", RuleKind.CREATE)
+    if kind not in RuleKind.values:
+        raise Http404
+    return kind
+
+
+@require_POST
+@staff(*MANAGERS)
+def switch(request: StaffRequest, pk: int) -> HttpResponse:
+    """On or off, whichever the button says."""
+    found, on = get_object_or_404(Rule, pk=pk), request.POST.get("on") == "1"
+    if keeping.switch(found, on, by=request.user):
+        messages.success(request, _("“%s” is on.") % found if on else _("“%s” is off.") % found)
+    return redirect("rule", pk) if request.POST.get("back") else redirect("rules")
+
+
+@require_POST
+@staff(*MANAGERS)
+def move(request: StaffRequest, pk: int) -> HttpResponse:
+    """To the place that the button names, so that a second click changes nothing."""
+    place = row_id(request.POST.get("to", ""))
+    if place is not None:
+        keeping.move(get_object_or_404(Rule, pk=pk), min(place, 1_000_000), by=request.user)
+    return redirect("rules")
+
+
+@require_POST
+@staff(*MANAGERS)
+def remove(request: StaffRequest, pk: int) -> HttpResponse:
+    """Out of its list, or back into it; one that would come back beside another of its name stays where it is."""
+    found, back = get_object_or_404(Rule, pk=pk), request.POST.get("back") == "1"
+    try:
+        with transaction.atomic():
+            if keeping.remove(found, by=request.user, back=back):
+                messages.success(request, _("“%s” is back, switched off.") % found if back else _("“%s” is removed.") % found)
+    except IntegrityError:
+        messages.error(request, _("There is a rule called “%s” in this list already.") % found)
+    return redirect("rules")
+
+
+@require_safe
+@staff(*MANAGERS)
+def export(request: StaffRequest) -> HttpResponse:
+    """All rules as a file."""
+    with conditions.once():
+        answer = JsonResponse(portable.exported(), json_dumps_params={"indent": 2, "ensure_ascii": False})
+    answer["Content-Disposition"] = 'attachment; filename="rules.json"'
+    return answer
+
+
+@require_http_methods(FORM)
+@staff(*MANAGERS)
+def take_in(request: StaffRequest) -> HttpResponse:
+    """Bring rules: all of a file, or none and the reason beside it."""
+    form = ImportForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            with conditions.once():
+                changed = portable.take_in(form.cleaned_data["source"], by=request.user)
+        except portable.Unreadable as error:
+            form.add_error("source", str(error))
+        else:
+            said = ngettext("%d rule is new or says something else.", "%d rules are new or say something else.", len(changed))
+            messages.success(request, said % len(changed))
+            return redirect("rules")
+    return render(request, "tickets/rule_import.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@require_safe
+@staff(*MANAGERS)
+def rule_met(request: StaffRequest, pk: int) -> HttpResponse:
+    """For which tickets a rule fired lately, and for which it was asked and did not, each with the reason."""
+    found = get_object_or_404(Rule.objects.select_related("version"), pk=pk)
+    asked = request.GET.get("ticket", "").strip().lstrip("#")
+    with conditions.once(), actions.naming():
+        fired = why.explained(why.of_rule(found), found)
+        context: dict[str, Any] = {"rule": found, "fired": fired, "asked": asked}
+        if asked:
+            number = row_id(asked)
+            ticket = tickets_for(request.user).filter(number=number).first() if number is not None else None
+            met = why.of_ticket(ticket)[:NEWEST] if ticket else []
+            context |= {"ticket": ticket, "met": [each for each in why.explained(met, found) if each.verdicts]}
+    return render(request, "tickets/rule_met.html", context)
+
+
+@require_safe
+@staff(*EVERYONE)
+def ticket_rules(request: StaffRequest, number: int) -> HttpResponse:
+    """Which rules a ticket met, change by change: those that fired, and of one change also why the others did not."""
+    ticket = ticket_for(request.user, number)
+    rows = list(why.of_ticket(ticket)[:NEWEST])
+    chosen = next((row for row in rows if str(row.pk) == request.GET.get("change")), None)
+    with conditions.once(), actions.naming():
+        met = why.explained(rows)
+    context = {"ticket": ticket, "met": met, "chosen": chosen, "most": NEWEST, "failed": RuleMeeting.State.FAILED}
+    return render(request, "tickets/ticket_rules.html", context)
