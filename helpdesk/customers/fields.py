@@ -8,9 +8,9 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from helpdesk.customers import consent
+from helpdesk.customers import consent, definitions
 from helpdesk.customers.models import Address, Consent, Customer, Event, FieldDefinition, Subscription
-from helpdesk.lib.conditions import Dynamic, Field, attribute, register
+from helpdesk.lib.conditions import Dynamic, Field, register
 from helpdesk.lib.dates import now
 
 Subject = FieldDefinition.Subject
@@ -39,19 +39,15 @@ def bucket(pk: int) -> int:
     return pk % SPAN * HASH % SPAN * 100 // SPAN
 
 
-def _attribute(subject: str, prefix: str, column: str) -> Dynamic:
-    """The custom fields of a subject, each asked in its own type."""
-
-    def field(found: FieldDefinition) -> Field:
-        choices = [(choice, choice) for choice in found.choices] if found.type == FieldDefinition.Type.CHOICE else None
-        return attribute(f"{prefix}{found.key}", found.label, found.type, found.key, column=column, choices=choices)
+def custom(subject: str, prefix: str, column: str) -> Dynamic:
+    """The custom fields of a subject, each asked in its own type; `column` is the way from the row to their JSON."""
 
     def find(key: str) -> Field | None:
-        found = FieldDefinition.objects.filter(subject=subject, key=key).first() if "\0" not in key else None
-        return field(found) if found else None
+        found = definitions.one(subject, key)
+        return definitions.asked(found, prefix, column) if found else None
 
     def everything() -> Iterator[Field]:
-        return (field(found) for found in FieldDefinition.objects.filter(subject=subject))
+        return (definitions.asked(found, prefix, column) for found in definitions.of(subject).values())
 
     return Dynamic(prefix, find=find, all=everything)
 
@@ -90,8 +86,8 @@ register(
     Field("bucket", _("random bucket, 0 to 99"), "number", q=F("pk") % SPAN * HASH % SPAN * 100 / SPAN,
           value=lambda customer: bucket(customer.pk)),
     Field("event", _("event"), "events", subject="event", q=Event.objects.all, link="customer", value=_did),
-    _attribute(Subject.CUSTOMER, "attribute.", "attributes"),
-    _attribute(Subject.COMPANY, "company.", "company__attributes"),
+    custom(Subject.CUSTOMER, "attribute.", "attributes"),
+    custom(Subject.COMPANY, "company.", "company__attributes"),
     Dynamic("consent.", find=_find_consent, all=lambda: (_consent(each) for each in Subscription.objects.all())),
 )  # fmt: skip
 register(
