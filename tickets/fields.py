@@ -6,10 +6,14 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from helpdesk.accounts.models import Team, User
+from helpdesk.customers.fields import custom
+from helpdesk.customers.models import FieldDefinition
 from helpdesk.knowledge.models import Topic
 from helpdesk.lib import conditions
 from helpdesk.lib.conditions import Field
 from tickets.models import LIVE, OURS, Channel, Priority, Status, Ticket
+
+Subject = FieldDefinition.Subject
 
 
 def teams() -> Sequence[tuple[int, str]]:
@@ -54,6 +58,9 @@ conditions.register(
         q=Q(outgoing_id__isnull=False),
         value=lambda ticket: ticket.outgoing_id is not None,
     ),
+    custom(Subject.TICKET, "attribute.", "attributes"),
+    custom(Subject.CUSTOMER, "customer.", "requester__attributes"),
+    custom(Subject.COMPANY, "company.", "requester__company__attributes"),
 )
 conditions.register(
     "customer",
