@@ -21,6 +21,7 @@ from helpdesk.customers.models import Address, Customer, Event, EventDelivery, F
 from helpdesk.demo.people import PASSWORD
 from helpdesk.files.models import Attachment, Blob
 from helpdesk.knowledge.models import Answer, Topic
+from helpdesk.lib import dates
 from helpdesk.lib.html import sanitize
 from helpdesk.mail.models import IncomingMail, Mailbox, Outgoing, State
 from outreach import campaigns
@@ -28,7 +29,7 @@ from outreach.messages import unsubscribe_url
 from outreach.models import Campaign
 from tests.pictures import drawing
 from tickets import replies
-from tickets.models import BlockedSender, Ticket
+from tickets.models import BlockedSender, SavedView, Ticket
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
@@ -148,6 +149,9 @@ class World:
             state=IncomingMail.State.IGNORED,
             reason="An automatic answer: Precedence: junk",
         )
+        self.view = SavedView.objects.create(name="Hot", conditions={"field": "priority", "op": "is", "value": "urgent"})
+        SavedView.objects.create(name="Cold", place=1)
+        self.removed_view = SavedView.objects.create(name="Old", removed_at=dates.now())
         self.shut = BlockedSender.objects.create(name="@evil.example", by=self.agent)
         event = Event.objects.filter(kind="ticket.opened").earliest("pk")
         self.failing = EventDelivery.objects.create(
@@ -214,6 +218,11 @@ class World:
             "ticket-letter-frame": {"message": self.far},
             "ticket-source": {"message": self.far},
             "ticket-far-picture": {"message": self.far, "number": 0},
+            "view": {"pk": self.view.pk},
+            "view-remove": {"pk": self.view.pk},
+            "view-restore": {"pk": self.removed_view.pk},
+            "view-place": {"pk": self.view.pk},
+            "view-in-rail": {"slug": "solved"},
             "unblock": {"pk": self.shut.pk},
         }
         if name in known:

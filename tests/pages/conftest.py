@@ -19,7 +19,7 @@ from helpdesk.mail.models import Outgoing
 from tests import chromium
 from tests.pictures import drawing
 from tickets import intake
-from tickets.models import Message, Ticket
+from tickets.models import Message, SavedView, Ticket
 
 LONG = 50  # messages of the ticket that is looked at
 MAIL = (  # with a look of its own, a picture in it, one elsewhere, and a file
@@ -52,6 +52,7 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[str, s
         letter = Message.objects.get(incoming_id=came.pk)
         picture, text = letter.attachments.order_by("pk")
         sent = Outgoing.objects.filter(campaign_id__isnull=False).latest("pk")
+        view = SavedView.objects.get(name="In German")
         yield {
             "ticket": str(ticket.number),
             "letter": str(letter.ticket.number),
@@ -62,6 +63,8 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[str, s
             "customer": str(ticket.requester_id),
             "outgoing": str(sent.pk),
             "campaign": str(sent.campaign_id),
+            "view": view.slug,
+            "view_pk": str(view.pk),
             "token": signing.token("unsubscribe", sent.pk),
         }
         with connection.cursor() as cursor:  # rows of history cannot be deleted, but a test's database can be emptied

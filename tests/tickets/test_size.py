@@ -8,8 +8,8 @@ from django.test.utils import CaptureQueriesContext
 
 from helpdesk.customers import identity, timeline
 from helpdesk.lib import dates
-from tickets import intake, listing, search
-from tickets.models import Message, Ticket
+from tickets import intake, listing, queues, search
+from tickets.models import Message, SavedView, Ticket
 
 pytestmark = pytest.mark.django_db
 
@@ -65,6 +65,33 @@ def test_a_deep_page_starts_where_the_last_one_ended(many, slug, index):
     assert scan["Node Type"] == "Index Scan" and scan["Index Name"] == index
     assert f"ROW({view.column}, id)" in scan["Index Cond"] and "Filter" not in scan
     assert scan["Shared Hit Blocks"] + scan["Shared Read Blocks"] <= 60, scan
+
+
+def test_every_order_of_a_view_that_people_set_up_has_its_index(many):
+    """Of those over all tickets the index is the one that leaves out spam alone."""
+    ours = {
+        "-activity": "ticket_live",
+        "activity": "ticket_live",
+        "-opened": "ticket_live_opened",
+        "opened": "ticket_live_opened",
+        "waiting": "ticket_live_waiting",
+        "urgency": "ticket_live_urgency",
+    }
+    cases = [("live", order, index) for order, index in ours.items()]
+    cases += [("all", order, "ticket_any") for order in listing.ANYWHERE]
+    for covers, order, index in cases:
+        view = queues.of_saved(SavedView(name="x", order=order, covers=covers, conditions={}))
+        rows = list(listing.ordered(listing.rows_of(many, view), view))
+        deep = rows[-20]
+        page = listing.ordered(listing.rows_of(many, view), view, listing.cursor(deep, view))
+        assert list(page) == rows[-19:], order
+        sql, params = page.all()[:41].query.sql_with_params()
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", params)
+            [plan] = cursor.fetchone()[0]
+        [scan] = [node for node in nodes(plan["Plan"]) if "Scan" in node["Node Type"]]
+        assert scan["Node Type"] == "Index Scan" and scan["Index Name"] == index, (order, scan)
+        assert "ROW(" in scan["Index Cond"] and "Filter" not in scan, (order, scan)
 
 
 def test_a_word_of_every_message_finds_the_newest_and_no_more(many, monkeypatch):

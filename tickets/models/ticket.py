@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.postgres.search import SearchVector
 from django.db import models, transaction
 from django.db.models import Func, Q, Value
@@ -13,13 +13,15 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
 from helpdesk.accounts.models import Team, User
-from helpdesk.customers.models import Address, Customer
-from helpdesk.customers.profile import one_line
+from helpdesk.customers import definitions
+from helpdesk.customers.models import Address, Customer, FieldDefinition
+from helpdesk.customers.profile import merged, one_line
 from helpdesk.customers.timeline import record
 from helpdesk.knowledge.models import Topic
 from helpdesk.lib.dates import now
 from helpdesk.live.streams import announce
 from helpdesk.mail.models import Mailbox
+from tickets.models.saved import URGENCY, WAITING
 from tickets.models.terms import LIVE, OURS, Channel, Priority, Status, TicketClosed
 
 MAX_TAGS = 200
@@ -69,6 +71,8 @@ class Ticket(models.Model):
     solved_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
 
+    facts_shown: list[tuple[Any, Any]] = []  # what a list tells of it by its columns (tickets/columns); no column
+
     objects = TicketQuerySet.as_manager()
 
     class Meta:
@@ -83,11 +87,16 @@ class Ticket(models.Model):
             models.Index(fields=["team", "-last_message_at", "-id"], name="ticket_of_team", condition=Q(status__in=LIVE)),
             models.Index(fields=["-solved_at", "-id"], name="ticket_solved", condition=Q(status="solved")),
             models.Index(fields=["-last_message_at", "-id"], name="ticket_spam", condition=Q(status="spam")),
+            models.Index(fields=["-last_message_at", "-id"], name="ticket_any", condition=~Q(status="spam")),
+            models.Index(fields=["opened_at", "id"], name="ticket_live_opened", condition=Q(status__in=LIVE)),
+            models.Index(WAITING, "id", name="ticket_live_waiting", condition=Q(status__in=LIVE)),
+            models.Index(URGENCY, "id", name="ticket_live_urgency", condition=Q(status__in=LIVE)),
             models.Index(fields=["requester", "-opened_at", "-id"], name="ticket_of_customer"),
             models.Index(fields=["requester"], name="ticket_live_of_customer", condition=Q(status__in=LIVE)),
             models.Index(fields=["outgoing_id"], name="ticket_answers", condition=Q(outgoing_id__isnull=False)),
             models.Index(fields=["campaign_id"], name="ticket_of_campaign", condition=Q(campaign_id__isnull=False)),
             GinIndex(SearchVector("subject", config="simple"), name="ticket_words"),
+            GinIndex(OpClass("attributes", name="jsonb_path_ops"), name="ticket_attributes"),  # as conditions ask for a value
         ]
 
     def __str__(self) -> str:
@@ -144,6 +153,32 @@ class Ticket(models.Model):
     def tag(self, tags: Iterable[str], *, by: Any) -> bool:
         """Give it exactly these tags."""
         return self._change("tags", clean_tags(tags), by)
+
+    @transaction.atomic
+    def describe(self, attributes: dict[str, Any], *, by: Any) -> bool:
+        """Set these custom fields; None takes one away. Each that changes is a fact, with its old and new value in words.
+
+        Raises BadPayload when the whole is more than is kept. Whether values fit is asked before (definitions.misfits).
+        """
+        self._open_to_change()
+        before = self.attributes
+        after = merged(before, attributes)
+        changed = [key for key in attributes if before.get(key) != after.get(key)]
+        if not changed:
+            return False
+        self._set(attributes=after)
+        known = definitions.of(FieldDefinition.Subject.TICKET)
+        for key in changed:
+            field, was, now_ = known.get(key), before.get(key), after.get(key)
+            self.record(
+                "ticket.updated",
+                by,
+                field=field.label if field else key,
+                was=definitions.words(field, was) if field else str(was or ""),
+                now=definitions.words(field, now_) if field else str(now_ or ""),
+                changes={f"attribute.{key}": [was, now_]},
+            )
+        return True
 
     @transaction.atomic
     def set_status(self, status: str, *, by: Any, at: datetime | None = None) -> bool:
