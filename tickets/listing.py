@@ -13,8 +13,8 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from helpdesk.accounts.models import User
-from helpdesk.customers.segments import at_most
 from helpdesk.lib import conditions
+from helpdesk.lib.rows import at_most
 from tickets import columns
 from tickets.access import tickets_for
 from tickets.models import ReadMark, Ticket

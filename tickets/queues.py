@@ -35,16 +35,6 @@ class View:
     hidden: bool = False
     elsewhere: bool = False  # of a team that the reader is not in
 
-    @property
-    def fault(self) -> str:
-        """Why it can show nothing, for a view whose conditions ask for what is gone."""
-        if self.saved is not None:
-            try:
-                condition(self.saved)
-            except conditions.ConditionError as error:
-                return error.message
-        return ""
-
 
 VIEWS = {
     view.slug: view
@@ -95,10 +85,18 @@ SORTED: dict[str, tuple[str, bool]] = {  # an order of a saved view → (column,
 }
 
 
-def condition(saved: SavedView) -> Q:
-    """What is in a saved view, before anybody's reach. Raises ConditionError."""
-    covered = Q(status__in=LIVE) if saved.covers == SavedView.Covers.LIVE else ~Q(status=Status.SPAM)
-    return covered & conditions.to_q(saved.conditions, "ticket", now())
+def covered(covers: str) -> Q:
+    """Open tickets, or all that are no spam."""
+    return ~Q(status=Status.SPAM) if covers == SavedView.Covers.ALL else Q(status__in=LIVE)
+
+
+def fault(view: View, reader: User) -> str:
+    """Why a view can show nothing: its conditions ask for what is gone."""
+    try:
+        view.choose(reader)
+    except conditions.ConditionError as error:
+        return error.message
+    return ""
 
 
 def of_saved(saved: SavedView) -> View:
@@ -117,7 +115,8 @@ def of_saved(saved: SavedView) -> View:
 
 
 def _chosen(saved: SavedView, user: User) -> Q:
-    return condition(saved)
+    """What is in it for this reader. Raises ConditionError."""
+    return covered(saved.covers) & conditions.to_q(saved.conditions, "ticket", now(), reader=user)
 
 
 def views_of(request: StaffRequest) -> dict[str, View]:

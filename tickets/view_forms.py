@@ -1,20 +1,22 @@
 """A view as people write it: its name, whom it is for, what is in it, in which order, and what its rows tell."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from django import forms
 from django.db import OperationalError
+from django.db.models import Q, QuerySet
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from helpdesk.accounts.access import MANAGERS
+from helpdesk.accounts.conditions_form import MOST, ConditionsForm
 from helpdesk.accounts.models import Team, User
+from helpdesk.accounts.seen import Line
 from helpdesk.accounts.setup import SetupForm
-from helpdesk.customers.conditions_form import ConditionsForm
-from helpdesk.customers.segments import at_most
 from helpdesk.lib import conditions
+from helpdesk.lib.dates import now
+from helpdesk.lib.rows import at_most
 from tickets import columns, listing, queues, saved_views
 from tickets.access import tickets_for
 from tickets.models import LIVE, SavedView, Ticket
@@ -25,40 +27,38 @@ ME, ALL = "me", "all"
 Covers = SavedView.Covers
 
 
-@dataclass(frozen=True)
-class Meant:
-    """What a condition finds now, within the writer's own reach."""
-
-    words: str
-    count: str
-    tickets: list[Ticket]
-
-
 class TicketConditions(ConditionsForm):
-    subject = "ticket"
-    lead = gettext_lazy("Tickets for which")
+    """What a view asks; it says how many that are now, and shows a few of them. Both within the writer's own reach."""
+
     meant_template = "tickets/_meant.html"
-    kinds: list[str] = []
 
     def __init__(self, data: Any = None, *, stored: Any, reader: User, covers: str) -> None:
-        super().__init__(data, stored=stored)
-        self.reader, self.covers = reader, covers
+        def rows(asked: Q) -> QuerySet[Ticket]:
+            return tickets_for(reader).filter(queues.covered(covers) & asked)
+
+        legend = gettext_lazy("Tickets for which")
+        super().__init__(data, stored=stored, subject="ticket", rows=rows, personal=True, reader=reader, legend=legend)
+
+    def compared(self, label: Any = "") -> list[Line]:
+        return super().compared(label or gettext_lazy("What"))
+
+    def counted_words(self, number: int) -> str:
+        if number > MOST:
+            return _("More than %(n)d tickets now") % {"n": MOST}
+        return ngettext("%(n)d ticket now", "%(n)d tickets now", number) % {"n": number}
 
     @cached_property
-    def meant(self) -> Any:
-        """Sentence, count and the liveliest; nothing where the condition cannot be read, no tickets where it takes too long."""
-        if self.tree is None:
-            return None
-        draft = SavedView(conditions=self.tree, covers=self.covers)
-        rows = tickets_for(self.reader).filter(queues.condition(draft))
-        said = conditions.words(self.tree, self.subject)
+    def newest(self) -> list[Ticket]:
+        """The liveliest few; none where they were not counted."""
+        if self.rows is None or not (self.count and self.count.known):
+            return []
+        asked = conditions.to_q(self.tree, self.subject, now(), reader=self.reader)
         try:
             with at_most(PATIENCE):
-                number = rows.order_by()[: queues.MOST + 1].count()
-                newest = rows.select_related("requester", "address").order_by("-last_message_at", "-pk")[:FEW]
-                return Meant(said, queues.shown(number) or "0", list(newest))
+                found = self.rows(asked).select_related("requester", "address").order_by("-last_message_at", "-pk")
+                return list(found[:FEW])
         except OperationalError:
-            return Meant(said, "", [])
+            return []
 
 
 class ViewForm(SetupForm):

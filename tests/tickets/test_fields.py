@@ -178,4 +178,4 @@ def test_a_column_of_a_view(browser, ana, fields, ticket):
         columns=["attribute.expert", "attribute.gone"],
     )
     page = browser(ana).get(f"/inbox/{view.slug}/").content.decode()
-    assert "<dt>Expert</dt><dd>Ana Kowalczyk</dd>" in page and queues.of_saved(view).fault == ""
+    assert "<dt>Expert</dt><dd>Ana Kowalczyk</dd>" in page and queues.fault(queues.of_saved(view), ana) == ""

@@ -43,14 +43,14 @@ def rail(page):
 def save(client, address="/views/new/", **said):
     """Fill in the form of a view as one does, with one condition row at most."""
     where = said.pop("where", None)
-    data = {"action": "save", "audience": "me", "covers": "live", "order": "-activity", "columns": ["status"], "join": "all"}
+    data = {"action": "save", "audience": "me", "covers": "live", "order": "-activity", "columns": ["status"]}
     if where:
-        data |= {"c-total": "1", "c0-field": where[0], "c0-op": where[1], "c0-value": where[2]}
+        data |= {"c-join": "all", "c0-field": where[0], "c0-op": where[1], "c0-value": where[2]}
     return client.post(address, data | said)
 
 
 def test_an_agent_writes_a_view_for_herself_alone(browser, ana, omar, several):
-    answer = save(browser(ana), name=" My  urgent ones ", where=("priority", "any_of", "urgent, high"))
+    answer = save(browser(ana), name=" My  urgent ones ", where=("priority", "any_of", ["urgent", "high"]))
     view = SavedView.objects.get()
     assert (view.name, view.owner, view.conditions) == ("My urgent ones", ana, {"all": [URGENT]})
     assert answer.url == f"/inbox/v{view.pk}/"
@@ -172,7 +172,7 @@ def test_a_view_of_what_is_gone_says_so_and_costs_the_others_nothing(browser, an
 
 
 def test_what_an_editor_says_of_it_before_it_is_saved(browser, ana, several):
-    data = {"c-total": "1", "c0-field": "priority", "c0-op": "is", "c0-value": "high", "covers": "live", "action": "count"}
+    data = {"c-join": "all", "c0-field": "priority", "c0-op": "is", "c0-value": "high", "covers": "live", "action": "count"}
     part = browser(ana).post("/views/new/", data, headers={"HX-Request": "true", "HX-Target": "meant"}).content.decode()
     assert "2 tickets now" in part and "priority is High" in part and "Subject 2" in part and "<html" not in part
     page = browser(ana).post("/views/new/", data | {"action": "to-json", "name": "Kept words"}).content.decode()
@@ -245,7 +245,7 @@ def test_its_rows_tell_what_it_says(browser, ana, several, support):
 
 
 def test_solved_in_a_view_goes_on_to_the_next_of_it(browser, ana, several):
-    answer = save(browser(ana), name="Urgent", order="urgency", where=("priority", "any_of", "urgent, high"))
+    answer = save(browser(ana), name="Urgent", order="urgency", where=("priority", "any_of", ["urgent", "high"]))
     slug = answer.url.split("/")[2]
     first = Ticket.objects.get(subject="Subject 3")
     where = browser(ana).post(f"/tickets/{first.number}/change/?view={slug}", {"status": "solved", "next": "1"}).url

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from helpdesk.accounts.access import AGENTS, EVERYONE, MANAGERS, staff
+from helpdesk.accounts.models import User
 from helpdesk.accounts.seen import Seen, audited, compared, stored, turn
 from helpdesk.lib import conditions
 from tickets import queues, saved_views
@@ -35,21 +36,22 @@ def views(request: StaffRequest) -> HttpResponse:
             for each in SavedView.objects.shared().select_related("team").order_by("place", "pk")
         ]
     groups = {
-        "own": _rows([view for view in seen.values() if view.saved and view.saved.owner_id], True),
-        "shared": _rows(shared, manager),
-        "built_in": _rows([view for view in seen.values() if view.saved is None], False),
+        "own": _rows([view for view in seen.values() if view.saved and view.saved.owner_id], True, request.user),
+        "shared": _rows(shared, manager, request.user),
+        "built_in": _rows([view for view in seen.values() if view.saved is None], False, request.user),
     }
     return render(request, "tickets/view_list.html", {"groups": groups, "may_add": request.user.has_role(*AGENTS)})
 
 
-def _rows(views: list[View], may_edit: bool) -> list[dict[str, Any]]:
+def _rows(views: list[View], may_edit: bool, reader: User) -> list[dict[str, Any]]:
     return [
         {
             "view": view,
             "may_edit": may_edit,
             "up": place - 1,
             "down": place + 1,
-            "words": view.fault or (conditions.words(view.saved.conditions, "ticket") if view.saved else ""),
+            "fault": (wrong := queues.fault(view, reader)),
+            "words": wrong or (conditions.words(view.saved.conditions, "ticket") if view.saved else ""),
         }
         for place, view in enumerate(views)
     ]
@@ -71,8 +73,8 @@ def _view(request: StaffRequest, pk: int | None) -> HttpResponse:
     form = ViewForm(data, instance=found, user=request.user)
     covers = str(form["covers"].value())
     asked = TicketConditions(data, stored=before, reader=request.user, covers=covers if covers in Covers else Covers.LIVE)
-    if data is not None and request.headers.get("HX-Target") == "meant":
-        return render(request, "tickets/_meant.html", {"conditions": asked.counted()})
+    if (partial := asked.partial(request)) is not None:
+        return partial
     wrong = action == "save" and not all([form.is_valid(), asked.is_valid()])
     if action == "save" and not wrong and (fault := contradiction(asked.tree, covers)):
         form.add_error("covers", fault)
@@ -93,8 +95,6 @@ def _view(request: StaffRequest, pk: int | None) -> HttpResponse:
         asked.press(action)
         for each in (form, asked):
             each.errors.clear()
-    if request.headers.get("HX-Target") == "conditions":
-        return render(request, "customers/_conditions.html", {"conditions": asked})
     context = {"form": form, "conditions": asked, "saved": SavedView.objects.get(pk=pk) if pk else None, "seen": known}
     return render(request, "tickets/view_form.html", context, status=known.status(wrong))
 
