@@ -59,11 +59,12 @@ def once_a_request(get_response: Callable[[HttpRequest], HttpResponse]) -> Calla
 def of(subject: str) -> Known:
     """The custom fields of a subject by key, in the order of their names."""
     kept = _at_hand.get()
-    if kept is None or subject not in kept:
-        found = {each.key: each for each in FieldDefinition.objects.filter(subject=subject)}
-        if kept is None:
-            return found
-        kept[subject] = found
+    if kept is None:
+        return {each.key: each for each in FieldDefinition.objects.filter(subject=subject)}
+    if not kept:  # those of all subjects: a ticket's page shows its customer's too
+        kept.update({each: {} for each in FieldDefinition.Subject.values})
+        for each in FieldDefinition.objects.all():
+            kept[each.subject][each.key] = each
     return kept[subject]
 
 

@@ -241,7 +241,7 @@ CASES = [
     Case("view", "view", {"name": "Hotter", "action": "save"}),
     Case("view-remove", "view"),
     Case("view-restore"),
-    Case("view-place", said={"place": 1}),
+    Case("view-place", said={"place": 3}),
     Case("view-in-rail", said={"show": "0"}),
     Case("ticket-compose", "ticket", {"kind": "reply", "text": "Thank you.", "status": "solved"}),
     Case("ticket-compose", "ticket", {"kind": "note", "text": "For us."}),

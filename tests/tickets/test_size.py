@@ -1,5 +1,6 @@
 """What costs the same in a desk of any size: the plan of a deep page, and how much a search may find."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -7,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from helpdesk.customers import identity, timeline
+from helpdesk.customers.models import FieldDefinition
 from helpdesk.lib import dates
 from tickets import intake, listing, queues, search
 from tickets.models import Message, SavedView, Ticket
@@ -127,3 +129,33 @@ def test_many_requests_for_tickets_look_up_as_much_as_one(ben, support):
     each = two[0] - one[0]
     assert nine[0] - one[0] == 8 * each and each <= 1, "only the look that makes it idempotent"
     assert nine[1] == one[1] <= 6
+
+
+def test_two_hundred_custom_fields_cost_what_none_cost(many, browser):
+    """A page of a view that asks for one of them, with all on every ticket: as many queries, and found by an index."""
+    asked = {"field": "attribute.f0", "op": "is", "value": "rare"}
+
+    def seen():
+        with CaptureQueriesContext(connection) as queries:
+            page = browser(many).get(f"/inbox/{view.slug}/")
+        return len(queries), len(page.context["page"].rows)
+
+    FieldDefinition.objects.create(subject="ticket", key="f0", label="F0", type="choice", choices=["rare", "usual"])
+    view = SavedView.objects.create(name="x", conditions=asked, covers="all", columns=["attribute.f0"])
+    before = seen()[0]
+    SavedView.objects.bulk_create(SavedView(name=f"View {n}", conditions=asked) for n in range(20))
+    FieldDefinition.objects.bulk_create(
+        FieldDefinition(subject="ticket", key=f"f{n}", label=f"F{n}", type="choice", choices=["rare", "usual"])
+        for n in range(1, 200)
+    )
+    Ticket.objects.update(attributes={f"f{n}": "usual" for n in range(200)})
+    some = list(Ticket.objects.order_by("pk").values_list("pk", flat=True)[2_000:2_007])
+    Ticket.objects.filter(pk__in=some).update(attributes={f"f{n}": "rare" for n in range(200)})
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE tickets_ticket")
+    assert seen() == (before, 7)
+    rows = listing.rows_of(many, queues.of_saved(view))
+    [plan] = json.loads(rows.order_by().explain(format="json"))
+    indexes = {node["Index Name"] for node in nodes(plan["Plan"]) if "Index Name" in node}
+    assert indexes == {"ticket_attributes"}
+    assert set(rows.values_list("pk", flat=True)) == set(some)
