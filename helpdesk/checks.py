@@ -19,6 +19,7 @@ def dotted_names() -> Iterator[tuple[str, str]]:
     for kind, half in settings.OUTBOX.items():
         yield from ((f"OUTBOX[{kind!r}]", half[part]) for part in ("guard", "render"))
     yield from ((f"HOLDS[{word!r}]", name) for word, name in settings.HOLDS.items())
+    yield from ((f"LOOKUPS[{noun!r}]", way[part]) for noun, way in settings.LOOKUPS.items() for part in ("names", "find"))
     yield "MAIL_HANDLER", settings.MAIL_HANDLER
     for table in ("CONDITION_FIELDS", "PANELS", "PALETTE", "PERSONAL_DATA", "CALENDAR_CHANGED"):
         yield from ((table, name) for name in getattr(settings, table))

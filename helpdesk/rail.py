@@ -2,6 +2,7 @@
 
 `places`: functions(request) → list of {"icon", "word", "url", "count", "go"}; `go` is the letter after g.
 `views`: one function(request) → list of {"word", "url", "count"}; all counts come from one query.
+`views_page`: the name of the page where they are set up.
 Where a reader is follows from the address; an entry that also owns other addresses says so with `here`.
 """
 
@@ -10,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import path
+from django.urls import path, reverse
 from django.utils.module_loading import import_string
 from django.views.decorators.http import require_safe
 
@@ -19,7 +20,7 @@ from helpdesk.accounts.access import EVERYONE, staff
 Entries = list[dict[str, Any]]
 
 
-def rail_for(request: HttpRequest) -> dict[str, Entries]:
+def rail_for(request: HttpRequest) -> dict[str, Any]:
     """Places and views for this reader with the current ones marked; asked once a request."""
     known = getattr(request, "_rail", None)
     if known is None:
@@ -33,7 +34,8 @@ def rail_for(request: HttpRequest) -> dict[str, Entries]:
             entry["current"] = "page" if entry is view else ""
         for entry in places:
             entry["current"] = "" if entry is not place else "true" if view else "page"
-        known = {"places": places, "views": views}
+        page = str(settings.RAIL.get("views_page", ""))
+        known = {"places": places, "views": views, "views_page": reverse(page) if views and page else ""}
         request._rail = known  # type: ignore[attr-defined]
     return known
 

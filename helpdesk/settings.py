@@ -75,6 +75,7 @@ MIDDLEWARE = [
     "helpdesk.accounts.middleware.RequireSecondFactor",
     "django_htmx.middleware.HtmxMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
+    "helpdesk.customers.definitions.once_a_request",
 ]
 
 ROOT_URLCONF = "helpdesk.urls"
@@ -425,6 +426,18 @@ MAIL_HANDLER = "tickets.intake.receive_mail"
 # modules that register typed fields of the condition language
 CONDITION_FIELDS = ["helpdesk.customers.fields", "tickets.fields", "tickets.clocks.fields", "outreach.fields"]
 
+# what a custom field of the type lookup may point to: function(ids) → {id: name} of those that are there, and
+# function(text) → the few that a person may mean
+LOOKUPS = {
+    noun: {"names": f"{room}.{several}", "find": f"{room}.find_{several}"}
+    for noun, room, several in (
+        ("customer", "helpdesk.customers.lookups", "customers"),
+        ("company", "helpdesk.customers.lookups", "companies"),
+        ("user", "helpdesk.customers.lookups", "people"),
+        ("ticket", "tickets.lookups", "tickets"),
+    )
+}
+
 # what the customer's page shows, in this order: function(customer, request) → {"template", ...context} or None
 PANELS = ["helpdesk.mail.panels.customer_ledger", "tickets.panels.customer_tickets", "outreach.panels.customer_outreach"]
 
@@ -438,6 +451,7 @@ RAIL = {
         "helpdesk.accounts.rail.places",
     ],
     "views": "tickets.rail.views",
+    "views_page": "views",
 }
 
 # what the palette finds beside the page's own places and actions: function(request, text, most) → entries

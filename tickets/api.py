@@ -15,6 +15,7 @@ from helpdesk.accounts.paging import BEFORE, KEY, LIMIT, known, page, whole
 from helpdesk.accounts.tokens import idempotent, needs
 from helpdesk.customers import identity
 from helpdesk.customers.models import Address, Customer
+from helpdesk.customers.payloads import BadPayload
 from helpdesk.lib.html import from_text
 from tickets import intake, replies, search
 from tickets.access import ticket_for, tickets_for
@@ -103,6 +104,7 @@ class Tickets(APIView):
             priority=data.get("priority", Priority.NORMAL),
             tags=data.get("tags", ()),
             language=data.get("language", ""),
+            attributes={key: value for key, value in data.get("attributes", {}).items() if value is not None},
         )
         return Response(TICKET_OUT.to_representation(ticket), status=201)
 
@@ -119,7 +121,7 @@ class OneTicket(APIView):
     )
     @idempotent
     def patch(self, request: TokenRequest, number: int) -> Response:
-        """Change status, assignee (by email), priority, team, topic or tags."""
+        """Change status, assignee (by email), priority, team, topic, tags or custom fields (`attributes`; null empties one)."""
         ticket = ticket_for(request.auth, number, to="change")
         said = ChangesIn(data=request.data)
         said.is_valid(raise_exception=True)
@@ -129,6 +131,8 @@ class OneTicket(APIView):
             change(ticket, said.validated_data, by=request.auth)
         except TicketClosed as error:
             raise Closed(str(error)) from error
+        except BadPayload as error:
+            raise exceptions.ValidationError({"attributes": [str(error)]}) from error
         return Response(TicketOut(ticket).data)
 
 

@@ -26,6 +26,7 @@ VERBS: dict[str, Callable[..., bool]] = {
     "topic": Ticket.file_under,
     "priority": Ticket.prioritise,
     "tags": Ticket.tag,
+    "attributes": Ticket.describe,
     "status": set_status,
 }
 

@@ -13,6 +13,8 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from helpdesk.accounts.models import Team, User
+from helpdesk.customers.fields import custom
+from helpdesk.customers.models import FieldDefinition
 from helpdesk.knowledge.models import Topic
 from helpdesk.lib import conditions
 from helpdesk.lib.conditions import Field
@@ -23,6 +25,8 @@ from tickets.models import LIVE, OURS, Channel, Message, Priority, Status, Ticke
 from tickets.models.message import words
 
 TICKET, PEOPLE, TIMES = _("Ticket"), _("Customer"), _("Times")
+
+Subject = FieldDefinition.Subject
 
 
 def teams() -> Sequence[tuple[int, str]]:
@@ -107,6 +111,9 @@ conditions.register(
     _date("first_replied", _("first reply"), "first_replied_at"),
     _date("solved", _("solved"), "solved_at"),
     _date("closed", _("closed"), "closed_at"),
+    custom(Subject.TICKET, "attribute.", "attributes", tracked=True),
+    custom(Subject.CUSTOMER, "customer.", "requester__attributes"),
+    custom(Subject.COMPANY, "company.", "requester__company__attributes"),
 )  # fmt: skip
 # is:unassigned, is:solved; what is yes or no can be said with is: anyway
 FLAGS: dict[str, dict[str, Any]] = {

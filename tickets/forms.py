@@ -11,7 +11,9 @@ from django.utils.translation import gettext_lazy as _
 
 from helpdesk.accounts.access import AGENTS
 from helpdesk.accounts.models import Team, User
+from helpdesk.customers import definitions, inputs
 from helpdesk.customers.identity import BadAddress, canonical
+from helpdesk.customers.models import FieldDefinition
 from helpdesk.knowledge.models import Topic
 from helpdesk.lib.dates import now
 from tickets.models import Draft, Status, Ticket
@@ -163,7 +165,7 @@ class TagsField(forms.CharField):
 
 
 class PropertiesForm(forms.ModelForm):
-    """Every property of a ticket; the page without script, and the dialog with it."""
+    """Every property of a ticket, custom fields too; the page without script, and the dialog with it."""
 
     tags = TagsField(label=_("Tags"), required=False, max_length=5_000, help_text=_("With commas between them."))
 
@@ -185,6 +187,38 @@ class PropertiesForm(forms.ModelForm):
         self.fields["team"].queryset = Team.objects.all()  # type: ignore[attr-defined]
         for name in ("team", "topic"):
             self.fields[name].empty_label = _("None")  # type: ignore[attr-defined]
+        kept = self.instance.attributes
+        self.initial = {**self.initial, **inputs.initial(kept)}
+        self.definitions = list(definitions.of(FieldDefinition.Subject.TICKET).values())
+        for each in self.definitions:
+            self.fields[inputs.name_of(each)] = inputs.field(each, kept.get(each.key))
+
+    @property
+    def own(self) -> list[forms.BoundField]:
+        return [self[name] for name in self._meta.fields or ()]
+
+    @property
+    def filled(self) -> list[forms.BoundField]:
+        """The custom fields that hold something, or have an error."""
+        return [bound for bound in self._custom() if bound.errors or self._holds(bound)]
+
+    @property
+    def empty(self) -> list[forms.BoundField]:
+        return [bound for bound in self._custom() if not (bound.errors or self._holds(bound))]
+
+    def _custom(self) -> list[forms.BoundField]:
+        return [self[inputs.name_of(each)] for each in self.definitions]
+
+    def _holds(self, bound: forms.BoundField) -> bool:
+        return bound.name.removeprefix(inputs.PREFIX) in self.instance.attributes
+
+    def clean(self) -> dict[str, Any]:
+        """The custom fields that were sent, together as `attributes`."""
+        said = super().clean() or self.cleaned_data
+        attributes = inputs.said(self.definitions, said)
+        for each in self.definitions:
+            said.pop(inputs.name_of(each), None)
+        return {**said, "attributes": attributes} if attributes else said
 
     def _post_clean(self) -> None:
         """Nothing is written to the instance: each property is changed by its own verb, with its own event."""

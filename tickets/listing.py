@@ -1,87 +1,56 @@
-"""The views of the inbox, their counts in one pass, and their rows page by page (keyset: a page costs the same anywhere)."""
+"""The rows of a view page by page (keyset: a page costs the same anywhere), and what each row tells."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db import OperationalError
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.db.models.fields.tuple_lookups import TupleGreaterThan, TupleLessThan
 from django.utils.dateparse import parse_datetime
-from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
 
 from helpdesk.accounts.models import User
-from tickets.access import StaffRequest, tickets_for
+from helpdesk.lib import conditions
+from helpdesk.lib.rows import at_most
+from tickets import columns
+from tickets.access import tickets_for
 from tickets.clocks.reading import OPEN
-from tickets.models import LIVE, OURS, ReadMark, Status, Ticket
+from tickets.models import ReadMark, Ticket
+from tickets.models.saved import NEVER, URGENCY, WAITING, Order
+from tickets.queues import VIEWS, View
 
 PAGE = 40
-MOST = 99  # a count above this is "99+"
+PATIENCE = 3000  # milliseconds: a view over all tickets may ask what no index answers
+RANKS = {"urgent": 0, "high": 1, "normal": 2, "low": 3}  # as models/saved.URGENCY
 
 
 @dataclass(frozen=True)
-class View:
-    slug: str
-    word: str | Promise
-    choose: Callable[[User], Q]
-    column: str = "last_message_at"
-    newest_first: bool = True
-    counted: bool = True
-    empty: str | Promise = ""
+class Sort:
+    """What the index of an order holds before the id, in SQL and read from a ticket."""
+
+    by: Any
+    read: Callable[[Ticket], datetime | int | None]
+    number: bool = False
 
 
-VIEWS = {
-    view.slug: view
-    for view in (
-        View(
-            "waiting",
-            _("Waiting on us"),
-            lambda user: Q(status__in=OURS, waiting_since__isnull=False),
-            "waiting_since",
-            False,
-            empty=_("Nobody waits for an answer."),
-        ),
-        View(
-            "due",
-            _("Due next"),
-            lambda user: Q(status__in=LIVE, due_at__isnull=False),
-            "due_at",
-            False,
-            empty=_("No promise is running."),
-        ),
-        View(
-            "mine", _("Assigned to me"), lambda user: Q(status__in=LIVE, assignee=user.pk), empty=_("You have no open tickets.")
-        ),
-        View(
-            "unassigned",
-            _("Unassigned"),
-            lambda user: Q(status__in=LIVE, assignee=None),
-            empty=_("Every open ticket has its person."),
-        ),
-        View(
-            "pending",
-            _("Waiting on them"),
-            lambda user: Q(status__in=(Status.PENDING, Status.HOLD)),
-            empty=_("We wait for nobody."),
-        ),
-        View("open", _("All open"), lambda user: Q(status__in=LIVE), empty=_("There is no open ticket.")),
-        View(
-            "solved",
-            _("Solved"),
-            lambda user: Q(status=Status.SOLVED),
-            "solved_at",
-            counted=False,
-            empty=_("Nothing was solved lately."),
-        ),
-        View("spam", _("Spam"), lambda user: Q(status=Status.SPAM), counted=False, empty=_("There is no spam.")),
-    )
+TIMES = ("last_message_at", "waiting_since", "due_at", "solved_at", "opened_at")
+SORTS = {
+    **{name: Sort(F(name), attrgetter(name)) for name in TIMES},
+    "waiting": Sort(WAITING, lambda ticket: ticket.waiting_since or NEVER),
+    "urgency": Sort(URGENCY, lambda ticket: RANKS[ticket.priority], number=True),
 }
-FIRST = "waiting"
+ANYWHERE = frozenset({Order.ACTIVITY, Order.QUIET})  # the orders that have an index over solved and closed tickets too
 
 
 class BadCursor(ValueError):
     """A page address that none of our pages wrote."""
+
+
+class NoRows(ValueError):
+    """A view that cannot be shown, and why, in words for its reader."""
 
 
 @dataclass
@@ -90,38 +59,38 @@ class Page:
     after: str = ""  # the cursor of the next page; "" at the end
 
 
-def counts(request: StaffRequest) -> dict[str, int]:
-    """How many tickets each view holds for this reader: one query over the open rows, asked once a request."""
-    known = getattr(request, "_ticket_counts", None)
-    if known is None:
-        user = request.user
-        wanted = {view.slug: Count("pk", filter=view.choose(user)) for view in VIEWS.values() if view.counted}
-        known = tickets_for(user).filter(status__in=LIVE).aggregate(**wanted)
-        request._ticket_counts = known  # type: ignore[attr-defined]
-    return known
-
-
-def shown(count: int) -> str:
-    return f"{MOST}+" if count > MOST else str(count or "")
-
-
 def rows_of(user: User, view: View) -> QuerySet[Ticket]:
-    return tickets_for(user).filter(view.choose(user))
+    """The tickets of a view within a person's reach. Raises NoRows."""
+    try:
+        return tickets_for(user).filter(view.choose(user))
+    except conditions.ConditionError as error:
+        raise NoRows(_("This view asks for what is not there any more. %s") % error.message) from error
 
 
 def page(rows: QuerySet[Ticket], view: View, reader: User, after: str = "", size: int = PAGE) -> Page:
-    """One page of a view in its order, with how far the reader has read each ticket.
+    """One page of a view in its order, with how far the reader has read each ticket. Raises BadCursor and NoRows.
 
     Chosen before anything is joined to them: the planner takes those who wait for far fewer than they are, and would join
     and sort all of them for one page.
     """
-    chosen = Ticket.objects.filter(pk__in=ordered(rows, view, after).values("pk")[: size + 1])
-    found = list(
+    chosen: QuerySet[Ticket] = Ticket.objects.filter(pk__in=ordered(rows, view, after).values("pk")[: size + 1])
+    rows = (
         ordered(chosen, view)
-        .select_related("requester", "address", "assignee")
+        .select_related("requester", "address", "assignee", *columns.joined(view.columns))
         .prefetch_related(OPEN)
         .annotate(read_to=Subquery(ReadMark.objects.filter(ticket=OuterRef("pk"), user=reader.pk).values("message_id")))
     )
+    if view.saved is None or view.counted:
+        found = list(rows)
+    else:
+        try:
+            with at_most(PATIENCE):
+                found = list(rows)
+        except OperationalError as error:
+            raise NoRows(
+                _("This view takes too long to find. Narrow its conditions, or let it cover open tickets only.")
+            ) from error
+    columns.dress(found, view.columns)
     return Page(found[:size], cursor(found[size - 1], view) if len(found) > size else "")
 
 
@@ -130,25 +99,36 @@ def ordered(rows: QuerySet[Ticket], view: View, after: str = "") -> QuerySet[Tic
 
     A comparison of rows, (at, id) < (x, y), is where the view's index starts; said with OR it would be a filter behind it.
     """
+    sort = SORTS[view.column]
     if after:
         beyond = TupleLessThan if view.newest_first else TupleGreaterThan
-        rows = rows.filter(beyond((F(view.column), F("id")), read_cursor(after)))
-    by: list[Any] = [F(view.column).desc(), F("pk").desc()] if view.newest_first else [F(view.column).asc(), F("pk").asc()]
+        rows = rows.filter(beyond((sort.by, F("id")), read_cursor(after, sort)))
+    by: list[Any] = [sort.by.desc(), F("pk").desc()] if view.newest_first else [sort.by.asc(), F("pk").asc()]
     return rows.order_by(*by)
 
 
 def cursor(ticket: Ticket, view: View) -> str:
-    at = getattr(ticket, view.column)
-    return f"{at.isoformat()}_{ticket.pk}" if at else ""
+    at = SORTS[view.column].read(ticket)
+    if at is None:
+        return ""
+    return f"{at.isoformat() if isinstance(at, datetime) else at}_{ticket.pk}"
 
 
-def read_cursor(text: str) -> tuple[datetime, int]:
+def read_cursor(text: str, sort: Sort) -> tuple[datetime | int, int]:
     at, _sep, pk = text.partition("_")
-    try:
-        moment = parse_datetime(at)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None or not (pk.isascii() and pk.isdigit() and len(pk) < 19):
+    moment: datetime | int | None = None
+    if not (pk.isascii() and pk.isdigit() and len(pk) < 19):
+        raise BadCursor(text[:80])
+    if sort.number:
+        moment = int(at) if at in ("0", "1", "2", "3") else None
+    else:
+        try:
+            moment = parse_datetime(at)
+        except ValueError:
+            moment = None
+        if moment is not None and moment.tzinfo is None:
+            moment = None
+    if moment is None:
         raise BadCursor(text[:80])
     return moment, int(pk)
 
@@ -156,5 +136,11 @@ def read_cursor(text: str) -> tuple[datetime, int]:
 def following(user: User, view: View, ticket: Ticket) -> Ticket | None:
     """The ticket after this one in the view, as the view was before it changed; else the view's first."""
     position = cursor(ticket, view)
-    others = rows_of(user, view).exclude(pk=ticket.pk)
+    try:
+        others = rows_of(user, view).exclude(pk=ticket.pk)
+    except NoRows:
+        return None
     return (ordered(others, view, position).first() if position else None) or ordered(others, view).first()
+
+
+__all__ = ["ANYWHERE", "VIEWS", "BadCursor", "NoRows", "Page", "View", "cursor", "following", "ordered", "page", "rows_of"]

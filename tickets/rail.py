@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from helpdesk.accounts.access import EVERYONE
-from tickets import listing
+from tickets import queues
 from tickets.access import StaffRequest
 
 
@@ -15,14 +15,14 @@ def places(request: StaffRequest) -> list[dict[str, Any]]:
     if not _is_staff(request):
         return []
     path, _view = here(request)
-    waiting = listing.counts(request)[listing.FIRST]
+    waiting = queues.counts(request)[queues.FIRST]
     return [
         {
             "key": "inbox",
             "icon": "inbox",
             "word": _("Inbox"),
             "url": reverse("inbox"),
-            "count": listing.shown(waiting),
+            "count": queues.shown(waiting),
             "go": "i",
             "here": path.startswith("/tickets/"),
         }
@@ -32,16 +32,17 @@ def places(request: StaffRequest) -> list[dict[str, Any]]:
 def views(request: StaffRequest) -> list[dict[str, Any]]:
     if not _is_staff(request):
         return []
-    counts = listing.counts(request)
+    counts = queues.counts(request)
     _path, view_here = here(request)
     return [
         {
             "word": view.word,
             "url": reverse("inbox-view", args=[view.slug]),
-            "count": listing.shown(counts.get(view.slug, 0)),
+            "count": queues.shown(counts.get(view.slug, 0)),
             "here": view.slug == view_here,
         }
-        for view in listing.VIEWS.values()
+        for view in queues.views_of(request).values()
+        if not view.hidden or view.slug == view_here
     ]
 
 
@@ -51,7 +52,7 @@ def here(request: StaffRequest) -> tuple[str, str]:
     address = urlsplit((htmx.current_url_abs_path if htmx else None) or request.get_full_path())
     view = parse_qs(address.query).get("view", [""])[0]
     if address.path == reverse("inbox"):
-        return address.path, listing.FIRST
+        return address.path, queues.FIRST
     return address.path, view if address.path.startswith("/tickets/") else ""
 
 

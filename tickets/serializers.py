@@ -5,11 +5,14 @@ from typing import Any
 from rest_framework import serializers
 
 from helpdesk.accounts.models import Team, User
-from helpdesk.customers.serializers import StrictSerializer
+from helpdesk.customers.models import FieldDefinition
+from helpdesk.customers.serializers import AttributesField, StrictSerializer
 from helpdesk.files.models import Attachment
 from helpdesk.knowledge.models import Topic
 from tickets.forms import MAX_TEXT, people
 from tickets.models import Clock, Message, Priority, Status, Ticket
+
+Subject = FieldDefinition.Subject
 
 
 class RequesterIn(StrictSerializer):
@@ -34,6 +37,7 @@ class TicketIn(StrictSerializer):
     priority = serializers.ChoiceField(choices=Priority.choices, required=False)
     tags = serializers.ListField(child=serializers.CharField(max_length=60), required=False, max_length=50)
     language = serializers.CharField(max_length=10, required=False, allow_blank=True)
+    attributes = AttributesField(Subject.TICKET, strict=True, required=False)
 
 
 class ChangesIn(StrictSerializer):
@@ -45,6 +49,7 @@ class ChangesIn(StrictSerializer):
     team = serializers.SlugRelatedField(slug_field="slug", queryset=Team.objects.all(), required=False, allow_null=True)
     topic = serializers.SlugRelatedField(slug_field="slug", queryset=Topic.objects.all(), required=False, allow_null=True)
     tags = serializers.ListField(child=serializers.CharField(max_length=60), required=False, max_length=200)
+    attributes = AttributesField(Subject.TICKET, strict=True, required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -137,6 +142,7 @@ class TicketOut(serializers.ModelSerializer[Ticket]):
             "channel",
             "language",
             "tags",
+            "attributes",
             "campaign_id",
             "opened_at",
             "first_replied_at",

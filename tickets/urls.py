@@ -1,6 +1,6 @@
 from django.urls import path
 
-from tickets.views import acts, blocked, desk, escalation, files, paper, policies, rules, submit
+from tickets.views import acts, blocked, desk, escalation, files, paper, policies, rules, saved, submit
 
 urlpatterns = [
     path("inbox/", desk.inbox, name="inbox"),
@@ -31,6 +31,13 @@ urlpatterns = [
     path("escalation/", escalation.paths, name="escalation-paths"),
     path("escalation/new/", escalation.path, name="escalation-path-add"),
     path("escalation/<int:pk>/", escalation.path, name="escalation-path"),
+    path("views/", saved.views, name="views"),
+    path("views/new/", saved.view, name="view-add"),
+    path("views/<int:pk>/", saved.view, name="view"),
+    path("views/<int:pk>/remove/", saved.remove, name="view-remove"),
+    path("views/<int:pk>/restore/", saved.restore, name="view-restore"),
+    path("views/<int:pk>/place/", saved.place, name="view-place"),
+    path("views/rail/<slug:slug>/", saved.in_rail, name="view-in-rail"),
     path("blocked/", blocked.blocked, name="blocked"),
     path("blocked/<int:pk>/unblock/", blocked.unblock, name="unblock"),
     path("tickets/<int:number>/sent/", files.sent, name="ticket-sent"),

@@ -1,6 +1,7 @@
 """What conditions can ask about a customer (settings.CONDITION_FIELDS)."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from django.db.models import BooleanField, Case, CharField, F, OuterRef, Q, QuerySet, Subquery, Value, When
@@ -8,9 +9,9 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from helpdesk.customers import consent
+from helpdesk.customers import consent, definitions
 from helpdesk.customers.models import Address, Consent, Customer, Event, FieldDefinition, Subscription
-from helpdesk.lib.conditions import Dynamic, Field, attribute, register
+from helpdesk.lib.conditions import Dynamic, Field, register
 from helpdesk.lib.dates import now
 
 Subject = FieldDefinition.Subject
@@ -39,19 +40,18 @@ def bucket(pk: int) -> int:
     return pk % SPAN * HASH % SPAN * 100 // SPAN
 
 
-def _attribute(subject: str, prefix: str, column: str) -> Dynamic:
-    """The custom fields of a subject, each asked in its own type."""
+def custom(subject: str, prefix: str, column: str, *, tracked: bool = False) -> Dynamic:
+    """The custom fields of a subject, each asked in its own type; `column` is the way from the row to their JSON."""
 
     def field(found: FieldDefinition) -> Field:
-        choices = [(choice, choice) for choice in found.choices] if found.type == FieldDefinition.Type.CHOICE else None
-        return attribute(f"{prefix}{found.key}", found.label, found.type, found.key, column=column, choices=choices)
+        return replace(definitions.asked(found, prefix, column), tracked=tracked)
 
     def find(key: str) -> Field | None:
-        found = FieldDefinition.objects.filter(subject=subject, key=key).first() if "\0" not in key else None
+        found = definitions.one(subject, key)
         return field(found) if found else None
 
     def everything() -> Iterator[Field]:
-        return (field(found) for found in FieldDefinition.objects.filter(subject=subject))
+        return map(field, definitions.of(subject).values())
 
     return Dynamic(prefix, find=find, all=everything)
 
@@ -90,8 +90,8 @@ register(
     Field("bucket", _("random bucket, 0 to 99"), "number", q=F("pk") % SPAN * HASH % SPAN * 100 / SPAN,
           value=lambda customer: bucket(customer.pk)),
     Field("event", _("event"), "events", subject="event", q=Event.objects.all, link="customer", value=_did),
-    _attribute(Subject.CUSTOMER, "attribute.", "attributes"),
-    _attribute(Subject.COMPANY, "company.", "company__attributes"),
+    custom(Subject.CUSTOMER, "attribute.", "attributes"),
+    custom(Subject.COMPANY, "company.", "company__attributes"),
     Dynamic("consent.", find=_find_consent, all=lambda: (_consent(each) for each in Subscription.objects.all())),
 )  # fmt: skip
 register(

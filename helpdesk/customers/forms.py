@@ -1,18 +1,15 @@
 """What people fill in about customers."""
 
-from datetime import date
-from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
+from helpdesk.customers import definitions, inputs
 from helpdesk.customers.addresses import BadAddress, canonical
 from helpdesk.customers.models import Customer, FieldDefinition, Subscription
 from helpdesk.customers.profile import Profile, known_zone
-
-Type = FieldDefinition.Type
 
 
 class CustomerForm(forms.Form):
@@ -37,7 +34,7 @@ class CustomerForm(forms.Form):
 
     def __init__(self, *args: Any, customer: Customer | None = None, **kwargs: Any) -> None:
         self.customer = customer
-        self.definitions = list(FieldDefinition.objects.filter(subject=FieldDefinition.Subject.CUSTOMER))
+        self.definitions = list(definitions.of(FieldDefinition.Subject.CUSTOMER).values())
         super().__init__(*args, **{"initial": self._known(), **kwargs})
         languages: dict[str, Any] = dict(settings.SPOKEN_LANGUAGES)
         if customer and customer.language:
@@ -45,7 +42,7 @@ class CustomerForm(forms.Form):
         self.fields["language"].choices = [("", _("Not known")), *languages.items()]  # type: ignore[attr-defined]
         attributes = customer.attributes if customer else {}
         for definition in self.definitions:
-            self.fields[f"attribute_{definition.key}"] = _field(definition, attributes.get(definition.key))
+            self.fields[inputs.name_of(definition)] = inputs.field(definition, attributes.get(definition.key))
 
     def _known(self) -> dict[str, Any]:
         if self.customer is None:
@@ -54,7 +51,7 @@ class CustomerForm(forms.Form):
         known = {name: getattr(self.customer, name) for name in ("name", "stage", "language", "zone")}
         known["emails"] = "\n".join(address.shown for address in addresses)
         known["company"] = self.customer.company.name if self.customer.company else ""
-        return known | {f"attribute_{key}": _shown(value) for key, value in self.customer.attributes.items()}
+        return known | inputs.initial(self.customer.attributes)
 
     def clean_emails(self) -> list[str]:
         lines = [line.strip() for line in self.cleaned_data["emails"].splitlines() if line.strip()]
@@ -82,7 +79,7 @@ class CustomerForm(forms.Form):
         """What was said, ready for `identity`; a field left empty takes its attribute away."""
         said = self.cleaned_data
         known = self.customer.attributes if self.customer else {}
-        attributes = {each.key: _kept(said[f"attribute_{each.key}"]) for each in self.definitions}
+        attributes = inputs.said(self.definitions, said)
         attributes = {key: value for key, value in attributes.items() if value is not None or key in known}
         company = said["company"] if said["company"] != self.initial.get("company", "") else None  # names are not unique
         return Profile(
@@ -93,39 +90,6 @@ class CustomerForm(forms.Form):
             company=company,
             attributes=attributes,
         )
-
-
-def _field(definition: FieldDefinition, kept: Any = None) -> forms.Field:
-    """A choice that was taken away stays with those who have it, until somebody chooses another."""
-    common: dict[str, Any] = {"label": definition.label, "required": False}
-    match definition.type:
-        case Type.NUMBER:
-            return forms.DecimalField(**common, max_digits=18, decimal_places=6)
-        case Type.DATE:
-            return forms.DateField(**common, widget=forms.DateInput(attrs={"type": "date"}))
-        case Type.BOOLEAN:
-            words = [("", _("Not known")), ("true", _("Yes")), ("false", _("No"))]
-            return forms.NullBooleanField(**common, widget=forms.Select(choices=words))
-        case Type.CHOICE:
-            choices = dict.fromkeys([*definition.choices, kept] if isinstance(kept, str) else definition.choices)
-            return forms.ChoiceField(**common, choices=[("", _("Not known")), *((each, each) for each in choices)])
-    return forms.CharField(**common, max_length=500)
-
-
-def _shown(value: Any) -> Any:
-    return str(value).lower() if isinstance(value, bool) else value
-
-
-def _kept(value: Any) -> Any:
-    """As JSON holds it."""
-    match value:
-        case Decimal():
-            return int(value) if value == value.to_integral_value() else float(value)
-        case date():
-            return value.isoformat()
-        case "":
-            return None
-    return value
 
 
 class ConsentForm(forms.Form):

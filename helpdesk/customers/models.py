@@ -18,6 +18,9 @@ class Company(models.Model):
     attributes = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(default=now)
 
+    class Meta:
+        indexes = [GinIndex(OpClass("attributes", name="jsonb_path_ops"), name="company_attributes")]  # as for customers
+
     def __str__(self) -> str:
         return self.name
 
@@ -146,7 +149,7 @@ class Suppression(models.Model):
 
 
 class FieldDefinition(models.Model):
-    """A custom field: what an attribute is called, what it holds, and so which conditions it takes."""
+    """A custom field: what an attribute is called, what it holds, and so which conditions it takes (see definitions)."""
 
     class Subject(models.TextChoices):
         CUSTOMER = "customer", _("Customer")
@@ -159,12 +162,24 @@ class FieldDefinition(models.Model):
         DATE = "date", _("Date")
         BOOLEAN = "boolean", _("Yes or no")
         CHOICE = "choice", _("Choice")
+        MULTI = "multi", _("Several choices")
+        LOOKUP = "lookup", _("Somebody or something we know")
+
+    class Target(models.TextChoices):
+        """What a lookup points to; settings.LOOKUPS says how it is found and called."""
+
+        CUSTOMER = "customer", _("Customer")
+        COMPANY = "company", _("Company")
+        USER = "user", _("Person who works here")
+        TICKET = "ticket", _("Ticket")
 
     subject = models.CharField(max_length=10, choices=Subject.choices)
     key = models.SlugField(max_length=60)
     label = models.CharField(max_length=120)
     type = models.CharField(max_length=10, choices=Type.choices)
     choices = models.JSONField(default=list, blank=True)
+    target = models.CharField(max_length=10, choices=Target.choices, blank=True)  # of a lookup
+    hint = models.CharField(max_length=300, blank=True)  # read by whoever fills it in, also by customers
 
     class Meta:
         ordering = ["subject", "label"]

@@ -4,21 +4,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from helpdesk.accounts.locks import one_at_a_time
-from helpdesk.customers.models import Company, Customer, FieldDefinition
+from helpdesk.customers.models import Company, Customer
 from helpdesk.customers.payloads import check_attributes
 from helpdesk.lib import dates
-from helpdesk.lib.conditions import attribute
 from helpdesk.lib.dates import now
 
 MAX_NAME = 200
-Type = FieldDefinition.Type
-HOLDS = {
-    Type.TEXT: "a text",
-    Type.NUMBER: "a number",
-    Type.DATE: "a date such as 2026-11-23",
-    Type.BOOLEAN: "true or false",
-    Type.CHOICE: "one of its choices, a text",
-}
 
 
 @dataclass
@@ -82,23 +73,6 @@ def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     """Attributes with the new over the old; None removes one. Raises BadPayload when the whole is too much."""
     check_attributes(new)
     return check_attributes({key: value for key, value in (old | new).items() if value is not None})
-
-
-def misfits(subject: str, attributes: dict[str, Any]) -> dict[str, str]:
-    """Attributes that their custom field cannot hold, each with the reason; one query.
-
-    A value is read as conditions read it: what they would take for missing is wrong here. A key without a field holds
-    anything, and None takes an attribute away.
-    """
-    given = {key: value for key, value in attributes.items() if value is not None}
-    reader, found = Customer(attributes=given), {}
-    for known in FieldDefinition.objects.filter(subject=subject, key__in=given) if given else ():
-        read = attribute(known.key, known.label, known.type, known.key).value
-        if read and read(reader) is None:
-            found[known.key] = f"attributes.{known.key} must be {HOLDS[Type(known.type)]}."
-        elif known.type == Type.CHOICE and given[known.key] not in known.choices:
-            found[known.key] = f"attributes.{known.key} must be one of: {', '.join(known.choices)[:500]}."
-    return found
 
 
 def _difference(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, Any]]:

@@ -7,9 +7,10 @@ from django.conf import settings
 from rest_framework import serializers
 
 from helpdesk.customers.addresses import BadAddress, canonical
+from helpdesk.customers.definitions import misfits
 from helpdesk.customers.models import Address, Company, Consent, Customer, FieldDefinition
 from helpdesk.customers.payloads import BadPayload, check_attributes, check_object
-from helpdesk.customers.profile import CompanyFacts, Profile, misfits, one_line
+from helpdesk.customers.profile import CompanyFacts, Profile, one_line
 from helpdesk.lib.dates import now
 
 MAX_EMAILS = 20
@@ -37,18 +38,21 @@ class ObjectField(serializers.JSONField):
 
 
 class AttributesField(serializers.JSONField):
-    """Custom attributes, each of the type its field has: merged with what is known; null removes one."""
+    """Custom attributes, each of the type its field has: merged with what is known; null removes one.
 
-    def __init__(self, subject: str, **kwargs: Any) -> None:
+    ``strict`` also refuses those that have no field.
+    """
+
+    def __init__(self, subject: str, *, strict: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.subject = subject
+        self.subject, self.strict = subject, strict
 
     def to_internal_value(self, data: Any) -> Any:
         try:
             attributes = check_attributes(data)
         except BadPayload as error:
             raise serializers.ValidationError(str(error)) from error
-        if wrong := misfits(self.subject, attributes):
+        if wrong := misfits(self.subject, attributes, strict=self.strict):
             raise serializers.ValidationError({key: [words] for key, words in wrong.items()})
         return attributes
 

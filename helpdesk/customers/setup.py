@@ -7,6 +7,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from helpdesk.accounts.setup import SetupForm
+from helpdesk.customers import definitions
 from helpdesk.customers.models import FieldDefinition, Subscription
 
 Type = FieldDefinition.Type
@@ -48,31 +49,51 @@ class SubscriptionForm(SetupForm):
 
 class FieldForm(SetupForm):
     noun = "field"
-    told = ("subject", "label", "key", "type", "choices")
+    told = ("subject", "label", "key", "type", "choices", "target", "hint")
     options = forms.CharField(
         label=_("Choices"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 4}),
-        help_text=_("One a line; only for a field of the type choice."),
+        help_text=_("One a line; for a choice, or for several choices."),
     )
 
     class Meta:
         model = FieldDefinition
-        fields = ["subject", "label", "key", "type"]
-        labels = {"subject": _("About"), "label": _("Name"), "key": _("Key"), "type": _("It holds")}
-        help_texts = {"key": _("The name of the attribute in the API, such as renews_on. It cannot be changed later.")}
+        fields = ["subject", "label", "key", "type", "target", "hint"]
+        labels = {
+            "subject": _("About"),
+            "label": _("Name"),
+            "key": _("Key"),
+            "type": _("It holds"),
+            "target": _("What it points to"),
+            "hint": _("Hint"),
+        }
+        help_texts = {
+            "key": _("The name of the attribute in the API, such as renews_on. It cannot be changed later."),
+            "target": _("For somebody or something we know; such a field is not asked of customers."),
+            "hint": _("Stands beside the field wherever it is filled in; on a form customers read it."),
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["subject"].choices = FieldDefinition.Subject.choices[:2]  # type: ignore[attr-defined]  # tickets have no attributes yet
+        self.fields["subject"].choices = FieldDefinition.Subject.choices  # type: ignore[attr-defined]  # without "nothing"
         self.initial["options"] = "\n".join(self.instance.choices)
-        for name in ("subject", "key", "type"):
+        for name in ("subject", "key", "type", "target"):
             self.fields[name].disabled = self.instance.pk is not None
 
     def clean(self) -> dict[str, Any]:
         said = super().clean() or self.cleaned_data
         lines = list(dict.fromkeys(line.strip()[:200] for line in said.get("options", "").splitlines() if line.strip()))
-        if said.get("type") == Type.CHOICE and not lines:
+        chosen = said.get("type") in (Type.CHOICE, Type.MULTI)
+        if chosen and not lines:
             self.add_error("options", _("Give at least one choice."))
-        self.instance.choices = lines[:200] if said.get("type") == Type.CHOICE else []
+        self.instance.choices = lines[:200] if chosen else []
+        if said.get("type") == Type.LOOKUP and not said.get("target"):
+            self.add_error("target", _("Say what it points to."))
+        if said.get("type") != Type.LOOKUP:
+            said["target"] = ""
         return said
+
+    def _write(self) -> None:
+        super()._write()
+        definitions.forget()

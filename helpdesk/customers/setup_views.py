@@ -33,8 +33,7 @@ def subscription(request: StaffRequest, pk: int | None = None) -> HttpResponse:
 @require_safe
 @staff(*ADMINS)
 def fields(request: StaffRequest) -> HttpResponse:
-    rows = FieldDefinition.objects.exclude(subject=FieldDefinition.Subject.TICKET)
-    return render(request, "customers/field_list.html", {"rows": rows})
+    return render(request, "customers/field_list.html", {"rows": FieldDefinition.objects.all()})
 
 
 @require_http_methods(FORM)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from helpdesk.customers import consent
+from helpdesk.customers import consent, definitions
 from helpdesk.customers.models import Address, Consent, Customer, FieldDefinition, Subscription, Suppression
 
 
@@ -49,6 +49,6 @@ def reaches(customer: Customer) -> list[Reach]:
 
 def attributes(customer: Customer) -> list[tuple[str, Any]]:
     """The customer's attributes under the names people gave them, in that order; then those nobody named."""
-    known = {definition.key: definition for definition in FieldDefinition.objects.filter(subject="customer")}
-    named = [(definition.label, customer.attributes[key]) for key, definition in known.items() if key in customer.attributes]
+    known = definitions.of(FieldDefinition.Subject.CUSTOMER)
+    named = [(field.label, words) for field, words in definitions.said(FieldDefinition.Subject.CUSTOMER, customer.attributes)]
     return named + sorted((key, value) for key, value in customer.attributes.items() if key not in known)

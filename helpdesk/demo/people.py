@@ -124,6 +124,20 @@ def customers() -> dict[str, Customer]:
             FieldDefinition(subject="customer", key="plan", label="Plan", type="choice", choices=choices),
             FieldDefinition(subject="customer", key="seats", label="Seats", type="number"),
             FieldDefinition(subject="customer", key="card_expires", label="Card expires", type="date"),
+            FieldDefinition(subject="ticket", key="invoice", label="Invoice number", type="text", hint="It begins with NW-."),
+            FieldDefinition(
+                subject="ticket", key="device", label="Device", type="choice", choices=["Phone", "Tablet", "Computer"]
+            ),
+            FieldDefinition(
+                subject="ticket",
+                key="affected",
+                label="What is affected",
+                type="multi",
+                choices=["Export", "Invoices", "Reports", "Sign-in"],
+            ),
+            FieldDefinition(subject="ticket", key="since", label="Since when", type="date"),
+            FieldDefinition(subject="ticket", key="data_lost", label="Data is lost", type="boolean"),
+            FieldDefinition(subject="ticket", key="expert", label="Expert", type="lookup", target="user"),
         ]
     )
     return {

@@ -31,7 +31,7 @@ TABLE = {
     "- - + - - - -": "POST account_confirm_email",
     "- + + + + + -": """
         GET live GET rail GET palette GET inbox GET inbox-view GET customers GET customer GET customer-consents GET customer-mail
-        GET knowledge GET answer GET notifications POST notifications-read
+        GET knowledge GET answer GET notifications POST notifications-read GET views POST view-in-rail
         GET account_reauthenticate POST account_reauthenticate GET account_email POST account_email
         GET account_change_password POST account_change_password GET account_set_password POST account_set_password
         GET account_confirm_login_code POST account_confirm_login_code
@@ -43,7 +43,8 @@ TABLE = {
     "- x + + + + -": """
         GET customer-add POST customer-add GET customer-edit POST customer-edit POST customer-consent POST address-suppress
         GET answer-add POST answer-add GET answer-edit POST answer-edit POST answer-archive POST answer-restore
-        GET campaigns GET campaign GET campaign-who GET guards GET blocked POST unblock""",
+        GET campaigns GET campaign GET campaign-who GET guards GET blocked POST unblock
+        GET view-add POST view-add""",
     # a ticket, and the mail of one, is not there for who may not read it
     "- + + 0 + + -": """
         GET ticket POST ticket-draft GET ticket-answers POST ticket-insert GET ticket-sent GET ticket-file
@@ -54,6 +55,9 @@ TABLE = {
         GET ticket-properties POST ticket-change POST ticket-compose POST ticket-unsend POST ticket-resend
         POST ticket-unsolve POST ticket-block GET ticket-escalate POST ticket-escalate
         POST outgoing-decide""",
+    # a shared view is there to be changed by those who manage them
+    "- x 0 0 + + -": """
+        GET view POST view POST view-remove POST view-restore POST view-place""",
     "- x x x + + -": """
         POST address-lift GET segments GET segment-add POST segment-add GET segment POST segment
         GET subscriptions-set-up GET subscription-add POST subscription-add GET subscription POST subscription
@@ -89,7 +93,10 @@ SCOPES = {  # the one scope that opens each door of the API
     "tickets:read": "GET api-tickets GET api-ticket GET api-ticket-messages",
     "tickets:write": "POST api-tickets PATCH api-ticket POST api-ticket-messages",
 }
-ANSWERS = {"ticket-insert": lambda w: {"answer": w.answer.pk}}  # without which there is nothing behind the address
+ANSWERS = {
+    "ticket-insert": lambda w: {"answer": w.answer.pk},
+    "view-place": lambda w: {"place": 1},
+}  # without which there is nothing behind the address
 
 
 def doors(text: str) -> list[tuple[str, str]]:

@@ -31,7 +31,7 @@ from outreach.messages import unsubscribe_url
 from outreach.models import Campaign
 from tests.pictures import drawing
 from tickets import replies
-from tickets.models import BlockedSender, EscalationPath, Policy, Rule, Ticket
+from tickets.models import BlockedSender, EscalationPath, Policy, Rule, SavedView, Ticket
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
@@ -154,6 +154,9 @@ class World:
             state=IncomingMail.State.IGNORED,
             reason="An automatic answer: Precedence: junk",
         )
+        self.view = SavedView.objects.create(name="Hot", conditions={"field": "priority", "op": "is", "value": "urgent"})
+        SavedView.objects.create(name="Cold", place=1)
+        self.removed_view = SavedView.objects.create(name="Old", removed_at=now())
         self.shut = BlockedSender.objects.create(name="@evil.example", by=self.agent)
         self.calendar, self.policy = Calendar.objects.get(), Policy.objects.earliest("position")
         self.spare_calendar = Calendar.objects.create(name="Spare", zone="UTC", week=[[[540, 1020]]] * 7)
@@ -236,6 +239,11 @@ class World:
             "ticket-letter-frame": {"message": self.far},
             "ticket-source": {"message": self.far},
             "ticket-far-picture": {"message": self.far, "number": 0},
+            "view": {"pk": self.view.pk},
+            "view-remove": {"pk": self.view.pk},
+            "view-restore": {"pk": self.removed_view.pk},
+            "view-place": {"pk": self.view.pk},
+            "view-in-rail": {"slug": "solved"},
             "unblock": {"pk": self.shut.pk},
             "rule": {"pk": self.rule.pk},
             "rule-met": {"pk": self.rule.pk},

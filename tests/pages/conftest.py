@@ -20,7 +20,7 @@ from helpdesk.mail.models import Outgoing, Webhook
 from tests import chromium
 from tests.pictures import drawing
 from tickets import intake
-from tickets.models import Message, Policy, RuleRun, Ticket
+from tickets.models import Message, Policy, RuleRun, SavedView, Ticket
 
 LONG = 50  # messages of the ticket that is looked at
 MAIL = (  # with a look of its own, a picture in it, one elsewhere, and a file
@@ -55,6 +55,7 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[str, s
         notify([User.objects.get(email="ana@nordwind.example")], "#1 was escalated to Ana: they lose data", "/inbox/")
         ruled = Ticket.objects.get(pk=RuleRun.objects.latest("pk").ticket_id)
         sent = Outgoing.objects.filter(campaign_id__isnull=False).latest("pk")
+        view = SavedView.objects.get(name="In German")
         yield {
             "ticket": str(ticket.number),
             "letter": str(letter.ticket.number),
@@ -70,6 +71,8 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[str, s
             "campaign": str(sent.campaign_id),
             "calendar": str(Calendar.objects.get().pk),
             "policy": str(Policy.objects.earliest("position").pk),
+            "view": view.slug,
+            "view_pk": str(view.pk),
             "token": signing.token("unsubscribe", sent.pk),
         }
         with connection.cursor() as cursor:  # rows of history cannot be deleted, but a test's database can be emptied

@@ -14,6 +14,10 @@ PAGES = [
     Page("inbox-solved", "/inbox/solved/", "ana"),
     Page("inbox-spam", "/inbox/spam/", "ana"),
     Page("blocked", "/blocked/", "ana"),
+    Page("inbox-view", "/inbox/{view}/", "ana"),
+    Page("views", "/views/", "mia"),
+    Page("view-new", "/views/new/", "ana"),
+    Page("view", "/views/{view_pk}/", "mia"),
     Page("inbox-search", "/inbox/open/?q=invoice", "ana"),
     Page("ticket", "/tickets/{ticket}/?view=waiting", "ana"),
     Page("ticket-simple", "/tickets/{simple}/", "ana"),  # of somebody on no campaign's way

@@ -1,5 +1,6 @@
 """What costs the same in a desk of any size: the plan of a deep page, and how much a search may find."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -7,9 +8,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from helpdesk.customers import identity, timeline
+from helpdesk.customers.models import FieldDefinition
 from helpdesk.lib import dates
-from tickets import intake, listing, search
-from tickets.models import Message, Ticket
+from tickets import intake, listing, queues, search
+from tickets.models import Message, SavedView, Ticket
 
 pytestmark = pytest.mark.django_db
 
@@ -67,6 +69,33 @@ def test_a_deep_page_starts_where_the_last_one_ended(many, slug, index):
     assert scan["Shared Hit Blocks"] + scan["Shared Read Blocks"] <= 60, scan
 
 
+def test_every_order_of_a_view_that_people_set_up_has_its_index(many):
+    """Of those over all tickets the index is the one that leaves out spam alone."""
+    ours = {
+        "-activity": "ticket_live",
+        "activity": "ticket_live",
+        "-opened": "ticket_live_opened",
+        "opened": "ticket_live_opened",
+        "waiting": "ticket_live_waiting",
+        "urgency": "ticket_live_urgency",
+    }
+    cases = [("live", order, index) for order, index in ours.items()]
+    cases += [("all", order, "ticket_any") for order in listing.ANYWHERE]
+    for covers, order, index in cases:
+        view = queues.of_saved(SavedView(name="x", order=order, covers=covers, conditions={}))
+        rows = list(listing.ordered(listing.rows_of(many, view), view))
+        deep = rows[-20]
+        page = listing.ordered(listing.rows_of(many, view), view, listing.cursor(deep, view))
+        assert list(page) == rows[-19:], order
+        sql, params = page.all()[:41].query.sql_with_params()
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", params)
+            [plan] = cursor.fetchone()[0]
+        [scan] = [node for node in nodes(plan["Plan"]) if "Scan" in node["Node Type"]]
+        assert scan["Node Type"] == "Index Scan" and scan["Index Name"] == index, (order, scan)
+        assert "ROW(" in scan["Index Cond"] and "Filter" not in scan, (order, scan)
+
+
 def test_a_word_of_every_message_finds_the_newest_and_no_more(many, monkeypatch):
     monkeypatch.setattr(search, "NEWEST", 30)
     found = search.search(many, "customer").order_by("-pk")
@@ -100,3 +129,34 @@ def test_many_requests_for_tickets_look_up_as_much_as_one(ben, support):
     each = two[0] - one[0]
     assert nine[0] - one[0] == 8 * each and each <= 1, "only the look that makes it idempotent"
     assert nine[1] == one[1] <= 6
+
+
+def test_two_hundred_custom_fields_cost_what_none_cost(many, browser):
+    """A page of a view that asks for one of them, with all on every ticket: as many queries, and found by an index."""
+    asked = {"field": "attribute.f0", "op": "is", "value": "rare"}
+
+    def seen():
+        with CaptureQueriesContext(connection) as queries:
+            page = browser(many).get(f"/inbox/{view.slug}/")
+        return len(queries), len(page.context["page"].rows)
+
+    FieldDefinition.objects.create(subject="ticket", key="f0", label="F0", type="choice", choices=["rare", "usual"])
+    view = SavedView.objects.create(name="x", conditions=asked, covers="all", columns=["attribute.f0"])
+    before = seen()[0]
+    SavedView.objects.bulk_create(SavedView(name=f"View {n}", conditions=asked) for n in range(20))
+    FieldDefinition.objects.bulk_create(
+        FieldDefinition(subject="ticket", key=f"f{n}", label=f"F{n}", type="choice", choices=["rare", "usual"])
+        for n in range(1, 200)
+    )
+    Ticket.objects.update(attributes={f"f{n}": "usual" for n in range(200)})
+    some = list(Ticket.objects.order_by("pk").values_list("pk", flat=True)[2_000:2_007])
+    Ticket.objects.filter(pk__in=some).update(attributes={f"f{n}": "rare" for n in range(200)})
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT gin_clean_pending_list('ticket_attributes')")  # as autovacuum does
+        cursor.execute("ANALYZE tickets_ticket")
+    assert seen() == (before, 7)
+    rows = listing.rows_of(many, queues.of_saved(view))
+    [plan] = json.loads(rows.order_by().explain(format="json"))
+    indexes = {node["Index Name"] for node in nodes(plan["Plan"]) if "Index Name" in node}
+    assert indexes == {"ticket_attributes"}, plan
+    assert set(rows.values_list("pk", flat=True)) == set(some)

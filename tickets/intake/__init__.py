@@ -2,6 +2,6 @@
 
 from tickets.intake.mail import receive_mail
 from tickets.intake.opening import Words, hear, on_ticket_requested, open_ticket
-from tickets.models.ticket import imported
+from tickets.models.change import imported
 
 __all__ = ["Words", "hear", "imported", "on_ticket_requested", "open_ticket", "receive_mail"]

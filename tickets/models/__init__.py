@@ -1,10 +1,11 @@
-"""A ticket, what was said on it, who follows it, what each person here has read; rules, and where a ticket can be escalated."""
+"""A ticket, what was said on it, who follows it, what each person here has read; views, rules, clocks, and escalation."""
 
 from tickets.models.blocked import BlockedSender
 from tickets.models.clocks import Clock, Policy, Recount, StatusChange
 from tickets.models.escalation import Escalation, EscalationPath, EscalationStep
 from tickets.models.message import Draft, Message, Participant, ReadMark
 from tickets.models.rules import Rule, RuleKind, RuleMeeting, RuleRun, RuleTimer, RuleVersion
+from tickets.models.saved import Order, SavedView
 from tickets.models.terms import LIVE, OURS, Channel, Priority, Status, TicketClosed
 from tickets.models.ticket import Ticket
 
@@ -19,6 +20,7 @@ __all__ = [
     "EscalationPath",
     "EscalationStep",
     "Message",
+    "Order",
     "Participant",
     "Policy",
     "Priority",
@@ -30,6 +32,7 @@ __all__ = [
     "RuleRun",
     "RuleTimer",
     "RuleVersion",
+    "SavedView",
     "Status",
     "StatusChange",
     "Ticket",

@@ -1,29 +1,28 @@
 """One conversation: whose turn it is, whose work it is, and what changes it."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.postgres.search import SearchVector
 from django.db import models, transaction
 from django.db.models import Func, Q, Value
-from django.utils.crypto import get_random_string
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
 from helpdesk.accounts.models import Team, User
-from helpdesk.customers.models import Address, Customer
-from helpdesk.customers.profile import one_line
+from helpdesk.customers import definitions
+from helpdesk.customers.models import Address, Customer, FieldDefinition
+from helpdesk.customers.profile import merged, one_line
 from helpdesk.customers.timeline import record
 from helpdesk.knowledge.models import Topic
 from helpdesk.lib.dates import now
 from helpdesk.live.streams import announce
 from helpdesk.mail.models import Mailbox
+from tickets.models.change import Changing, verb
+from tickets.models.saved import URGENCY, WAITING
 from tickets.models.terms import LIVE, OURS, Channel, Priority, Status, TicketClosed
 
 MAX_TAGS = 200
@@ -37,50 +36,9 @@ MOVES = {
 }  # fmt: skip
 UNDONE = ("status", "waiting_since", "first_replied_at", "solved_at", "last_message_id", "last_message_at")
 
-# What an event says of a change, by the names of the condition language: {"team": [3, 5]}, as plain values.
-TRACKED = {
-    "status": "status",
-    "priority": "priority",
-    "team": "team_id",
-    "assignee": "assignee_id",
-    "topic": "topic_id",
-    "tags": "tags",
-    "subject": "subject",
-    "language": "language",
-}
-_NAMES = {column: name for name, column in TRACKED.items()}
-
 if TYPE_CHECKING:
     from tickets.models.escalation import Escalation
     from tickets.models.message import Message
-
-
-_imported: ContextVar[bool] = ContextVar("imported", default=False)
-
-
-@contextmanager
-def imported() -> Iterator[None]:
-    """What is brought in from elsewhere happened there: it is told as ever, and meets no rule here."""
-    token = _imported.set(True)
-    try:
-        yield
-    finally:
-        _imported.reset(token)
-
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def verb(method: "Callable[Concatenate[Ticket, P], R]") -> "Callable[Concatenate[Ticket, P], R]":
-    """What a method does to its ticket is one change, or part of the one that its caller makes."""
-
-    @wraps(method)
-    def changing(ticket: "Ticket", *args: P.args, **kwargs: P.kwargs) -> R:
-        with ticket.one_change():
-            return method(ticket, *args, **kwargs)
-
-    return changing
 
 
 class TicketQuerySet(models.QuerySet["Ticket"]):
@@ -91,7 +49,7 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
         return self.exclude(status=Status.SPAM)
 
 
-class Ticket(models.Model):
+class Ticket(Changing):
     # From a sequence apart from the key: people see it, so it may have gaps and must never be a secret.
     number = models.BigIntegerField(unique=True, db_default=Func(Value("tickets_ticket_number"), function="nextval"))
     subject = models.CharField(max_length=250)
@@ -130,6 +88,7 @@ class Ticket(models.Model):
     escalated_to = models.CharField(max_length=160, blank=True, default="", db_default="")
     escalation_reason = models.CharField(max_length=300, blank=True, default="", db_default="")
     escalations = models.PositiveSmallIntegerField(default=0, db_default=0)  # how often
+    facts_shown: list[tuple[Any, Any]] = []  # what a list tells of it by its columns (tickets/columns); no column
 
     objects = TicketQuerySet.as_manager()
 
@@ -146,11 +105,16 @@ class Ticket(models.Model):
             models.Index(fields=["due_at", "id"], name="ticket_due", condition=Q(status__in=LIVE, due_at__isnull=False)),
             models.Index(fields=["-solved_at", "-id"], name="ticket_solved", condition=Q(status="solved")),
             models.Index(fields=["-last_message_at", "-id"], name="ticket_spam", condition=Q(status="spam")),
+            models.Index(fields=["-last_message_at", "-id"], name="ticket_any", condition=~Q(status="spam")),
+            models.Index(fields=["opened_at", "id"], name="ticket_live_opened", condition=Q(status__in=LIVE)),
+            models.Index(WAITING, "id", name="ticket_live_waiting", condition=Q(status__in=LIVE)),
+            models.Index(URGENCY, "id", name="ticket_live_urgency", condition=Q(status__in=LIVE)),
             models.Index(fields=["requester", "-opened_at", "-id"], name="ticket_of_customer"),
             models.Index(fields=["requester"], name="ticket_live_of_customer", condition=Q(status__in=LIVE)),
             models.Index(fields=["outgoing_id"], name="ticket_answers", condition=Q(outgoing_id__isnull=False)),
             models.Index(fields=["campaign_id"], name="ticket_of_campaign", condition=Q(campaign_id__isnull=False)),
             GinIndex(SearchVector("subject", config="simple"), name="ticket_words"),
+            GinIndex(OpClass("attributes", name="jsonb_path_ops"), name="ticket_attributes"),  # as conditions ask for a value
         ]
 
     def __str__(self) -> str:
@@ -181,26 +145,6 @@ class Ticket(models.Model):
         """What every event about this ticket carries."""
         return {"ticket": self.pk, "number": self.number, "subject": self.subject, "topic": self.topic_id}
 
-    # --- one change ---------------------------------------------------------------------------------------------------
-
-    _change_id = ""
-    _changes: dict[str, list[Any]]  # of this change so far
-
-    @contextmanager
-    def one_change(self) -> Iterator[None]:
-        """What is done inside is one change, whatever it consists of: its events share a name, and rules meet it once.
-
-        Each verb is one by itself; who calls several in one transaction says so around them.
-        """
-        if self._change_id:
-            yield
-            return
-        self._change_id, self._changes = get_random_string(24), {}
-        try:
-            yield
-        finally:
-            self._change_id, self._changes = "", {}
-
     # --- what people do: each idempotent, in one transaction with its event ------------------------------------------
 
     @transaction.atomic
@@ -228,6 +172,33 @@ class Ticket(models.Model):
     def tag(self, tags: Iterable[str], *, by: Any) -> bool:
         """Give it exactly these tags."""
         return self._change("tags", clean_tags(tags), by)
+
+    @transaction.atomic
+    @verb
+    def describe(self, attributes: dict[str, Any], *, by: Any) -> bool:
+        """Set these custom fields; None takes one away. Each that changes is a fact, with its old and new value in words.
+
+        Raises BadPayload when the whole is more than is kept. Whether values fit is asked before (definitions.misfits).
+        """
+        self._open_to_change()
+        before = self.attributes
+        after = merged(before, attributes)
+        changed = [key for key in attributes if before.get(key) != after.get(key)]
+        if not changed:
+            return False
+        self._set(attributes=after)
+        known = definitions.of(FieldDefinition.Subject.TICKET)
+        for key in changed:
+            field, was, now_ = known.get(key), before.get(key), after.get(key)
+            self._changed(f"attribute.{key}", was, now_)
+            self.record(
+                "ticket.updated",
+                by,
+                field=field.label if field else key,
+                was=definitions.words(field, was) if field else str(was or ""),
+                now=definitions.words(field, now_) if field else str(now_ or ""),
+            )
+        return True
 
     @transaction.atomic
     @verb
@@ -453,8 +424,7 @@ class Ticket(models.Model):
 
         Who is no person says with ``origin`` what began it.
         """
-        told = {"change": self._change_id, "changes": dict(self._changes)} if self._change_id else {}
-        told |= getattr(by, "origin", {}) | ({"imported": True} if _imported.get() else {})
+        told = self.told_of_change() | getattr(by, "origin", {})
         record(kind, customer=self.requester_id, actor=by, at=at, **self.facts(), **told, **payload)
         if kind in MOVES:
             self.stands(kind, at)
@@ -471,16 +441,6 @@ class Ticket(models.Model):
         self.lock()
         if self.status == Status.CLOSED:
             raise TicketClosed(_("Ticket #%s is closed. A new message starts a follow-up.") % self.number)
-
-    def _set(self, **values: Any) -> None:
-        for name, value in values.items():
-            column = self._meta.get_field(name).attname  # type: ignore[union-attr]
-            was = getattr(self, column)
-            setattr(self, name, value)
-            if self._change_id and (field := _NAMES.get(column)) and was != getattr(self, column):
-                first = self._changes.get(field, [was])[0]
-                self._changes[field] = [first, getattr(self, column)]
-        self.save(update_fields=list(values))
 
     @transaction.atomic
     @verb

@@ -21,7 +21,7 @@ from helpdesk.lib.conditions import Asked, ConditionError, Facts
 from helpdesk.lib.dates import now
 from helpdesk.lib.rows import update
 from tickets.models import RuleKind, RuleMeeting, RuleRun, RuleVersion, Status, Ticket
-from tickets.models.ticket import TRACKED
+from tickets.models.change import TRACKED
 from tickets.rules import actions
 from tickets.rules.meetings import live_rules
 

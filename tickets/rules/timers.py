@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from helpdesk.lib.conditions import Asked, ConditionError, facts
 from helpdesk.lib.dates import now
 from tickets.models import LIVE, Rule, RuleKind, RuleMeeting, RuleRun, RuleTimer, Status, Ticket
-from tickets.models.ticket import TRACKED
+from tickets.models.change import TRACKED
 
 BATCH = 500
 # The moment a rule counts from → the column that holds it.

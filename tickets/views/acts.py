@@ -15,18 +15,19 @@ from django.views.decorators.http import require_POST, require_safe
 
 from helpdesk.accounts.access import EVERYONE, staff
 from helpdesk.customers.identity import BadAddress
+from helpdesk.customers.payloads import BadPayload
 from helpdesk.files.models import Attachment
 from helpdesk.knowledge.models import Answer
 from helpdesk.lib.dates import now
 from helpdesk.mail import outbox
 from helpdesk.mail.models import Outgoing
-from tickets import attachments, forwards, listing, replies
+from tickets import attachments, forwards, listing, queues, replies
 from tickets.access import StaffRequest, ticket_for
 from tickets.changes import change as change_ticket
 from tickets.changes import unsolve as unsolve_ticket
-from tickets.forms import ChangeForm, ComposeForm, DraftForm
+from tickets.forms import ChangeForm, ComposeForm, DraftForm, PropertiesForm
 from tickets.models import Draft, Message, Status, Ticket, TicketClosed
-from tickets.views.desk import after, show, view_query
+from tickets.views.desk import after, all_properties, show, view_query
 
 FEW = 30  # answers to choose from
 
@@ -45,13 +46,18 @@ def change(request: StaffRequest, number: int) -> HttpResponse:
     if data.get("assignee") == "me":
         data["assignee"] = str(request.user.pk)
     form = ChangeForm(data, instance=ticket)
-    if not form.is_valid():
-        return show(request, ticket, fault=faults(form), status=422)
     before = copy(ticket)  # its place in the view
-    try:
-        change_ticket(ticket, form.cleaned_data, by=request.user)
-    except TicketClosed as error:
-        return show(request, ticket, fault=str(error), status=409)
+    if form.is_valid():
+        try:
+            change_ticket(ticket, form.cleaned_data, by=request.user)
+        except TicketClosed as error:
+            return show(request, ticket, fault=str(error), status=409)
+        except BadPayload as error:
+            form.add_error(None, str(error))
+    if form.errors:
+        if data.get("all"):  # from the form of all properties: back to it, with everything that was typed
+            return all_properties(request, ticket, PropertiesForm(data, instance=ticket), status=422)
+        return show(request, ticket, fault=faults(form), status=422)
     if ticket.status == Status.SOLVED and data.get("next"):
         undo = reverse("ticket-unsolve", args=[ticket.number]) + view_query(request)
         messages.success(request, with_undo(_("#%s is solved.") % ticket.number, undo))
@@ -132,7 +138,7 @@ def once_of(request: StaffRequest) -> str | None:
 
 def on_to_next(request: StaffRequest, ticket: Ticket) -> HttpResponse:
     """The next ticket of the view beside this one, or the ticket itself where there is none."""
-    view = listing.VIEWS.get(request.GET.get("view", ""), listing.VIEWS[listing.FIRST])
+    view = queues.view_of(request, request.GET.get("view", ""))
     return after(request, listing.following(request.user, view, ticket) or ticket)
 
 

@@ -15,10 +15,11 @@ from django.views.decorators.http import require_safe
 
 from helpdesk.accounts.access import EVERYONE, staff
 from helpdesk.accounts.models import User
-from helpdesk.customers.models import Customer
+from helpdesk.customers import definitions
+from helpdesk.customers.models import Customer, FieldDefinition
 from helpdesk.lib.ids import row_id, row_ids
 from helpdesk.lib.rows import at_most
-from tickets import conversation, listing, search
+from tickets import conversation, listing, queues, saved_views, search
 from tickets.access import StaffRequest, may, ticket_for
 from tickets.clocks import reading
 from tickets.forms import ComposeForm, PropertiesForm
@@ -29,7 +30,7 @@ FACTS = 6
 
 @staff(*EVERYONE)
 @require_safe
-def inbox(request: StaffRequest, slug: str = listing.FIRST) -> HttpResponse:
+def inbox(request: StaffRequest, slug: str = queues.FIRST) -> HttpResponse:
     """A view's tickets, or what a search finds; ``?part=list`` is the list alone, for a page that is open already."""
     context = list_context(request, slug)
     if request.GET.get("part") == "list":
@@ -38,28 +39,34 @@ def inbox(request: StaffRequest, slug: str = listing.FIRST) -> HttpResponse:
 
 
 def list_context(request: StaffRequest, slug: str) -> dict[str, Any]:
-    view = listing.VIEWS.get(slug)
+    view = queues.views_of(request).get(slug)
     if view is None:
         raise Http404
-    words, after, fault = request.GET.get("q", "").strip(), request.GET.get("after", ""), ""
+    words, after = request.GET.get("q", "").strip(), request.GET.get("after", "")
+    page, misread, fault = listing.Page([]), "", ""
     try:
         if words:
-            page, fault = searched(request.user, words, after)
+            page, misread = searched(request.user, words, after)
         else:
             page = listing.page(listing.rows_of(request.user, view), view, request.user, after)
     except listing.BadCursor as error:
         raise Http404 from error
+    except listing.NoRows as error:
+        fault = str(error)
     for row in page.rows:
         row.pressing = reading.pressing(row.open_clocks) if row.is_live else None  # type: ignore[attr-defined]
-    count = listing.counts(request).get(view.slug)
+    count = queues.counts(request).get(view.slug)
     older = urlencode({"after": page.after, **({"q": words} if words else {})}) if page.after else ""
     return {
         "view": view,
+        "columns": queues.ROW if words else view.columns,
         "page": page,
         "words": words,
-        "misread": fault,
+        "misread": misread,
+        "view_fault": fault,
+        "may_edit_view": view.saved is not None and saved_views.may_change(request.user, view.saved),
         "older": older and f"{reverse('inbox-view', args=[view.slug])}?{older}",
-        "count": "" if words or count is None else listing.shown(count) or "0",
+        "count": "" if words or count is None else queues.shown(count) or "0",
     }
 
 
@@ -68,7 +75,7 @@ def searched(user: User, words: str, after: str) -> tuple[listing.Page, str]:
     try:
         rows = search.find(user, words)
         with at_most(search.PATIENCE):
-            return listing.page(rows, listing.VIEWS["open"], user, after), ""
+            return listing.page(rows, queues.VIEWS["open"], user, after), ""
     except search.QueryError as error:
         return listing.Page([]), str(error)
     except OperationalError:
@@ -130,7 +137,7 @@ def show(
     address: str = "",
 ) -> HttpResponse:
     """The ticket's panes for htmx, the whole desk otherwise. ``address`` is where the browser is then, if not there already."""
-    view = listing.VIEWS.get(view_slug(request), listing.VIEWS[listing.FIRST])
+    view = queues.view_of(request, request.GET.get("view", ""))
     context = {
         "view": view,
         "form": form,
@@ -153,9 +160,9 @@ def show(
 
 
 def view_slug(request: StaffRequest) -> str:
-    """The view that the ticket was opened from, if it is one of ours."""
+    """The view that the ticket was opened from, if the reader has it."""
     slug = request.GET.get("view", "")
-    return slug if slug in listing.VIEWS else ""
+    return slug if slug in queues.views_of(request) else ""
 
 
 def view_query(request: StaffRequest) -> str:
@@ -171,13 +178,22 @@ def about(request: StaffRequest, ticket: Ticket) -> dict[str, Any]:
     request.ticket = ticket  # type: ignore[attr-defined]  # so that panels know what is on the page already
     who = ticket.requester
     language = dict(settings.SPOKEN_LANGUAGES).get(who.language, who.language)
-    return {"facts": facts(who), "language": language, "panels": panels(request, who)}
+    return {
+        "facts": facts(who),
+        "language": language,
+        "panels": panels(request, who),
+        "told": definitions.said(FieldDefinition.Subject.TICKET, ticket.attributes),
+        "has_fields": bool(definitions.of(FieldDefinition.Subject.TICKET)),
+        "may_describe": ticket.status != Status.CLOSED and may(request.user, "change"),
+    }
 
 
 def facts(customer: Customer) -> list[tuple[str, Any]]:
-    """The first of what is known about a customer, as words: "card_expires" is "Card expires"."""
-    known = list(customer.attributes.items())[:FACTS]
-    return [(key.replace("_", " ").capitalize(), value) for key, value in known]
+    """The first of what is known about a customer: by the names of its fields, or "card_expires" as "Card expires"."""
+    named = [(field.label, words) for field, words in definitions.said(FieldDefinition.Subject.CUSTOMER, customer.attributes)]
+    known = definitions.of(FieldDefinition.Subject.CUSTOMER)
+    others = [(key, value) for key, value in customer.attributes.items() if key not in known]
+    return [*named, *((key.replace("_", " ").capitalize(), value) for key, value in others)][:FACTS]
 
 
 def panels(request: StaffRequest, customer: Customer) -> list[dict[str, Any]]:
@@ -198,5 +214,13 @@ def after(request: StaffRequest, ticket: Ticket) -> HttpResponse:
 def properties(request: StaffRequest, number: int) -> HttpResponse:
     """All properties in one form: a page, or the inside of a dialog."""
     found = ticket_for(request.user, number, to="change")
+    return all_properties(request, found, PropertiesForm(instance=found))
+
+
+def all_properties(request: StaffRequest, ticket: Ticket, form: PropertiesForm, status: int = 200) -> HttpResponse:
+    """The form of all properties; what is wrong with it comes back into the dialog that sent it."""
     name = "tickets/_properties.html" if request.htmx else "tickets/properties.html"
-    return render(request, name, {"ticket": found, "form": PropertiesForm(instance=found)})
+    response = render(request, name, {"ticket": ticket, "form": form, "view_query": view_query(request)}, status=status)
+    if request.htmx and status != 200:
+        response["HX-Retarget"], response["HX-Reswap"] = "#properties-body", "innerHTML"
+    return response

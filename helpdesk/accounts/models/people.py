@@ -1,6 +1,7 @@
 """People who work here: users with a role and teams."""
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
@@ -61,6 +62,7 @@ class User(AbstractBaseUser):
     zone = models.CharField(max_length=64, blank=True)
     # when they work; none: when their teams do
     calendar = models.ForeignKey(Calendar, null=True, blank=True, on_delete=models.PROTECT, related_name="users")
+    hidden_views = ArrayField(models.CharField(max_length=40), default=list, blank=True)  # what they do not want in their rail
     is_active = models.BooleanField(default=True)
     unread = models.PositiveIntegerField(default=0)  # notifications not read yet
     created_at = models.DateTimeField(default=now)

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from helpdesk.accounts.models import User
-from helpdesk.demo import people
+from helpdesk.demo import people, queues
 from helpdesk.demo.story import Story
 from helpdesk.lib import dates
 
@@ -21,6 +21,7 @@ class Command(BaseCommand):
         with dates.moved(by=-timedelta(days=90)):
             staff, customers = people.staff(), people.customers()
         Story(staff, customers).tell()
+        queues.views(staff)
         for name, email, role, _teams in people.STAFF:
             self.stdout.write(f"{email:<24} {people.PASSWORD:<16} {name}, {role}")
         if settings.MAIL_TRANSPORT != "file":
