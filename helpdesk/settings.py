@@ -307,6 +307,7 @@ CELERY_TASK_ROUTES = {
     "outreach.tasks.advance": {"queue": "campaigns"},
     "helpdesk.mail.tasks.send_replies": {"queue": "replies"},
     "helpdesk.mail.tasks.send_campaigns": {"queue": "campaigns"},
+    "tickets.tasks.hand_out": {"queue": "ingest"},
     "helpdesk.mail.tasks.process_incoming": {"queue": "ingest"},
     "helpdesk.mail.tasks.fetch_mailboxes": {"queue": "ingest"},
     "helpdesk.customers.tasks.dispatch": {"queue": "ingest"},
@@ -331,6 +332,7 @@ CELERY_BEAT_SCHEDULE = {
         for queue in WORK_QUEUES
     },
     "scan-files": {"task": "tickets.tasks.scan_files", "schedule": 60, "options": {"expires": 60}},
+    "hand-out": {"task": "tickets.tasks.hand_out", "schedule": 10, "options": {"expires": 10}},
     "close-solved": {"task": "tickets.tasks.close_solved", "schedule": 600, "options": {"expires": 300}},
     "tidy": {"task": "helpdesk.customers.tasks.tidy", "schedule": 3600, "options": {"expires": 600}},
 }
@@ -344,20 +346,20 @@ log = structlog.get_logger
 # event kind → functions that take a batch of events, write rows and touch no network. "*external*": all from outside.
 EVENT_SUBSCRIBERS: dict[str, list[str]] = {
     "*external*": ["outreach.triggers.on_events"],
-    "ticket.opened": ["outreach.triggers.on_events", "outreach.triggers.on_replied"],
+    "ticket.opened": ["outreach.triggers.on_events", "outreach.triggers.on_replied", "tickets.assignment.on_ticket"],
     "ticket.replied": ["outreach.triggers.on_events"],
-    "ticket.message_received": ["outreach.triggers.on_events"],
+    "ticket.message_received": ["outreach.triggers.on_events", "tickets.assignment.on_ticket"],
     "ticket.noted": [],
     "ticket.forwarded": [],
-    "ticket.assigned": [],
-    "ticket.status_changed": [],
-    "ticket.reopened": ["outreach.triggers.on_events"],
-    "ticket.solved": ["outreach.triggers.on_events", "outreach.triggers.release_holds"],
-    "ticket.updated": [],
-    "ticket.closed": ["outreach.triggers.release_holds"],
+    "ticket.assigned": ["tickets.assignment.on_ticket"],
+    "ticket.status_changed": ["tickets.assignment.on_ticket"],
+    "ticket.reopened": ["outreach.triggers.on_events", "tickets.assignment.on_ticket"],
+    "ticket.solved": ["outreach.triggers.on_events", "outreach.triggers.release_holds", "tickets.assignment.on_ticket"],
+    "ticket.updated": ["tickets.assignment.on_ticket"],
+    "ticket.closed": ["outreach.triggers.release_holds", "tickets.assignment.on_ticket"],
     "ticket.unsent": [],
-    "ticket.marked_spam": ["outreach.triggers.release_holds"],
-    "ticket.cleared_of_spam": [],
+    "ticket.marked_spam": ["outreach.triggers.release_holds", "tickets.assignment.on_ticket"],
+    "ticket.cleared_of_spam": ["tickets.assignment.on_ticket"],
     "ticket.requested": ["tickets.intake.on_ticket_requested"],
     "customer.created": ["outreach.triggers.on_events"],
     "customer.updated": [],
@@ -412,6 +414,7 @@ RAIL = {
         "outreach.rail.places",
         "helpdesk.customers.rail.places",
         "helpdesk.knowledge.rail.places",
+        "tickets.rail.teams",
         "helpdesk.accounts.rail.places",
     ],
     "views": "tickets.rail.views",
@@ -432,6 +435,9 @@ PERSONAL_DATA = [
     "tickets.personal.data",
     "outreach.personal.data",
 ]
+
+# who looks at the database when somebody comes back: a task
+PRESENCE_BELL = "tickets.tasks.hand_out"
 
 # what a browser may follow: prefix of a stream's name → function(user, id) → bool
 LIVE_CHANNELS = {"inbox": "tickets.access.may_follow_inbox", "ticket": "tickets.access.may_follow_ticket"}

@@ -23,6 +23,7 @@ ROUNDS = 10
 QUEUES = [
     "helpdesk.customers.tasks.dispatch",
     "helpdesk.mail.tasks.process_incoming",
+    "tickets.tasks.hand_out",
     "tickets.tasks.scan_files",
     "outreach.tasks.advance",
     "helpdesk.mail.tasks.send_replies",

@@ -1,9 +1,9 @@
-"""Look at the database: what was solved long ago is closed, and files that wait for the virus scanner are shown to it."""
+"""Look at the database: hand out what waits, close what was solved long ago, show the virus scanner the files that wait."""
 
 from helpdesk.files import antivirus
 from helpdesk.live import bell
 from helpdesk.live.ticks import tick
-from tickets import attachments, closing
+from tickets import assignment, attachments, closing
 
 
 @tick
@@ -15,3 +15,8 @@ def close_solved() -> None:
 def scan_files() -> None:
     if antivirus.scan_waiting():
         bell.ring(attachments.SCAN_TASK)
+
+
+@tick
+def hand_out() -> None:
+    assignment.hand_out()

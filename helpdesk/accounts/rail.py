@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from helpdesk.accounts.access import ADMINS, MANAGERS
 
-OURS = ("/people/", "/teams/", "/mailboxes/", "/tokens/", "/fields/", "/subscriptions/", "/audit/", "/operations/")
+OURS = ("/people/", "/teams/", "/skills/", "/mailboxes/", "/tokens/", "/fields/", "/subscriptions/", "/audit/", "/operations/")
 
 
 def places(request: HttpRequest) -> list[dict[str, Any]]:

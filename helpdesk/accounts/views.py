@@ -118,7 +118,8 @@ def team(request: StaffRequest, pk: int | None = None) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             with transaction.atomic():
-                people.save_team(found, form.cleaned_data["name"], form.cleaned_data["members"], by=request.user)
+                said = form.cleaned_data
+                people.save_team(found, said["name"], said["members"], by=request.user, **form.facts())
         except IntegrityError:
             form.add_error("name", _("There is a team of this name already."))
         else:

@@ -62,6 +62,8 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[str, s
             "customer": str(ticket.requester_id),
             "outgoing": str(sent.pk),
             "campaign": str(sent.campaign_id),
+            "team": str(ticket.team_id),
+            "person": str(User.objects.get(email="omar@nordwind.example").pk),
             "token": signing.token("unsubscribe", sent.pk),
         }
         with connection.cursor() as cursor:  # rows of history cannot be deleted, but a test's database can be emptied

@@ -8,11 +8,11 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.db import models, transaction
-from django.db.models import Func, Q, Value
+from django.db.models import Case, F, Func, Q, Value, When
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
-from helpdesk.accounts.models import Team, User
+from helpdesk.accounts.models import Mode, Team, User
 from helpdesk.customers.models import Address, Customer
 from helpdesk.customers.profile import one_line
 from helpdesk.customers.timeline import record
@@ -23,6 +23,8 @@ from helpdesk.mail.models import Mailbox
 from tickets.models.terms import LIVE, OURS, Channel, Priority, Status, TicketClosed
 
 MAX_TAGS = 200
+# The most urgent first: what a queue is ordered by, before how long it waits.
+URGENCY = Case(*(When(priority=word, then=rank) for rank, word in enumerate(("urgent", "high", "normal"))), default=3)
 UNDONE = ("status", "waiting_since", "first_replied_at", "solved_at", "last_message_id", "last_message_at")
 
 if TYPE_CHECKING:
@@ -35,6 +37,10 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
 
     def without_spam(self) -> "TicketQuerySet":
         return self.exclude(status=Status.SPAM)
+
+    def queued(self) -> "TicketQuerySet":
+        """Our turn and nobody's work, in a team whose tickets the desk hands out."""
+        return self.filter(status__in=OURS, assignee=None, team__in=Team.objects.exclude(mode=Mode.MANUAL))
 
 
 class Ticket(models.Model):
@@ -81,6 +87,19 @@ class Ticket(models.Model):
             models.Index(fields=["-last_message_at", "-id"], name="ticket_live", condition=Q(status__in=LIVE)),
             models.Index(fields=["assignee", "-last_message_at", "-id"], name="ticket_of_person", condition=Q(status__in=LIVE)),
             models.Index(fields=["team", "-last_message_at", "-id"], name="ticket_of_team", condition=Q(status__in=LIVE)),
+            models.Index(
+                F("team"),
+                URGENCY,
+                F("waiting_since"),
+                F("id"),
+                name="ticket_queue",
+                condition=Q(status__in=("new", "open"), assignee__isnull=True),
+            ),
+            models.Index(
+                fields=["assignee", "team"],
+                name="ticket_load",
+                condition=Q(status__in=("new", "open"), assignee__isnull=False),
+            ),
             models.Index(fields=["-solved_at", "-id"], name="ticket_solved", condition=Q(status="solved")),
             models.Index(fields=["-last_message_at", "-id"], name="ticket_spam", condition=Q(status="spam")),
             models.Index(fields=["requester", "-opened_at", "-id"], name="ticket_of_customer"),
@@ -124,10 +143,13 @@ class Ticket(models.Model):
     def assign(self, to: User | None, *, by: Any) -> bool:
         """Make it somebody's work, or nobody's. False when that is so already."""
         self._open_to_change()
-        if self.assignee_id == (to.pk if to else None):
+        was = self.assignee_id
+        if was == (to.pk if to else None):
             return False
         self._set(assignee=to)
-        self.record("ticket.assigned", by, to=to.pk if to else None, name=str(to or ""))
+        if to:
+            self.assignments.create(user=to, team_id=self.team_id, urgent=self.priority == Priority.URGENT)
+        self.record("ticket.assigned", by, to=to.pk if to else None, name=str(to or ""), was=was)
         if to and self.status == Status.NEW:  # new is what nobody has taken
             self.set_status(Status.OPEN, by=by)
         return True
