@@ -25,6 +25,7 @@ def dotted_names() -> Iterator[tuple[str, str]]:
         yield from ((table, name) for name in getattr(settings, table))
     yield from (("RAIL", name) for name in settings.RAIL["places"])
     yield "RAIL", str(settings.RAIL["views"])
+    yield "PRESENCE_BELL", settings.PRESENCE_BELL
     yield from ((f"LIVE_CHANNELS[{name!r}]", dotted) for name, dotted in settings.LIVE_CHANNELS.items())
     yield from ((f"CELERY_BEAT_SCHEDULE[{name!r}]", str(entry["task"])) for name, entry in settings.CELERY_BEAT_SCHEDULE.items())
     yield from (("CELERY_TASK_ROUTES", name) for name in settings.CELERY_TASK_ROUTES)

@@ -314,6 +314,7 @@ CELERY_TASK_ROUTES = {
     "outreach.tasks.advance": {"queue": "campaigns"},
     "helpdesk.mail.tasks.send_replies": {"queue": "replies"},
     "helpdesk.mail.tasks.send_campaigns": {"queue": "campaigns"},
+    "tickets.tasks.hand_out": {"queue": "ingest"},
     "helpdesk.mail.tasks.process_incoming": {"queue": "ingest"},
     "helpdesk.mail.tasks.fetch_mailboxes": {"queue": "ingest"},
     "helpdesk.customers.tasks.dispatch": {"queue": "ingest"},
@@ -345,6 +346,7 @@ CELERY_BEAT_SCHEDULE = {
     "scan-files": {"task": "tickets.tasks.scan_files", "schedule": 60, "options": {"expires": 60}},
     "clocks": {"task": "tickets.tasks.run_clocks", "schedule": 5, "options": {"expires": 5}},
     "recount-clocks": {"task": "tickets.tasks.recount_clocks", "schedule": 5, "options": {"expires": 5}},
+    "hand-out": {"task": "tickets.tasks.hand_out", "schedule": 10, "options": {"expires": 10}},
     "close-solved": {"task": "tickets.tasks.close_solved", "schedule": 600, "options": {"expires": 300}},
     "tidy-rules": {"task": "tickets.tasks.tidy_rules", "schedule": 3600, "options": {"expires": 600}},
     "tidy": {"task": "helpdesk.customers.tasks.tidy", "schedule": 3600, "options": {"expires": 600}},
@@ -359,25 +361,46 @@ log = structlog.get_logger
 # event kind → functions that take a batch of events, write rows and touch no network. "*external*": all from outside.
 EVENT_SUBSCRIBERS: dict[str, list[str]] = {
     "*external*": ["outreach.triggers.on_events"],
-    "ticket.opened": ["outreach.triggers.on_events", "outreach.triggers.on_replied", "tickets.rules.on_events"],
+    "ticket.opened": [
+        "outreach.triggers.on_events",
+        "outreach.triggers.on_replied",
+        "tickets.rules.on_events",
+        "tickets.assignment.on_ticket",
+    ],
     "ticket.replied": ["outreach.triggers.on_events", "tickets.clocks.on_ticket_events", "tickets.rules.on_events"],
-    "ticket.message_received": ["outreach.triggers.on_events", "tickets.clocks.on_ticket_events", "tickets.rules.on_events"],
+    "ticket.message_received": [
+        "outreach.triggers.on_events",
+        "tickets.clocks.on_ticket_events",
+        "tickets.rules.on_events",
+        "tickets.assignment.on_ticket",
+    ],
     "ticket.noted": ["tickets.rules.on_events"],
     "ticket.forwarded": [],
-    "ticket.assigned": ["tickets.clocks.on_ticket_events", "tickets.rules.on_events"],
-    "ticket.status_changed": ["tickets.clocks.on_ticket_events", "tickets.rules.on_events"],
-    "ticket.reopened": ["outreach.triggers.on_events", "tickets.clocks.on_ticket_events", "tickets.rules.on_events"],
+    "ticket.assigned": ["tickets.clocks.on_ticket_events", "tickets.rules.on_events", "tickets.assignment.on_ticket"],
+    "ticket.status_changed": ["tickets.clocks.on_ticket_events", "tickets.rules.on_events", "tickets.assignment.on_ticket"],
+    "ticket.reopened": [
+        "outreach.triggers.on_events",
+        "tickets.clocks.on_ticket_events",
+        "tickets.rules.on_events",
+        "tickets.assignment.on_ticket",
+    ],
     "ticket.solved": [
         "outreach.triggers.on_events",
         "outreach.triggers.release_holds",
         "tickets.clocks.on_ticket_events",
         "tickets.rules.on_events",
+        "tickets.assignment.on_ticket",
     ],
-    "ticket.updated": ["tickets.clocks.on_ticket_events", "tickets.rules.on_events"],
-    "ticket.closed": ["outreach.triggers.release_holds", "tickets.clocks.on_ticket_events", "tickets.rules.on_events"],
+    "ticket.updated": ["tickets.clocks.on_ticket_events", "tickets.rules.on_events", "tickets.assignment.on_ticket"],
+    "ticket.closed": [
+        "outreach.triggers.release_holds",
+        "tickets.clocks.on_ticket_events",
+        "tickets.rules.on_events",
+        "tickets.assignment.on_ticket",
+    ],
     "ticket.unsent": ["tickets.clocks.on_ticket_events"],
-    "ticket.marked_spam": ["outreach.triggers.release_holds", "tickets.clocks.on_ticket_events"],
-    "ticket.cleared_of_spam": ["tickets.clocks.on_ticket_events"],
+    "ticket.marked_spam": ["outreach.triggers.release_holds", "tickets.clocks.on_ticket_events", "tickets.assignment.on_ticket"],
+    "ticket.cleared_of_spam": ["tickets.clocks.on_ticket_events", "tickets.assignment.on_ticket"],
     "ticket.due_soon": ["tickets.rules.on_events"],
     "ticket.breached": ["tickets.rules.on_events"],
     "ticket.auto_replied": [],
@@ -448,6 +471,7 @@ RAIL = {
         "outreach.rail.places",
         "helpdesk.customers.rail.places",
         "helpdesk.knowledge.rail.places",
+        "tickets.rail.teams",
         "helpdesk.accounts.rail.places",
     ],
     "views": "tickets.rail.views",
@@ -472,6 +496,8 @@ PERSONAL_DATA = [
 
 # who goes by calendars: function(ids of calendars), in the transaction that changes their hours
 CALENDAR_CHANGED = ["tickets.clocks.on_calendar_changed"]
+# who looks at the database when somebody comes back: a task
+PRESENCE_BELL = "tickets.tasks.hand_out"
 
 # what a browser may follow: prefix of a stream's name → function(user, id) → bool
 LIVE_CHANNELS = {"inbox": "tickets.access.may_follow_inbox", "ticket": "tickets.access.may_follow_ticket"}

@@ -26,6 +26,7 @@ QUEUES = [
     "tickets.tasks.meet_rules",
     "tickets.tasks.escalate",
     "helpdesk.mail.tasks.process_incoming",
+    "tickets.tasks.hand_out",
     "tickets.tasks.scan_files",
     "outreach.tasks.advance",
     "helpdesk.mail.tasks.send_replies",

@@ -33,9 +33,22 @@ VERBS: dict[str, Callable[..., bool]] = {
 
 @transaction.atomic
 def change(ticket: Ticket, wanted: Mapping[str, Any], *, by: Any) -> list[str]:
-    """Set these properties, the status last; returns those that were not so already. Raises TicketClosed."""
+    """Set these properties, the status last; returns those that were not so already. Raises TicketClosed.
+
+    A team that hands out its tickets gives them to its own people: what moves there without a word about its assignee leaves
+    one who is none of them.
+    """
     with ticket.one_change():
-        return [name for name, verb in VERBS.items() if name in wanted and verb(ticket, wanted[name], by=by)]
+        changed = [name for name, verb in VERBS.items() if name in wanted and verb(ticket, wanted[name], by=by)]
+        if "team" in changed and "assignee" not in wanted and _is_strange(ticket):
+            ticket.assign(None, by=by)
+    return changed
+
+
+def _is_strange(ticket: Ticket) -> bool:
+    """Whether whoever has it is none of the team that hands it out."""
+    owner, team = ticket.assignee, ticket.team
+    return bool(owner and team and team.hands_out and not team.members.filter(pk=owner.pk).exists())
 
 
 @transaction.atomic

@@ -8,6 +8,7 @@ from django.db import transaction
 from helpdesk.customers.timeline import Fact, record_all
 from helpdesk.lib.dates import now
 from tickets.models import Status, StatusChange, Ticket
+from tickets.models.change import one_change_of
 
 BATCH = 1000
 
@@ -19,8 +20,9 @@ def close_solved() -> int:
     due = Ticket.objects.solved().filter(solved_at__lte=at - timedelta(days=settings.CLOSE_AFTER_DAYS))
     tickets = list(due.order_by("solved_at").select_for_update(skip_locked=True)[:BATCH])
     Ticket.objects.filter(pk__in=[ticket.pk for ticket in tickets]).update(status=Status.CLOSED, closed_at=at)
-    closed = {"at": at, "status": Status.CLOSED, "cause": "ticket.closed"}
-    StatusChange.objects.bulk_create([StatusChange(ticket=ticket, priority=ticket.priority, **closed) for ticket in tickets])
+    for ticket in tickets:
+        ticket.status = Status.CLOSED
+    StatusChange.note(tickets, "ticket.closed", at)
     changes = {"status": [Status.SOLVED.value, Status.CLOSED.value]}
-    record_all(Fact("ticket.closed", ticket.requester_id, at, "", ticket.facts() | {"changes": changes}) for ticket in tickets)
+    record_all(Fact("ticket.closed", ticket.requester_id, at, "", ticket.facts() | one_change_of(changes)) for ticket in tickets)
     return len(tickets)

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from helpdesk.accounts.access import EVERYONE
+from helpdesk.accounts.access import AGENTS, EVERYONE
 from tickets import queues
 from tickets.access import StaffRequest
 
@@ -27,6 +27,12 @@ def places(request: StaffRequest) -> list[dict[str, Any]]:
             "here": path.startswith("/tickets/"),
         }
     ]
+
+
+def teams(request: StaffRequest) -> list[dict[str, Any]]:
+    if not (_is_staff(request) and request.user.has_role(*AGENTS)):
+        return []
+    return [{"key": "who", "icon": "eye", "word": _("Who is here"), "url": reverse("who"), "go": "w"}]
 
 
 def views(request: StaffRequest) -> list[dict[str, Any]]:

@@ -1,10 +1,10 @@
-"""Look at the database: clocks that are due, what was solved long ago, files that wait for the virus scanner, changes that
-meet the rules, and what nobody answered and is escalated further."""
+"""Look at the database: clocks that are due, what waits and is handed out, what was solved long ago, files that wait for the
+virus scanner, changes that meet the rules, and what nobody answered and is escalated further."""
 
 from helpdesk.files import antivirus
 from helpdesk.live import bell
 from helpdesk.live.ticks import tick
-from tickets import attachments, clocks, closing, escalation, rules
+from tickets import assignment, attachments, clocks, closing, escalation, rules
 from tickets.clocks import recounts
 
 ROUNDS = 20  # batches of one tick
@@ -19,6 +19,11 @@ def close_solved() -> None:
 def scan_files() -> None:
     if antivirus.scan_waiting(told=attachments.scanned):
         bell.ring(attachments.SCAN_TASK)
+
+
+@tick
+def hand_out() -> None:
+    assignment.hand_out()
 
 
 @tick

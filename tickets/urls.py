@@ -1,6 +1,6 @@
 from django.urls import path
 
-from tickets.views import acts, blocked, desk, escalation, files, paper, policies, rules, saved, submit
+from tickets.views import acts, blocked, desk, escalation, files, paper, policies, rules, saved, skills, submit, who
 
 urlpatterns = [
     path("inbox/", desk.inbox, name="inbox"),
@@ -55,6 +55,15 @@ urlpatterns = [
     path("policies/<int:pk>/switch/", policies.policy_switch, name="policy-switch"),
     path("clocks/", policies.due, name="clocks"),
     path("clocks/recount/", policies.recount, name="clocks-recount"),
+    path("who/", who.who, name="who"),
+    path("who/teams/<int:pk>/", who.team, name="who-team"),
+    path("who/<int:pk>/", who.person, name="who-person"),
+    path("who/<int:pk>/presence/", who.presence, name="presence"),
+    path("who/<int:pk>/hand-back/", who.hand_back, name="hand-back"),
+    path("who/<int:pk>/absences/<int:absence>/remove/", who.absence_remove, name="absence-remove"),
+    path("skills/", skills.skills, name="skills"),
+    path("skills/new/", skills.skill, name="skill-add"),
+    path("skills/<int:pk>/", skills.skill, name="skill"),
     path("write/", submit.submit, name="submit"),
     path("write/thanks/", submit.thanks, name="submit-thanks"),
 ]

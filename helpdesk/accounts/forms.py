@@ -1,26 +1,28 @@
-"""What an admin fills in about people, teams and tokens."""
+"""What an admin fills in about people, teams and tokens, and everybody about their absences."""
 
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from helpdesk.accounts.models import Scope, Team, User
+from helpdesk.accounts.models import Mode, Scope, Team, User
 from helpdesk.lib import dates
 
 
 class PersonForm(forms.ModelForm):
     class Meta:
         model = User
-        fields = ["name", "email", "role", "reach", "teams", "calendar", "language", "zone"]
+        fields = ["name", "email", "role", "reach", "teams", "capacity", "skills", "calendar", "language", "zone"]
         labels = {
             "name": _("Name"),
             "email": _("Email address"),
             "role": _("Role"),
             "reach": _("May read"),
             "teams": _("Teams"),
+            "capacity": _("Open tickets at once"),
+            "skills": _("Skills"),
             "calendar": _("Works by the calendar"),
             "language": _("Language"),
             "zone": _("Time zone"),
@@ -28,10 +30,11 @@ class PersonForm(forms.ModelForm):
         help_texts = {
             "role": _("Light agents read and write notes. Managers also approve outreach. Admins also let people in."),
             "zone": _("For example Europe/Berlin. Empty: that of the workspace."),
+            "capacity": _("So many are handed to them, over all teams. Empty: as many as there are."),
             "teams": "",
             "email": "",
         }
-        widgets = {"teams": forms.CheckboxSelectMultiple}
+        widgets = {"teams": forms.CheckboxSelectMultiple, "skills": forms.CheckboxSelectMultiple}
 
     language = forms.ChoiceField(
         label=_("Language"), required=False, choices=[("", _("That of the browser")), *settings.LANGUAGES]
@@ -40,6 +43,8 @@ class PersonForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["calendar"].empty_label = _("When their teams do")  # type: ignore[attr-defined]
+        if not self.fields["skills"].queryset.exists():  # type: ignore[attr-defined]
+            del self.fields["skills"]
 
     def clean_email(self) -> str:
         email = str(self.cleaned_data["email"]).lower()
@@ -55,7 +60,7 @@ class PersonForm(forms.ModelForm):
 
     def facts(self) -> dict[str, Any]:
         """Everything but the teams, for `people`."""
-        return {name: self.cleaned_data[name] for name in ("name", "email", "role", "reach", "calendar", "language", "zone")}
+        return {name: self.cleaned_data[name] for name in self.cleaned_data if name != "teams"}
 
 
 class TeamForm(forms.ModelForm):
@@ -65,14 +70,53 @@ class TeamForm(forms.ModelForm):
 
     class Meta:
         model = Team
-        fields = ["name", "calendar"]
-        labels = {"name": _("Name"), "calendar": _("Works by the calendar")}
+        fields = ["name", "mode", "cap", "urgent_streak", "calendar"]
+        labels = {
+            "name": _("Name"),
+            "mode": _("Tickets find their people"),
+            "cap": _("Open tickets for each member"),
+            "urgent_streak": _("Urgent tickets in a row"),
+            "calendar": _("Works by the calendar"),
+        }
+        help_texts = {
+            "mode": _("The desk hands out only to who is here, in their hours, able and has room."),
+            "cap": _("Of this team. Empty: each member’s own number alone counts."),
+            "urgent_streak": _(
+                "After so many the next urgent one goes to somebody else, if there is anybody. Empty: any number."
+            ),
+        }
+        widgets = {"mode": forms.RadioSelect}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["calendar"].empty_label = _("The usual one")  # type: ignore[attr-defined]
+        self.fields["mode"].required = False
         if self.instance.pk:
             self.initial["members"] = list(self.instance.members.all())
+
+    def clean_mode(self) -> str:
+        return str(self.cleaned_data["mode"] or Mode.MANUAL)
+
+    def facts(self) -> dict[str, Any]:
+        """Everything but name and members, for `people`."""
+        return {name: self.cleaned_data[name] for name in ("mode", "cap", "urgent_streak", "calendar")}
+
+
+class AbsenceForm(forms.Form):
+    """Out of office from one day to another, both included."""
+
+    first = forms.DateField(label=_("First day away"), widget=forms.DateInput(attrs={"type": "date"}))
+    last = forms.DateField(label=_("Last day away"), widget=forms.DateInput(attrs={"type": "date"}))
+    note = forms.CharField(label=_("Why"), max_length=120, required=False, help_text=_("Your colleagues read it."))
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or self.cleaned_data
+        first, last = said.get("first"), said.get("last")
+        if first and last and last < first:
+            self.add_error("last", _("This is before the first day."))
+        elif last and last < dates.now().date() - timedelta(days=1):  # whatever their zone, it is over
+            self.add_error("last", _("This day is over."))
+        return said
 
 
 class TokenForm(forms.Form):

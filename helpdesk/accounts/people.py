@@ -9,10 +9,11 @@ from django.utils.text import slugify
 
 from helpdesk.accounts import calendars
 from helpdesk.accounts.locks import one_at_a_time
-from helpdesk.accounts.models import ApiToken, Calendar, Role, Team, User, audit
+from helpdesk.accounts.models import ApiToken, Role, Skill, Team, User, audit
 from helpdesk.lib.dates import now
 
-SHOWN = ("email", "name", "role", "reach", "zone", "language")
+SHOWN = ("email", "name", "role", "reach", "zone", "language", "capacity")
+OF_TEAM = ("name", "mode", "cap", "urgent_streak")
 
 
 class LastAdmin(ValueError):
@@ -24,23 +25,34 @@ class NameTaken(ValueError):
 
 
 def _facts(user: User) -> dict[str, Any]:
-    facts = {name: getattr(user, name) for name in SHOWN} | {"calendar": str(user.calendar or "")}
-    return facts | {"teams": sorted(user.teams.values_list("name", flat=True))}
+    return {name: getattr(user, name) for name in SHOWN} | {
+        "calendar": str(user.calendar or ""),
+        "teams": sorted(user.teams.values_list("name", flat=True)),
+        "skills": sorted(user.skills.values_list("name", flat=True)),
+    }
 
 
 @transaction.atomic
 def add_person(
-    email: str, name: str, *, by: User | str, teams: Iterable[Team] = (), password: str | None = None, **facts: Any
+    email: str,
+    name: str,
+    *,
+    by: User | str,
+    teams: Iterable[Team] = (),
+    skills: Iterable[Skill] = (),
+    password: str | None = None,
+    **facts: Any,
 ) -> User:
     """A new person. Without a password they set one through the link of an invitation."""
     user = User.objects.create_user(email, password, name=name, **facts)
     user.teams.set(teams)
+    user.skills.set(skills)
     audit("person.added", actor=_ref(by), subject=user.ref, after=_facts(user))
     return user
 
 
 @transaction.atomic
-def change_person(user: User, *, by: User, teams: Iterable[Team], **facts: Any) -> bool:
+def change_person(user: User, *, by: User, teams: Iterable[Team], skills: Iterable[Skill] = (), **facts: Any) -> bool:
     """New facts of a person; False when all of them are so already. Raises LastAdmin."""
     admins = _locked_admins()
     before = _facts(User.objects.get(pk=user.pk))
@@ -50,6 +62,7 @@ def change_person(user: User, *, by: User, teams: Iterable[Team], **facts: Any) 
         setattr(user, name, value)
     user.save(update_fields=list(facts))
     user.teams.set(teams)
+    user.skills.set(skills)
     after = _facts(user)
     if after == before:
         return False
@@ -91,26 +104,30 @@ def _locked_admins() -> list[int]:
 
 
 @transaction.atomic
-def save_team(team: Team, name: str, members: Iterable[User], *, by: User, calendar: Calendar | None = None) -> Team:
-    """A new or changed team with these members, who work by this calendar."""
+def save_team(team: Team, name: str, members: Iterable[User], *, by: User, **facts: Any) -> Team:
+    """A new or changed team with these members."""
     new = team.pk is None
     kept = None if new else Team.objects.select_related("calendar").get(pk=team.pk)
-    before = {"name": kept.name, "calendar": str(kept.calendar or ""), "members": _members(team)} if kept else None
-    team.name, team.calendar = name, calendar
+    before = _facts_of_team(kept) if kept else None
+    for field, value in {"name": name, **facts}.items():
+        setattr(team, field, value)
     if new:
         team.slug = _free_slug(name)
     team.save()
     team.members.set(members)
-    after = {"name": name, "calendar": str(calendar or ""), "members": _members(team)}
     if kept and kept.calendar_id != team.calendar_id:
         calendars.changed([pk for pk in (kept.calendar_id, team.calendar_id) if pk])
+    after = _facts_of_team(team)
     if after != before:
         audit("team.added" if new else "team.changed", actor=by.ref, subject=f"team:{team.pk}", before=before, after=after)
     return team
 
 
-def _members(team: Team) -> list[str]:
-    return sorted(team.members.values_list("email", flat=True))
+def _facts_of_team(team: Team) -> dict[str, Any]:
+    return {name: getattr(team, name) for name in OF_TEAM} | {
+        "calendar": str(team.calendar or ""),
+        "members": sorted(team.members.values_list("email", flat=True)),
+    }
 
 
 def _free_slug(name: str) -> str:

@@ -11,6 +11,7 @@ from helpdesk.accounts.access import ADMINS, EVERYONE, MANAGERS
 OURS = (
     "/people/",
     "/teams/",
+    "/skills/",
     "/calendars/",
     "/policies/",
     "/clocks/",

@@ -119,7 +119,7 @@ def team(request: StaffRequest, pk: int | None = None) -> HttpResponse:
         said = form.cleaned_data
         try:
             with transaction.atomic():
-                people.save_team(found, said["name"], said["members"], by=request.user, calendar=said["calendar"])
+                people.save_team(found, said["name"], said["members"], by=request.user, **form.facts())
         except IntegrityError:
             form.add_error("name", _("There is a team of this name already."))
         else:

@@ -302,6 +302,7 @@ def dock(context: Context) -> dict[str, Any]:
 def _frame(context: Context) -> dict[str, Any]:
     request = context["request"]
     own = {"theme": chosen(context, "theme", "light", "dark"), "density": chosen(context, "density", "compact")}
+    own["here"] = request.get_full_path() if request.method == "GET" else ""  # where a form of the shell leads back to
     return {"user": context.get("user"), "csrf_token": context.get("csrf_token"), **own, **rails.rail_for(request)}
 
 

@@ -122,6 +122,12 @@ def solved(world: World, browser: Client) -> Said:
     return {}
 
 
+def owned(world: World, browser: Client) -> Said:
+    """The agent has something that could be handed back."""
+    browser.post(world.url("ticket-change", **live(world)), {"status": "open", "assignee": str(world.agent.pk)})
+    return {}
+
+
 def spam(world: World, browser: Client) -> Said:
     """Taken for spam a moment ago, which was a slip."""
     browser.post(world.url("ticket-change"), {"status": "spam"})
@@ -194,6 +200,14 @@ CASES = [
     Case("policy", "policy", {"name": "At the door", "action": "save"}),
     Case("policy-move", "policies", {"to": "2"}),
     Case("policy-switch", "policies", {"on": "0"}),
+    Case("team", "team", {"mode": "round_robin", "cap": "5"}),
+    Case("skill-add", "skill-add", {"name": "German", "spoken": "de"}),
+    Case("skill", "skill", {"name": "Tax law", "tagged": "refund"}),
+    Case("who-person", "who-person", {"first": "2190-01-01", "last": "2190-01-20", "note": "Sea"}),
+    Case("absence-remove", "who-person"),
+    Case("presence", "who-person"),
+    Case("presence", said={"here": "1"}, writes=False),
+    Case("hand-back", "who-person", ready=owned),
     Case("token-add", "token-add", {"name": "Sync", "scopes": ["tickets:read"]}),
     Case("token-revoke", "tokens"),
     Case("customer-add", "customer-add", {"name": "New", "emails": "new@customer.example"}),

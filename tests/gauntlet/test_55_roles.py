@@ -43,8 +43,11 @@ TABLE = {
     "- x + + + + -": """
         GET customer-add POST customer-add GET customer-edit POST customer-edit POST customer-consent POST address-suppress
         GET answer-add POST answer-add GET answer-edit POST answer-edit POST answer-archive POST answer-restore
-        GET campaigns GET campaign GET campaign-who GET guards GET blocked POST unblock
+        GET campaigns GET campaign GET campaign-who GET guards GET blocked POST unblock GET who GET who-team
         GET view-add POST view-add""",
+    # one's own, or anybody's for managers: the row is about the agent
+    "- x + x + + -": """
+        GET who-person POST who-person POST presence POST absence-remove POST hand-back""",
     # a ticket, and the mail of one, is not there for who may not read it
     "- + + 0 + + -": """
         GET ticket POST ticket-draft GET ticket-answers POST ticket-insert GET ticket-sent GET ticket-file
@@ -75,6 +78,7 @@ TABLE = {
     "- x x x x + -": """
         GET people GET person-add POST person-add GET person POST person POST person-shut-out POST person-let-in
         POST person-invite GET teams GET team-add POST team-add GET team POST team
+        GET skills GET skill-add POST skill-add GET skill POST skill
         GET tokens GET token-add POST token-add POST token-revoke GET audit
         GET webhooks GET webhook-add POST webhook-add GET webhook POST webhook POST webhook-rotate POST webhook-retry
         GET fields GET field-add POST field-add GET field POST field

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from io import BytesIO, StringIO
 from typing import Any
 
@@ -15,7 +16,7 @@ from django.db import connection, transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from helpdesk.accounts.models import ApiToken, Calendar, Reach, Role, Scope, Team, User
+from helpdesk.accounts.models import Absence, ApiToken, Calendar, Reach, Role, Scope, Skill, Team, User
 from helpdesk.accounts.notifications import notify
 from helpdesk.customers import consent
 from helpdesk.customers.models import Address, Customer, Event, EventDelivery, FieldDefinition, Segment, Subscription
@@ -89,6 +90,9 @@ class World:
         self.other.teams.add(billing)
         self.out = User.objects.create_user("out@nordwind.example", None, name="Shut out", is_active=False)
         self.unproved = EmailAddress.objects.create(user=self.agent, email="ana.k@nordwind.example", verified=False)
+        begins = now() + timedelta(days=100)
+        self.absence = Absence.objects.create(user=self.agent, starts_at=begins, ends_at=begins + timedelta(days=7))
+        self.skill = Skill.objects.create(name="Tax", tags=["vat"])
         self.token, self.bearer = ApiToken.objects.issue("All scopes", Scope.values, by=self.admin)
         _token, self.powerless = ApiToken.objects.issue("No scope", [], by=self.admin)
 
@@ -200,6 +204,12 @@ class World:
             "person-shut-out": {"pk": self.agent.pk},
             "person-let-in": {"pk": self.out.pk},
             "person-invite": {"pk": self.agent.pk},
+            "who-team": {"pk": Team.objects.get(slug="billing").pk},
+            "who-person": {"pk": self.agent.pk},
+            "presence": {"pk": self.agent.pk},
+            "hand-back": {"pk": self.agent.pk},
+            "absence-remove": {"pk": self.agent.pk, "absence": self.absence.pk},
+            "skill": {"pk": self.skill.pk},
             "team": {"pk": Team.objects.get(slug="billing").pk},
             "token-revoke": {"pk": self.token.pk},
             **{key: {"pk": self.calendar.pk} for key in CALENDAR},

@@ -73,6 +73,8 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[str, s
             "policy": str(Policy.objects.earliest("position").pk),
             "view": view.slug,
             "view_pk": str(view.pk),
+            "team": str(ticket.team_id),
+            "person": str(User.objects.get(email="omar@nordwind.example").pk),
             "token": signing.token("unsubscribe", sent.pk),
         }
         with connection.cursor() as cursor:  # rows of history cannot be deleted, but a test's database can be emptied

@@ -1,5 +1,6 @@
-"""A ticket, what was said on it, who follows it, what each person here has read; views, rules, clocks, and escalation."""
+"""A ticket, whose work it was, what was said on it, what each person here has read; views, rules, clocks, escalation."""
 
+from tickets.models.assignment import Assignment
 from tickets.models.blocked import BlockedSender
 from tickets.models.clocks import Clock, Policy, Recount, StatusChange
 from tickets.models.escalation import Escalation, EscalationPath, EscalationStep
@@ -12,6 +13,7 @@ from tickets.models.ticket import Ticket
 __all__ = [
     "LIVE",
     "OURS",
+    "Assignment",
     "BlockedSender",
     "Channel",
     "Clock",

@@ -35,6 +35,11 @@ def imported() -> Iterator[None]:
         _imported.reset(token)
 
 
+def one_change_of(changes: dict[str, list[Any]]) -> dict[str, Any]:
+    """What the events of a ticket say of its change where sets of tickets are changed at once, past their verbs."""
+    return {"change": get_random_string(24), "changes": changes}
+
+
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T", bound="Changing")

@@ -1,6 +1,7 @@
 """What we promise about time: policies, the clocks they start on tickets, and the history that clocks are counted from."""
 
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -128,6 +129,14 @@ class StatusChange(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["ticket", "id"], name="status_change_of_ticket")]
+
+    @classmethod
+    def note(cls, tickets: Iterable[Ticket], cause: str, at: datetime) -> None:
+        """How each of these stands now, where they were changed at once, past their verbs."""
+        cls.objects.bulk_create(
+            cls(ticket=each, at=at, status=each.status, priority=each.priority, waiting_since=each.waiting_since, cause=cause)
+            for each in tickets
+        )
 
 
 class Recount(models.Model):

@@ -8,11 +8,11 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.postgres.search import SearchVector
 from django.db import models, transaction
-from django.db.models import Func, Q, Value
+from django.db.models import F, Func, Q, Value
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
-from helpdesk.accounts.models import Team, User
+from helpdesk.accounts.models import Mode, Team, User
 from helpdesk.customers import definitions
 from helpdesk.customers.models import Address, Customer, FieldDefinition
 from helpdesk.customers.profile import merged, one_line
@@ -47,6 +47,10 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
 
     def without_spam(self) -> "TicketQuerySet":
         return self.exclude(status=Status.SPAM)
+
+    def queued(self) -> "TicketQuerySet":
+        """Our turn and nobody's work, in a team whose tickets the desk hands out."""
+        return self.filter(status__in=OURS, assignee=None, team__in=Team.objects.exclude(mode=Mode.MANUAL))
 
 
 class Ticket(Changing):
@@ -103,6 +107,20 @@ class Ticket(Changing):
             models.Index(fields=["assignee", "-last_message_at", "-id"], name="ticket_of_person", condition=Q(status__in=LIVE)),
             models.Index(fields=["team", "-last_message_at", "-id"], name="ticket_of_team", condition=Q(status__in=LIVE)),
             models.Index(fields=["due_at", "id"], name="ticket_due", condition=Q(status__in=LIVE, due_at__isnull=False)),
+            models.Index(
+                F("team"),
+                URGENCY,
+                F("due_at"),
+                F("waiting_since"),
+                F("id"),
+                name="ticket_queue",
+                condition=Q(status__in=("new", "open"), assignee__isnull=True),
+            ),
+            models.Index(
+                fields=["assignee", "team"],
+                name="ticket_load",
+                condition=Q(status__in=("new", "open"), assignee__isnull=False),
+            ),
             models.Index(fields=["-solved_at", "-id"], name="ticket_solved", condition=Q(status="solved")),
             models.Index(fields=["-last_message_at", "-id"], name="ticket_spam", condition=Q(status="spam")),
             models.Index(fields=["-last_message_at", "-id"], name="ticket_any", condition=~Q(status="spam")),
@@ -152,10 +170,13 @@ class Ticket(Changing):
     def assign(self, to: User | None, *, by: Any) -> bool:
         """Make it somebody's work, or nobody's. False when that is so already."""
         self._open_to_change()
-        if self.assignee_id == (to.pk if to else None):
+        was = self.assignee_id
+        if was == (to.pk if to else None):
             return False
         self._set(assignee=to)
-        self.record("ticket.assigned", by, to=to.pk if to else None, name=str(to or ""))
+        if to:
+            self.assignments.create(user=to, team_id=self.team_id, urgent=self.priority == Priority.URGENT)
+        self.record("ticket.assigned", by, to=to.pk if to else None, name=str(to or ""), was=was)
         if to and self.status == Status.NEW:  # new is what nobody has taken
             self.set_status(Status.OPEN, by=by)
         return True

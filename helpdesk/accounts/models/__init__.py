@@ -3,10 +3,11 @@
 from helpdesk.accounts.models.audit import AuditEntry, audit
 from helpdesk.accounts.models.calendars import Calendar, Holiday, HolidaySource
 from helpdesk.accounts.models.notifications import Notification
-from helpdesk.accounts.models.people import Reach, Role, Team, User, UserManager
+from helpdesk.accounts.models.people import Absence, Mode, Reach, Role, Skill, Team, User, UserManager
 from helpdesk.accounts.models.tokens import ApiToken, ApiTokenManager, IdempotentCall, Scope
 
 __all__ = [
+    "Absence",
     "ApiToken",
     "ApiTokenManager",
     "AuditEntry",
@@ -14,10 +15,12 @@ __all__ = [
     "Holiday",
     "HolidaySource",
     "IdempotentCall",
+    "Mode",
     "Notification",
     "Reach",
     "Role",
     "Scope",
+    "Skill",
     "Team",
     "User",
     "UserManager",

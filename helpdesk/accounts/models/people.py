@@ -1,7 +1,8 @@
-"""People who work here: users with a role and teams."""
+"""People who work here: users with a role, teams and skills."""
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
@@ -25,11 +26,44 @@ class Reach(models.TextChoices):
     ASSIGNED = "assigned", _("Own tickets only")
 
 
+class Mode(models.TextChoices):
+    """How a team's tickets find their people."""
+
+    MANUAL = "manual", _("By hand: people choose for themselves")
+    ROUND_ROBIN = "round_robin", _("Round robin: each in turn")
+    LEAST_LOADED = "least_loaded", _("Least loaded: whoever has the fewest open tickets")
+
+
 class Team(models.Model):
     name = models.CharField(max_length=80, unique=True)
     slug = models.SlugField(max_length=80, unique=True)
     # when it works; none: the workspace's calendar
     calendar = models.ForeignKey(Calendar, null=True, blank=True, on_delete=models.PROTECT, related_name="teams")
+    mode = models.CharField(max_length=12, choices=Mode.choices, default=Mode.MANUAL)
+    # how many open tickets of this team each member is given; none: their own capacity alone counts
+    cap = models.PositiveSmallIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    # how many urgent tickets in a row a member is given before the next goes to somebody else; none: any number
+    urgent_streak = models.PositiveSmallIntegerField(null=True, blank=True, default=3, validators=[MinValueValidator(1)])
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def hands_out(self) -> bool:
+        """Whether its tickets are given to people by the desk."""
+        return self.mode != Mode.MANUAL
+
+
+class Skill(models.Model):
+    """What some people can do and some tickets need: those in these languages, with one of these tags, or on these topics."""
+
+    name = models.CharField(max_length=80, unique=True)
+    languages = ArrayField(models.CharField(max_length=10), default=list, blank=True)
+    tags = ArrayField(models.CharField(max_length=60), default=list, blank=True)
+    topics = ArrayField(models.BigIntegerField(), default=list, blank=True)  # plain ids of knowledge's topics, which lies above
 
     class Meta:
         ordering = ["name"]
@@ -63,6 +97,10 @@ class User(AbstractBaseUser):
     # when they work; none: when their teams do
     calendar = models.ForeignKey(Calendar, null=True, blank=True, on_delete=models.PROTECT, related_name="users")
     hidden_views = ArrayField(models.CharField(max_length=40), default=list, blank=True)  # what they do not want in their rail
+    away_since = models.DateTimeField(null=True)  # they said so themselves, and until they say otherwise
+    # how many open tickets they are given; none: as many as there are
+    capacity = models.PositiveSmallIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    skills = models.ManyToManyField(Skill, related_name="people", blank=True)
     is_active = models.BooleanField(default=True)
     unread = models.PositiveIntegerField(default=0)  # notifications not read yet
     created_at = models.DateTimeField(default=now)
@@ -85,3 +123,20 @@ class User(AbstractBaseUser):
     def ref(self) -> str:
         """How events and the audit log name this person."""
         return f"user:{self.pk}"
+
+
+class Absence(models.Model):
+    """Out of office: from the beginning of their first day away to the end of the last, as instants."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="absences", db_index=False)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    note = models.CharField(max_length=120, blank=True)
+
+    class Meta:
+        ordering = ["starts_at"]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(ends_at__gt=models.F("starts_at")), name="absence_ends_later"),
+            models.UniqueConstraint(fields=["user", "starts_at", "ends_at"], name="absence_once"),
+        ]
+        indexes = [models.Index(fields=["user", "ends_at"], name="absence_of_user")]

@@ -1,0 +1,172 @@
+"""Who is here: available by their own word, within their hours, and not out of office."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from helpdesk.accounts.models import Absence, Calendar, Team, User, audit
+from helpdesk.lib import dates, worktime
+from helpdesk.live import bell
+
+State = Literal["here", "away", "out", "off", "gone"]
+Span = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True)
+class Presence:
+    """Whether somebody is here; if not, why, and until when as far as that is known."""
+
+    state: State
+    until: datetime | None = None
+    note: str = ""
+
+    @property
+    def is_here(self) -> bool:
+        return self.state == "here"
+
+    @property
+    def is_away(self) -> bool:
+        """Not to be waited for: away, out of office or gone; who merely has an evening comes back to their own work."""
+        return self.state in ("away", "out", "gone")
+
+
+def presence(
+    at: datetime,
+    *,
+    active: bool = True,
+    away_since: datetime | None = None,
+    absences: Iterable[tuple[datetime, datetime, str]] = (),
+    calendars: Sequence[worktime.Calendar | None] = (),
+) -> Presence:
+    """The one rule. ``calendars`` are those that count, of which one open is enough; none at all: always in their hours.
+
+    None stands for a calendar that cannot be read, which is never open.
+    """
+    if not active:
+        return Presence("gone")
+    for begins, ends, note in absences:
+        if begins <= at < ends:
+            return Presence("out", ends, note)
+    if away_since is not None:
+        return Presence("away")
+    spans = [opening(calendar, at) for calendar in calendars]
+    if spans and not any(is_open(span, at) for span in spans):
+        return Presence("off", min((span[0] for span in spans if span), default=None))
+    return Presence("here")
+
+
+def opening(calendar: worktime.Calendar | None, at: datetime) -> Span | None:
+    """The hours that run at this instant, or the next; None for a calendar that never opens."""
+    try:
+        return next(calendar.spans(at)) if calendar else None
+    except worktime.CalendarError:
+        return None
+
+
+def is_open(span: Span | None, at: datetime) -> bool:
+    return span is not None and span[0] <= at
+
+
+def hours_of(calendar: Calendar) -> worktime.Calendar | None:
+    try:
+        return calendar.hours()
+    except worktime.CalendarError:
+        return None
+
+
+def presences(users: QuerySet[User], at: datetime) -> dict[int, Presence]:
+    """The presence of these people, in four queries however many they are."""
+    people = list(users.values_list("pk", "is_active", "away_since", "calendar"))
+    rows = list(Calendar.objects.all())
+    hours = {row.pk: hours_of(row) for row in rows}
+    default = [hours[row.pk] for row in rows if row.is_default]
+    of_teams: dict[int, list[worktime.Calendar | None]] = defaultdict(list)
+    for user, calendar in Team.objects.filter(members__in=users, calendar__isnull=False).values_list("members", "calendar"):
+        of_teams[user].append(hours[calendar])
+    away: dict[int, list[tuple[datetime, datetime, str]]] = defaultdict(list)
+    now_out = Absence.objects.filter(user__in=users, starts_at__lte=at, ends_at__gt=at)
+    for user, begins, ends, note in now_out.values_list("user", "starts_at", "ends_at", "note"):
+        away[user].append((begins, ends, note))
+    return {
+        pk: presence(
+            at,
+            active=active,
+            away_since=away_since,
+            absences=away[pk],
+            calendars=[hours[calendar]] if calendar else of_teams.get(pk) or default,
+        )
+        for pk, active, away_since, calendar in people
+    }
+
+
+def present(at: datetime) -> QuerySet[User]:
+    """Everybody who is here, as a set: `presence` said in SQL, but for the calendars, which are few and read first."""
+    rows = list(Calendar.objects.all())
+    opened = [row.pk for row in rows if is_open(opening(hours_of(row), at), at)]
+    default = next((row.pk for row in rows if row.is_default), None)
+    theirs = Team.objects.filter(members=OuterRef("pk"), calendar__isnull=False)
+    rest = Q() if default is None or default in opened else Q(pk__in=[])
+    in_hours = Q(calendar__in=opened) | Q(calendar=None) & (
+        Exists(theirs.filter(calendar__in=opened)) | Q(~Exists(theirs)) & rest
+    )
+    out = Absence.objects.filter(user=OuterRef("pk"), starts_at__lte=at, ends_at__gt=at)
+    return User.objects.active().filter(in_hours, ~Exists(out), away_since=None)
+
+
+# --- what people say about themselves ---------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def set_available(user: User, here: bool, *, by: User) -> bool:
+    """Available, or away until they say otherwise; False when it is so already."""
+    at = None if here else dates.now()
+    if not User.objects.filter(pk=user.pk, away_since__isnull=not here).update(away_since=at):
+        return False
+    user.away_since = at
+    audit("presence.available" if here else "presence.away", actor=by.ref, subject=user.ref)
+    bell.ring(settings.PRESENCE_BELL)
+    return True
+
+
+def own_zone(user: User) -> ZoneInfo:
+    return dates.zone(user.zone, settings.TIME_ZONE)
+
+
+@transaction.atomic
+def add_absence(user: User, first: date, last: date, note: str, *, by: User) -> bool:
+    """Out of office from the first of these days to the last, in their own zone; False when that is known already."""
+    zone = own_zone(user)
+    begins, ends = (dates.at_local(day, time(), zone) for day in (first, last + timedelta(days=1)))
+    _row, new = Absence.objects.get_or_create(user=user, starts_at=begins, ends_at=ends, defaults={"note": note})
+    if new:
+        said = {"first": first.isoformat(), "last": last.isoformat(), "note": note}
+        audit("absence.added", actor=by.ref, subject=user.ref, after=said)
+    return new
+
+
+def days_of(absence: Absence, user: User) -> tuple[date, date]:
+    """Its first and last day, as it was said."""
+    zone = own_zone(user)
+    begins, ends = (dates.local(at, zone) for at in (absence.starts_at, absence.ends_at - timedelta(seconds=1)))
+    return begins.date(), ends.date()
+
+
+@transaction.atomic
+def remove_absence(user: User, pk: int, *, by: User) -> bool:
+    """They are back, or never go. False when it is gone already."""
+    row = Absence.objects.select_for_update().filter(pk=pk, user=user).first()
+    if row is None:
+        return False
+    first, last = days_of(row, user)
+    row.delete()
+    said = {"first": first.isoformat(), "last": last.isoformat(), "note": row.note}
+    audit("absence.removed", actor=by.ref, subject=user.ref, before=said)
+    bell.ring(settings.PRESENCE_BELL)
+    return True

@@ -1,0 +1,85 @@
+"""What a lead sees: who is here, their work against their capacity, and why each waiting ticket waits."""
+
+import re
+
+import pytest
+
+from helpdesk.accounts import presence
+from helpdesk.accounts.models import AuditEntry, Mode, Skill, Team, User
+from helpdesk.knowledge.models import Topic
+from tickets import intake
+
+
+@pytest.fixture
+def team(support, ana, omar, mia) -> Team:
+    support.team.members.set([ana, omar, mia])
+    Team.objects.filter(pk=support.team.pk).update(mode=Mode.LEAST_LOADED, cap=1, urgent_streak=1)
+    support.team.refresh_from_db()
+    return support.team
+
+
+def words(html: bytes) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", html.decode()).split())
+
+
+def test_who_is_here_and_why_what_waits_waits(browser, team, ana, omar, mia, ben, drain):
+    Skill.objects.create(name="German", languages=["de"])
+    presence.set_available(omar, False, by=omar)
+    for n in range(3):
+        intake.open_ticket(ben, f"Question {n}", intake.Words("Please."), channel="form", team=team)
+    intake.open_ticket(ben, "Frage", intake.Words("Bitte."), channel="form", team=team, language="de")
+    drain()
+    page = browser(ana)
+    assert "2 of 3" in words(page.get("/who/").content)
+    said = words(page.get(f"/who/teams/{team.pk}/").content)
+    assert "2 of 3 are here" in said and "1 of 1 Full" in said and "2 tickets are nobody’s yet" in said
+    assert "Whoever could is full: Ana Kowalczyk (1/1), Mia Sandoval (1/1)." in said
+    assert "Nobody in the team has German." in said
+    presence.set_available(mia, False, by=mia)
+    presence.set_available(ana, False, by=ana)
+    assert "Nobody who could is here." in words(page.get(f"/who/teams/{team.pk}/").content)
+
+
+def test_an_urgent_streak_is_told_to_its_own_person_alone(browser, team, ana, mia, ben, drain):
+    team.members.set([ana])
+    intake.open_ticket(ben, "Fire", intake.Words("Now!"), channel="form", team=team, priority="urgent")
+    drain()
+    assert "1 urgent tickets in a row" in words(browser(ana).get(f"/who/{ana.pk}/").content)
+    assert "in a row. The next" not in words(browser(mia).get(f"/who/{ana.pk}/").content)
+    assert "Only you see this" not in words(browser(mia).get(f"/who/teams/{team.pk}/").content)
+
+
+def test_a_team_and_a_person_are_set_up_with_their_caps_and_it_is_logged(browser, omar, ana, team):
+    said = {"name": "Support", "members": [ana.pk], "mode": "round_robin", "cap": "4", "urgent_streak": "2", "calendar": ""}
+    page = browser(omar)
+    assert page.post(f"/teams/{team.pk}/", said).status_code == 302
+    team.refresh_from_db()
+    assert (team.mode, team.cap, team.urgent_streak) == ("round_robin", 4, 2)
+    wrong = page.post(f"/teams/{team.pk}/", said | {"cap": "0"})
+    assert wrong.status_code == 422 and "greater than or equal to 1" in wrong.content.decode()
+    german = Skill.objects.create(name="German")
+    person = {"name": "Ana", "email": ana.email, "role": "agent", "reach": "all", "capacity": "9", "skills": [german.pk]}
+    assert page.post(f"/people/{ana.pk}/", person).status_code == 302
+    ana.refresh_from_db()
+    assert ana.capacity == 9 and list(ana.skills.all()) == [german]
+    by_team, by_person = AuditEntry.objects.get(action="team.changed"), AuditEntry.objects.get(action="person.changed")
+    assert (by_team.before["cap"], by_team.after["cap"]) == (1, 4)
+    assert (by_person.before["skills"], by_person.after["skills"]) == ([], ["German"])
+
+
+def test_a_skill_says_which_tickets_need_it_and_who_has_it(browser, omar, ana, mia):
+    topic = Topic.objects.create(slug="vat", name="VAT")
+    said = {"name": "Tax", "spoken": "DE, fr", "tagged": "refund, vat id", "about": [topic.pk], "people": [ana.pk]}
+    page = browser(omar)
+    assert page.post("/skills/new/", said).status_code == 302
+    assert page.post("/skills/new/", said).status_code == 422
+    tax = Skill.objects.get()
+    assert (tax.languages, tax.tags, tax.topics) == (["de", "fr"], ["refund", "vat id"], [topic.pk])
+    assert list(User.objects.filter(skills=tax)) == [ana]
+    assert "In de, fr" in words(page.get("/skills/").content)
+    wrong = page.post(f"/skills/{tax.pk}/", said | {"spoken": "klingon", "name": "Taxes"})
+    assert wrong.status_code == 422 and "klingon" in wrong.content.decode() and "Taxes" in wrong.content.decode()
+    assert page.post(f"/skills/{tax.pk}/", said | {"people": [mia.pk]}).status_code == 302
+    assert list(tax.people.all()) == [mia]
+    assert [entry.action for entry in AuditEntry.objects.all()] == ["skill.changed", "skill.added"]
+    assert browser(mia).get("/skills/").status_code == 403

@@ -1,0 +1,79 @@
+"""Skills as they are set up: who has one, and which tickets need it."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from helpdesk.accounts.access import AGENTS
+from helpdesk.accounts.models import Skill, User
+from helpdesk.accounts.setup import SetupForm
+from helpdesk.knowledge.models import Topic
+from tickets.forms import TagsField
+from tickets.models.ticket import clean_tags
+
+
+class SkillForm(SetupForm):
+    noun = "skill"
+    told = ("name", "languages", "tags", "topics")
+    spoken = TagsField(
+        label=_("Tickets in these languages need it"),
+        required=False,
+        max_length=400,
+        help_text=_("Their codes with commas between them, such as de, fr."),
+    )
+    tagged = TagsField(
+        label=_("Tickets with one of these tags need it"),
+        required=False,
+        max_length=5_000,
+        help_text=_("With commas between them."),
+    )
+    about = forms.TypedMultipleChoiceField(
+        label=_("Tickets on these topics need it"),
+        coerce=int,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("The topics below them are included."),
+    )
+    people = forms.ModelMultipleChoiceField(
+        User.objects.none(), label=_("Who has it"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+
+    class Meta:
+        model = Skill
+        fields = ["name"]
+        labels = {"name": _("Name")}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["people"].queryset = User.objects.active().filter(role__in=AGENTS)  # type: ignore[attr-defined]
+        tree = Topic.objects.tree()
+        self.fields["about"].choices = [(topic.pk, f"{'– ' * topic.depth}{topic.name}") for topic in tree]  # type: ignore[attr-defined]
+        if not tree:
+            del self.fields["about"]
+        own = self.instance
+        people = list(own.people.all()) if own.pk else []
+        self.initial.update(spoken=own.languages, tagged=own.tags, about=own.topics, people=people)
+
+    def _facts(self) -> dict[str, Any]:
+        said = getattr(self, "cleaned_data", None)
+        people = said["people"] if said else self.instance.people.all() if self.instance.pk else []
+        return super()._facts() | {"people": sorted(person.email for person in people)}
+
+    def clean_spoken(self) -> list[str]:
+        codes = sorted({code.lower() for code in self.cleaned_data["spoken"]})
+        if unknown := [code for code in codes if code not in dict(settings.SPOKEN_LANGUAGES)]:
+            raise forms.ValidationError(_("We know no language by this code: %s") % ", ".join(unknown))
+        return codes
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or self.cleaned_data
+        own = self.instance
+        own.languages, own.tags = said.get("spoken", []), clean_tags(said.get("tagged", []))
+        own.topics = sorted(said.get("about", []))
+        return said
+
+    def _write(self) -> None:
+        super()._write()
+        self.instance.people.set(self.cleaned_data["people"])
