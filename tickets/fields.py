@@ -10,6 +10,7 @@ from helpdesk.knowledge.models import Topic
 from helpdesk.lib import conditions
 from helpdesk.lib.conditions import Field
 from tickets.models import LIVE, OURS, Channel, Priority, Status, Ticket
+from tickets.repeats import is_repeat, repeats
 
 
 def teams() -> Sequence[tuple[int, str]]:
@@ -21,7 +22,19 @@ def people() -> Sequence[tuple[int, str]]:
 
 
 def topics() -> Sequence[tuple[int, str]]:
-    return list(Topic.objects.values_list("pk", "name"))
+    return Topic.objects.all().by_path()
+
+
+def at_or_below(topics: Sequence[int] | None) -> Q:
+    """Filed under one of these topics or under one that lies below it, at any depth; None: under any at all."""
+    if topics is None:
+        return Q(topic__isnull=False)
+    wanted = set(topics)
+    return Q(topic__in=[pk for pk, path in Topic.objects.all().paths().items() if wanted.intersection(path)])
+
+
+def topics_above(ticket: Ticket) -> Sequence[int]:
+    return Topic.objects.all().paths().get(ticket.topic_id, ()) if ticket.topic_id else ()
 
 
 conditions.register(
@@ -37,6 +50,8 @@ conditions.register(
     Field("status", _("status"), "choice", q="status", choices=Status.choices, tracked=True),
     Field("priority", _("priority"), "choice", q="priority", choices=Priority.choices, tracked=True),
     Field("topic", _("topic"), "choice", q="topic_id", choices=topics, tracked=True),
+    Field("topic_branch", _("topic or one above it"), "tags", q=at_or_below, value=topics_above, choices=topics),
+    Field("repeat", _("repeat contact"), "boolean", q=Q(is_repeat()), value=repeats),
     Field("team", _("team"), "choice", q="team_id", choices=teams, tracked=True),
     Field("assignee", _("assignee"), "choice", q="assignee_id", choices=people, tracked=True),
     Field("channel", _("channel"), "choice", q="channel", choices=Channel.choices),

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from helpdesk.accounts.models import User
 from tickets.access import StaffRequest, tickets_for
 from tickets.models import LIVE, OURS, ReadMark, Status, Ticket
+from tickets.repeats import is_repeat
 
 PAGE = 40
 MOST = 99  # a count above this is "99+"
@@ -110,7 +111,10 @@ def page(rows: QuerySet[Ticket], view: View, reader: User, after: str = "", size
     found = list(
         ordered(chosen, view)
         .select_related("requester", "address", "assignee")
-        .annotate(read_to=Subquery(ReadMark.objects.filter(ticket=OuterRef("pk"), user=reader.pk).values("message_id")))
+        .annotate(
+            read_to=Subquery(ReadMark.objects.filter(ticket=OuterRef("pk"), user=reader.pk).values("message_id")),
+            repeat=is_repeat(),
+        )
     )
     return Page(found[:size], cursor(found[size - 1], view) if len(found) > size else "")
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from helpdesk.accounts.access import EVERYONE, staff
 from helpdesk.customers.models import Customer
 from helpdesk.lib.ids import row_id, row_ids
-from tickets import conversation, listing, search
+from tickets import conversation, listing, repeats, search
 from tickets.access import StaffRequest, may, ticket_for
 from tickets.forms import ComposeForm, PropertiesForm
 from tickets.models import Message, Priority, Status, Ticket
@@ -78,6 +78,7 @@ def standing(request: StaffRequest, ticket: Ticket) -> dict[str, Any]:
         "priorities": Priority.choices,
         "may_reply": may_reply(request, ticket),
         "may_change": ticket.status != Status.CLOSED and may(request.user, "change"),
+        "earlier": repeats.earlier(ticket, request.user),
     }
 
 
