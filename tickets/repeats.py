@@ -6,7 +6,7 @@ from django.db.models import Exists, OuterRef
 
 from helpdesk.accounts.models import User
 from tickets.access import tickets_for
-from tickets.models import Ticket
+from tickets.models import Status, Ticket
 
 WITHIN = timedelta(days=7)
 FEW = 5
@@ -32,7 +32,7 @@ def earlier(ticket: Ticket, reader: User) -> list[Ticket]:
     """What it repeats, the newest few that this reader may see."""
     if ticket.topic_id is None:
         return []
-    rows = tickets_for(reader).without_spam().filter(requester=ticket.requester_id, topic=ticket.topic_id)
+    rows = tickets_for(reader).filter(requester=ticket.requester_id, topic=ticket.topic_id).exclude(status=Status.SPAM)
     return list(
         rows.filter(opened_at__lt=ticket.opened_at, opened_at__gte=ticket.opened_at - WITHIN).order_by("-opened_at")[:FEW]
     )
