@@ -82,7 +82,8 @@ def _give(choices: Sequence[tuple[Ticket, Choice]], at: datetime) -> None:
     """Write it down: the tickets, whose turn it was, and the facts."""
     facts, taken = [], []
     for ticket, choice in choices:
-        person, changes = choice.hand.person, {"assignee": [None, choice.hand.person.pk]}
+        person = choice.hand.person
+        changes: dict[str, list[Any]] = {"assignee": [None, person.pk]}
         ticket.assignee_id = person.pk
         if ticket.status == Status.NEW:  # as when a person takes it
             ticket.status = Status.OPEN

@@ -23,6 +23,7 @@ from helpdesk.lib.conditions.terms import query
 from helpdesk.mail.models import Mailbox
 from tickets.models import LIVE, OURS, Channel, Message, Priority, Status, Ticket
 from tickets.models.message import words
+from tickets.repeats import is_repeat, repeats
 
 TICKET, PEOPLE, TIMES = _("Ticket"), _("Customer"), _("Times")
 
@@ -38,7 +39,19 @@ def people() -> Sequence[tuple[int, str]]:
 
 
 def topics() -> Sequence[tuple[int, str]]:
-    return list(Topic.objects.values_list("pk", "name"))
+    return Topic.objects.all().by_path()
+
+
+def at_or_below(topics: Sequence[int] | None) -> Q:
+    """Filed under one of these topics or under one that lies below it, at any depth; None: under any at all."""
+    if topics is None:
+        return Q(topic__isnull=False)
+    wanted = set(topics)
+    return Q(topic__in=[pk for pk, path in Topic.objects.all().paths().items() if wanted.intersection(path)])
+
+
+def topics_above(ticket: Ticket) -> Sequence[int]:
+    return Topic.objects.all().paths().get(ticket.topic_id, ()) if ticket.topic_id else ()
 
 
 def mailboxes() -> Sequence[tuple[int, str]]:
@@ -85,6 +98,8 @@ conditions.register(
             personal={"me": (_("me (who reads)"), lambda reader: [reader.pk])}),
     _choice("team", _("team"), "team_id", teams, tracked=True, personal={"mine": (_("one of my teams"), own_teams)}),
     _choice("topic", _("topic"), "topic_id", topics, tracked=True),
+    Field("topic_branch", _("topic or one above it"), "tags", q=at_or_below, value=topics_above, choices=topics, group=TICKET),
+    _yes("repeat", _("repeat contact"), Q(is_repeat()), repeats),
     Field("tags", _("tags"), "tags", q="tags", tracked=True, group=TICKET),
     Field("subject", _("subject"), "text", q="subject", tracked=True, group=TICKET),
     Field("text", _("subject or messages"), "words", q=said, value=_says, group=TICKET),

@@ -185,6 +185,7 @@ class PropertiesForm(forms.ModelForm):
         self.fields["assignee"].queryset = people()  # type: ignore[attr-defined]
         self.fields["assignee"].empty_label = _("Nobody yet")  # type: ignore[attr-defined]
         self.fields["team"].queryset = Team.objects.all()  # type: ignore[attr-defined]
+        self.fields["topic"].choices = [("", _("None")), *Topic.objects.all().by_path()]  # type: ignore[attr-defined]
         for name in ("team", "topic"):
             self.fields[name].empty_label = _("None")  # type: ignore[attr-defined]
         kept = self.instance.attributes

@@ -21,6 +21,7 @@ from tickets.clocks.reading import OPEN
 from tickets.models import ReadMark, Ticket
 from tickets.models.saved import NEVER, URGENCY, WAITING, Order
 from tickets.queues import VIEWS, View
+from tickets.repeats import is_repeat
 
 PAGE = 40
 PATIENCE = 3000  # milliseconds: a view over all tickets may ask what no index answers
@@ -78,7 +79,10 @@ def page(rows: QuerySet[Ticket], view: View, reader: User, after: str = "", size
         ordered(chosen, view)
         .select_related("requester", "address", "assignee", *columns.joined(view.columns))
         .prefetch_related(OPEN)
-        .annotate(read_to=Subquery(ReadMark.objects.filter(ticket=OuterRef("pk"), user=reader.pk).values("message_id")))
+        .annotate(
+            read_to=Subquery(ReadMark.objects.filter(ticket=OuterRef("pk"), user=reader.pk).values("message_id")),
+            repeat=is_repeat(),
+        )
     )
     if view.saved is None or view.counted:
         found = list(rows)

@@ -11,6 +11,7 @@ from django.utils.text import Truncator
 from helpdesk.accounts.models import User, audit
 from helpdesk.lib.dates import now
 
+PATH = " › "  # between the names of a topic's path
 SIGNS = re.compile(r"[*_`#>]+")
 
 
@@ -30,6 +31,24 @@ class TopicQuerySet(models.QuerySet["Topic"]):
 
         descend(None, 0)
         return found
+
+    def paths(self) -> dict[int, tuple[int, ...]]:
+        """The ids from the top down to each topic, itself the last; one query, whatever the shape of the data."""
+        parents = dict(self.values_list("pk", "parent"))
+        found: dict[int, tuple[int, ...]] = {}
+        for pk in parents:
+            path, above = [pk], parents[pk]
+            while above in parents and above not in path:
+                path.append(above)
+                above = parents[above]
+            found[pk] = tuple(reversed(path))
+        return found
+
+    def by_path(self) -> list[tuple[int, str]]:
+        """Each topic with the names on the way to it, in that order: "Billing › Cards"."""
+        names = dict(Topic.objects.values_list("pk", "name"))
+        ways = [(pk, [names[each] for each in path]) for pk, path in Topic.objects.all().paths().items()]
+        return [(pk, PATH.join(way)) for pk, way in sorted(ways, key=lambda each: (each[1], each[0]))]
 
 
 class Topic(models.Model):

@@ -133,8 +133,10 @@ class StatusChange(models.Model):
     @classmethod
     def note(cls, tickets: Iterable[Ticket], cause: str, at: datetime) -> None:
         """How each of these stands now, where they were changed at once, past their verbs."""
-        cls.objects.bulk_create(
-            cls(ticket=each, at=at, status=each.status, priority=each.priority, waiting_since=each.waiting_since, cause=cause)
+        StatusChange.objects.bulk_create(
+            StatusChange(
+                ticket=each, at=at, status=each.status, priority=each.priority, waiting_since=each.waiting_since, cause=cause
+            )
             for each in tickets
         )
 

@@ -19,7 +19,7 @@ from helpdesk.customers import definitions
 from helpdesk.customers.models import Customer, FieldDefinition
 from helpdesk.lib.ids import row_id, row_ids
 from helpdesk.lib.rows import at_most
-from tickets import conversation, listing, queues, saved_views, search
+from tickets import conversation, listing, queues, repeats, saved_views, search
 from tickets.access import StaffRequest, may, ticket_for
 from tickets.clocks import reading
 from tickets.forms import ComposeForm, PropertiesForm
@@ -108,6 +108,7 @@ def standing(request: StaffRequest, ticket: Ticket) -> dict[str, Any]:
         "priorities": Priority.choices,
         "may_reply": may_reply(request, ticket),
         "may_change": ticket.status != Status.CLOSED and may(request.user, "change"),
+        "earlier": repeats.earlier(ticket, request.user),
     }
 
 
