@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 _SECOND = timedelta(seconds=1)
 _offset = timedelta()  # process-wide on purpose: threads of one process share one business time
+_still: datetime | None = None  # what the machine's clock showed when business time was stopped; None: it runs
 
 
 def machine_now() -> datetime:
@@ -24,7 +25,7 @@ def machine_now() -> datetime:
 
 def now() -> datetime:
     """Business time: the machine's clock plus the process-wide offset, aware, in UTC."""
-    return machine_now() + _offset
+    return (_still or machine_now()) + _offset
 
 
 def advance(delta: timedelta) -> None:
@@ -34,23 +35,26 @@ def advance(delta: timedelta) -> None:
 
 
 @contextmanager
-def moved(to: datetime | None = None, by: timedelta | None = None) -> Iterator[None]:
+def moved(to: datetime | None = None, by: timedelta | None = None, *, still: bool = False) -> Iterator[None]:
     """Run the block at another business time: from `to` on, or `by` from the present one.
 
-    Time keeps running inside. The offset from before returns at the end, whatever happened.
+    Time keeps running inside, unless it is to stand `still`: then only `advance` moves it, and what is done inside is the
+    same however long it takes. What was before returns at the end, whatever happened.
     Raises ValueError unless exactly one is given and `to` is aware.
     """
-    global _offset
+    global _offset, _still
     if (to is None) == (by is None):
         raise ValueError("Give either to= or by=.")
     if to is not None and to.tzinfo is None:
         raise ValueError("to= must be an aware datetime.")
-    before = _offset
-    _offset = to - machine_now() if to is not None else before + (by or timedelta())
+    before, stood = _offset, _still
+    machine = stood or machine_now()
+    _offset = to - machine if to is not None else before + (by or timedelta())
+    _still = machine if still or stood else None
     try:
         yield
     finally:
-        _offset = before
+        _offset, _still = before, stood
 
 
 def zone(name: str | ZoneInfo | None, *fallbacks: str | ZoneInfo | None) -> ZoneInfo:

@@ -1,6 +1,7 @@
 """The one clock, and the step between the wall and the instant."""
 
 import logging
+import time as time_module
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -31,6 +32,22 @@ def test_time_can_be_moved_and_comes_back():
         assert near(dates.now(), christmas + timedelta(days=2))
         assert near(dates.machine_now(), datetime.now(UTC))
     assert near(dates.now(), datetime.now(UTC))
+
+
+def test_time_can_stand_still_and_runs_again():
+    christmas = datetime(2030, 12, 24, 18, tzinfo=UTC)
+    with dates.moved(to=christmas, still=True):
+        time_module.sleep(0.002)
+        assert dates.now() == christmas
+        dates.advance(timedelta(hours=1))
+        with dates.moved(by=timedelta(hours=1)):
+            time_module.sleep(0.002)
+            assert dates.now() == christmas + timedelta(hours=2)
+        assert dates.now() == christmas + timedelta(hours=1)
+        assert near(dates.machine_now(), datetime.now(UTC))
+    before = dates.now()
+    time_module.sleep(0.002)
+    assert dates.now() > before and near(dates.now(), datetime.now(UTC))
 
 
 def test_time_comes_back_after_an_error():
