@@ -39,6 +39,13 @@ TAKE = """
     )
     SELECT array_agg(id ORDER BY next_at, id), array_agg(event_id ORDER BY next_at, id), max(next_at) FROM taken
 """
+# Most find nothing most of the time: who is owed something is asked once for all, each from its own place or, behind that, anew.
+OWED = """
+    SELECT name FROM unnest(%s::text[], %s::timestamptz[], %s::bigint[]) AS line(name, at, id), LATERAL (
+        SELECT FROM customers_eventdelivery AS owed
+        WHERE subscriber = name AND next_at <= %s AND (next_at, owed.id) > (line.at, line.id) ORDER BY next_at, owed.id LIMIT 1
+    ) AS found
+"""
 TAKE_AGAIN = """
     SELECT id, event_id FROM customers_eventdelivery WHERE id = ANY (%s::bigint[]) AND next_at <= %s
     ORDER BY next_at, id FOR UPDATE SKIP LOCKED
@@ -64,7 +71,18 @@ def run_once(places: dict[str, Place] | None = None) -> int:
     ``places`` is kept by who calls again and again: the next batch then begins where this one ended.
     """
     known: dict[int, Event] = {}
-    return sum(_batch(name, known, {} if places is None else places) for name in subscribers())
+    places = {} if places is None else places
+    return sum(_batch(name, known, places) for name in _owed(places))
+
+
+def _owed(places: dict[str, Place]) -> list[str]:
+    """The subscribers for whom something is due, and those whose line is to be begun at its front again."""
+    names = subscribers()
+    froms = [places.get(name, FRONT) for name in names]
+    with connection.cursor() as cursor:
+        cursor.execute(OWED, [array(names), array(at for at, _pk in froms), array(pk for _at, pk in froms), now()])
+        owed = {name for (name,) in cursor.fetchall()}
+    return [name for name in names if name in owed or name in places]
 
 
 def _batch(name: str, known: dict[int, Event], places: dict[str, Place]) -> int:

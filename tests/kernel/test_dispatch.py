@@ -44,6 +44,17 @@ def test_each_event_is_handed_over_once():
 
 
 @pytest.mark.django_db
+def test_who_is_owed_nothing_costs_nothing(settings, django_assert_num_queries):
+    settings.EVENT_SUBSCRIBERS |= {f"other.{n}": [f"tests.kernel.nobody{n}.on_events"] for n in range(20)}
+    with django_assert_num_queries(1):
+        assert dispatch.run_once() == 0
+    happened(range(3))
+    with django_assert_num_queries(6):  # who is owed; a savepoint and its end; take, read, and what it writes
+        assert dispatch.run_once() == 3
+    assert seen == [0, 1, 2]
+
+
+@pytest.mark.django_db
 def test_one_poisoned_event_blocks_nobody_and_waits_longer_each_time():
     happened(range(100))
     poison.add(37)
