@@ -74,6 +74,11 @@ def is_open(span: Span | None, at: datetime) -> bool:
     return span is not None and span[0] <= at
 
 
+def _calendars() -> list[Calendar]:
+    """All of them with their holidays, in two queries."""
+    return list(Calendar.objects.prefetch_related("holidays"))
+
+
 def hours_of(calendar: Calendar) -> worktime.Calendar | None:
     try:
         return calendar.hours()
@@ -82,9 +87,9 @@ def hours_of(calendar: Calendar) -> worktime.Calendar | None:
 
 
 def presences(users: QuerySet[User], at: datetime) -> dict[int, Presence]:
-    """The presence of these people, in four queries however many they are."""
+    """The presence of these people, in five queries however many they are."""
     people = list(users.values_list("pk", "is_active", "away_since", "calendar"))
-    rows = list(Calendar.objects.all())
+    rows = _calendars()
     hours = {row.pk: hours_of(row) for row in rows}
     default = [hours[row.pk] for row in rows if row.is_default]
     of_teams: dict[int, list[worktime.Calendar | None]] = defaultdict(list)
@@ -108,7 +113,7 @@ def presences(users: QuerySet[User], at: datetime) -> dict[int, Presence]:
 
 def present(at: datetime) -> QuerySet[User]:
     """Everybody who is here, as a set: `presence` said in SQL, but for the calendars, which are few and read first."""
-    rows = list(Calendar.objects.all())
+    rows = _calendars()
     opened = [row.pk for row in rows if is_open(opening(hours_of(row), at), at)]
     default = next((row.pk for row in rows if row.is_default), None)
     theirs = Team.objects.filter(members=OuterRef("pk"), calendar__isnull=False)

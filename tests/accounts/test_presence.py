@@ -123,3 +123,15 @@ def test_absences_are_planned_by_oneself_or_a_manager_and_by_nobody_else(browser
     for _ in range(2):
         assert browser(ana).post(f"/who/{ana.pk}/absences/{row.pk}/remove/").status_code == 302
     assert list(AuditEntry.objects.values_list("action", flat=True)) == ["absence.removed", "absence.added"]
+
+
+@pytest.mark.django_db
+def test_who_is_here_costs_the_same_however_many_calendars_there_are(django_assert_num_queries):
+    for n in range(12):
+        calendar = Calendar.objects.create(name=f"Shift {n}", zone="UTC", week=NINE_TO_FIVE, is_default=n == 0)
+        calendar.holidays.create(day=date(2026, 11, 23), name="A day off")
+        User.objects.create_user(f"p{n}@nordwind.example", name=f"P {n}", calendar=calendar)
+    with django_assert_num_queries(3):
+        assert list(presence.present(MONDAY)) == []
+    with django_assert_num_queries(5):
+        assert {each.state for each in presence.presences(User.objects.all(), MONDAY).values()} == {"off"}
