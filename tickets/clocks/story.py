@@ -61,9 +61,10 @@ def promises(changes: Sequence[Change], replies: Sequence[datetime], pauses: Col
     found = [_promise(told, Kind.FIRST_REPLY, start, first, "reply" if first else "", OVER)]
     if first:
         found += _next_replies(told, replies, first)
-    solved = next((change.at for change in told if change.status in OVER and change.at >= start), None)
+    over = next((place for place, change in enumerate(told) if change.status in OVER and change.at >= start), len(told))
+    solved = told[over].at if told[over:] else None
     found.append(_promise(told, Kind.RESOLUTION, start, solved, "solved" if solved else "", frozenset(pauses)))
-    if solved and any(change.at >= solved and change.status not in OVER | APART for change in told):
+    if any(change.status not in OVER | APART for change in told[over:]):  # by their order: an answer solves at its own moment
         last = _since(told, OVER) if told[-1].status in OVER else None
         still = frozenset(pauses) | OVER
         found.append(_promise(told, Kind.FULL_RESOLUTION, start, last, "solved" if last else "", still))

@@ -103,6 +103,13 @@ def test_solving_ends_the_next_reply_without_a_word():
     assert (following.end, following.ended_by) == (TWO, "solved")
 
 
+def test_an_answer_that_solves_at_its_own_moment_begins_no_full_resolution():
+    told = tell((NINE, "new", NINE), (TEN, "open", None), (TEN, "solved", None))
+    assert {promise.kind for promise in promises(told, [TEN], ["pending"])} == {"first_reply", "resolution"}
+    again = [*told, *tell((TWO, "open", TWO))]
+    assert one(promises(again, [TEN], ["pending"]), "full_resolution").spans == ((NINE, TEN), (TWO, None))
+
+
 @pytest.mark.parametrize(
     ("pauses", "expected", "idle"),
     [
