@@ -94,7 +94,7 @@ def _give(choices: Sequence[tuple[Ticket, Choice]], at: datetime) -> None:
             Fact("ticket.assigned", ticket.requester_id, at, "", common | _told(person.pk, person.name, None, choice.why))
         )
         if "status" in changes:
-            said = {"was": Status.NEW.value, "status": Status.OPEN.value}
+            said = {"was": Status.NEW.value, "status": Status.OPEN.value, "how": choice.why["how"]}  # a look for others is ours
             facts.append(Fact("ticket.status_changed", ticket.requester_id, at, "", common | said))
     rows.update([ticket for ticket, _choice in choices], ["assignee", "status"])
     StatusChange.note(taken, "ticket.status_changed", at)

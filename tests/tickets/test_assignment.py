@@ -7,6 +7,7 @@ import pytest
 
 from helpdesk.accounts import presence
 from helpdesk.accounts.models import Absence, Calendar, Mode, Skill, Team, User
+from helpdesk.customers import dispatch
 from helpdesk.customers.models import Event
 from helpdesk.knowledge.models import Topic
 from helpdesk.lib import dates
@@ -59,6 +60,15 @@ def test_round_robin_goes_around_and_says_after_whom(ask, drain, browser, mia):
     assert (why(tickets[1])["how"], why(tickets[1])["after"]) == ("round_robin", "Ana Kowalczyk")
     page = browser(mia).get(f"/tickets/{tickets[4].number}/").content.decode()
     assert "given to Omar Haddad (round robin, next after Ana Kowalczyk)" in page
+
+
+def test_a_gift_leads_to_no_other_look(ask, drain, monkeypatch):
+    ask(count=2)
+    looked = []
+    monkeypatch.setattr(assignment, "_round", lambda known=assignment._round: looked.append(1) or known())
+    while dispatch.run_once():
+        continue
+    assert len(looked) == 1 and owners() == ["Ana", "Omar"]
 
 
 def test_least_loaded_counts_open_work_and_neither_pending_nor_solved(ask, drain, team, ana, omar, mia):
