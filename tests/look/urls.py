@@ -57,6 +57,7 @@ urlpatterns = [
     path("", include("helpdesk.rail")),
     path("", include("helpdesk.palette")),
     path("accounts/", include("allauth.urls")),
+    path("", include("tickets.urls")),  # the shell leads there: who one is to colleagues
     path("count/", count),
     path("broken/", broken),
 ]
