@@ -92,6 +92,7 @@ PAGES = [
     Page("rule-trial", "tickets.Rule?name=Who is locked out comes first:rule", who="mia@nordwind.example", click="[value=try]"),
     Page("rule-met", "tickets.Rule?name=Who is locked out comes first:rule-met", who="mia@nordwind.example"),
     Page("rules-import", "/rules/import/", who="mia@nordwind.example"),
+    Page("suggestions", "/suggestions/", who="mia@nordwind.example"),
     Page("escalation", "/escalation/", who="mia@nordwind.example"),
     Page("escalation-path", "tickets.EscalationPath:escalation-path", who="mia@nordwind.example"),
     Page("webhooks", "/webhooks/", who="omar@nordwind.example"),

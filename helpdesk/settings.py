@@ -347,6 +347,8 @@ CELERY_BEAT_SCHEDULE = {
     "clocks": {"task": "tickets.tasks.run_clocks", "schedule": 5, "options": {"expires": 5}},
     "recount-clocks": {"task": "tickets.tasks.recount_clocks", "schedule": 5, "options": {"expires": 5}},
     "hand-out": {"task": "tickets.tasks.hand_out", "schedule": 10, "options": {"expires": 10}},
+    "suggest": {"task": "tickets.tasks.suggest", "schedule": 5, "options": {"expires": 5}},
+    "learn": {"task": "tickets.tasks.learn", "schedule": 60, "options": {"expires": 60}},
     "close-solved": {"task": "tickets.tasks.close_solved", "schedule": 600, "options": {"expires": 300}},
     "tidy-rules": {"task": "tickets.tasks.tidy_rules", "schedule": 3600, "options": {"expires": 600}},
     "tidy": {"task": "helpdesk.customers.tasks.tidy", "schedule": 3600, "options": {"expires": 600}},
@@ -364,6 +366,7 @@ EVENT_SUBSCRIBERS: dict[str, list[str]] = {
     "ticket.opened": [
         "outreach.triggers.on_events",
         "outreach.triggers.on_replied",
+        "tickets.triage.on_opened",
         "tickets.rules.on_events",
         "tickets.assignment.on_ticket",
     ],
@@ -388,9 +391,11 @@ EVENT_SUBSCRIBERS: dict[str, list[str]] = {
         "outreach.triggers.on_events",
         "outreach.triggers.release_holds",
         "tickets.clocks.on_ticket_events",
+        "tickets.triage.on_solved",
         "tickets.rules.on_events",
         "tickets.assignment.on_ticket",
     ],
+    "ticket.triaged": [],
     "ticket.updated": ["tickets.clocks.on_ticket_events", "tickets.rules.on_events", "tickets.assignment.on_ticket"],
     "ticket.closed": [
         "outreach.triggers.release_holds",

@@ -29,6 +29,7 @@ QUEUES = [
     "tickets.tasks.hand_out",
     "tickets.tasks.scan_files",
     "outreach.tasks.advance",
+    "tickets.tasks.suggest",
     "helpdesk.mail.tasks.send_replies",
     "helpdesk.mail.tasks.send_campaigns",
 ]

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils.dateparse import parse_datetime
 
 from helpdesk.customers.models import Event
-from tickets import spam
+from tickets import spam, triage
 from tickets.models import OURS, Status, Ticket
 
 
@@ -23,7 +23,7 @@ def set_status(ticket: Ticket, status: str, *, by: Any) -> bool:
 VERBS: dict[str, Callable[..., bool]] = {
     "assignee": Ticket.assign,
     "team": Ticket.move_to,
-    "topic": Ticket.file_under,
+    "topic": triage.file_under,
     "priority": Ticket.prioritise,
     "tags": Ticket.tag,
     "attributes": Ticket.describe,

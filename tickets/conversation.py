@@ -37,6 +37,7 @@ EVENTS = [
     "ticket.unsent",
     "ticket.marked_spam",
     "ticket.cleared_of_spam",
+    "ticket.triaged",
 ]
 
 

@@ -21,13 +21,14 @@ from helpdesk.lib.conditions import Field
 from helpdesk.lib.conditions.query import Search, search
 from helpdesk.lib.conditions.terms import query
 from helpdesk.mail.models import Mailbox
-from tickets.models import LIVE, OURS, Channel, Message, Priority, Status, Ticket
+from tickets.models import LIVE, OURS, Channel, Message, Priority, Status, Suggestion, Ticket
 from tickets.models.message import words
 from tickets.repeats import is_repeat, repeats
 
 TICKET, PEOPLE, TIMES = _("Ticket"), _("Customer"), _("Times")
 
 Subject = FieldDefinition.Subject
+LEVELS = [(99, _("almost certain")), (95, _("likely")), (0, _("not sure"))]
 
 
 def teams() -> Sequence[tuple[int, str]]:
@@ -88,6 +89,11 @@ def _yes(name: str, label: Any, q: Q, value: Callable[[Ticket], bool]) -> Field:
     return Field(name, label, "boolean", q=q, value=value, group=TICKET)
 
 
+def suggested(field: str) -> Callable[[Ticket], Any]:
+    """What was suggested for a ticket, or None where nothing was asked."""
+    return lambda ticket: getattr(getattr(ticket, "suggestion", None), field, None)
+
+
 conditions.register(
     "ticket",
     _choice("status", _("status"), "status", Status.choices, tracked=True),
@@ -100,6 +106,9 @@ conditions.register(
     _choice("topic", _("topic"), "topic_id", topics, tracked=True),
     Field("topic_branch", _("topic or one above it"), "tags", q=at_or_below, value=topics_above, choices=topics, group=TICKET),
     _yes("repeat", _("repeat contact"), Q(is_repeat()), repeats),
+    _choice("suggested_topic", _("suggested topic"), "suggestion__topic_id", topics, value=suggested("topic_id")),
+    _choice("suggestion", _("suggestion"), "suggestion__state", Suggestion.State.choices, value=suggested("state")),
+    _choice("suggestion_confidence", _("confidence of the suggestion"), "suggestion__level", LEVELS, value=suggested("level")),
     Field("tags", _("tags"), "tags", q="tags", tracked=True, group=TICKET),
     Field("subject", _("subject"), "text", q="subject", tracked=True, group=TICKET),
     Field("text", _("subject or messages"), "words", q=said, value=_says, group=TICKET),

@@ -6,6 +6,7 @@ from helpdesk.live import bell
 from helpdesk.live.ticks import tick
 from tickets import assignment, attachments, clocks, closing, escalation, rules
 from tickets.clocks import recounts
+from tickets.triage import learning, suggesting
 
 ROUNDS = 20  # batches of one tick
 
@@ -53,3 +54,15 @@ def tidy_rules() -> None:
 @tick
 def escalate() -> None:
     escalation.go_on()
+
+
+@tick
+def suggest() -> None:
+    if suggesting.suggest_waiting():
+        bell.ring(suggesting.TASK)
+
+
+@tick
+def learn() -> None:
+    learning.ask_at_night()
+    learning.learn_beside()

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from tickets.views import acts, blocked, desk, escalation, files, paper, policies, rules, saved, skills, submit, who
+from tickets.views import acts, blocked, desk, escalation, files, paper, policies, rules, saved, skills, submit, triage, who
 
 urlpatterns = [
     path("inbox/", desk.inbox, name="inbox"),
@@ -38,6 +38,10 @@ urlpatterns = [
     path("views/<int:pk>/restore/", saved.restore, name="view-restore"),
     path("views/<int:pk>/place/", saved.place, name="view-place"),
     path("views/rail/<slug:slug>/", saved.in_rail, name="view-in-rail"),
+    path("tickets/<int:number>/suggestion/", triage.suggestion, name="ticket-suggestion"),
+    path("suggestions/", triage.suggestions, name="suggestions"),
+    path("suggestions/learn/", triage.learn, name="suggestions-learn"),
+    path("suggestions/topics/<int:pk>/", triage.trust, name="suggestions-trust"),
     path("blocked/", blocked.blocked, name="blocked"),
     path("blocked/<int:pk>/unblock/", blocked.unblock, name="unblock"),
     path("tickets/<int:number>/sent/", files.sent, name="ticket-sent"),

@@ -22,6 +22,7 @@ OURS = (
     "/tokens/",
     "/fields/",
     "/subscriptions/",
+    "/suggestions/",
     "/audit/",
     "/operations/",
 )

@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import models, transaction
@@ -16,6 +17,10 @@ SIGNS = re.compile(r"[*_`#>]+")
 
 
 class TopicQuerySet(models.QuerySet["Topic"]):
+    def living(self) -> "TopicQuerySet":
+        """What may be chosen."""
+        return self.filter(archived_at=None)
+
     def tree(self) -> list["Topic"]:
         """All topics in one query, each below its parent with its ``depth`` and the number of its living ``texts``."""
         children: dict[int | None, list[Topic]] = defaultdict(list)
@@ -44,10 +49,17 @@ class TopicQuerySet(models.QuerySet["Topic"]):
             found[pk] = tuple(reversed(path))
         return found
 
+    def survivors(self, pks: Iterable[int]) -> dict[int, int]:
+        """Which of these can be chosen: each by its id, or by the id of what it was merged into."""
+        chosen = Q(archived_at=None) | Q(merged_into__isnull=False, merged_into__archived_at=None)
+        rows = self.filter(chosen, pk__in=set(pks))
+        return {pk: into or pk for pk, into in rows.values_list("pk", "merged_into")}
+
     def by_path(self) -> list[tuple[int, str]]:
-        """Each topic with the names on the way to it, in that order: "Billing › Cards"."""
+        """Each of these with the names on the way to it, in that order: "Billing › Cards". Two queries."""
         names = dict(Topic.objects.values_list("pk", "name"))
-        ways = [(pk, [names[each] for each in path]) for pk, path in Topic.objects.all().paths().items()]
+        wanted, paths = set(self.values_list("pk", flat=True)), Topic.objects.all().paths()
+        ways = [(pk, [names[each] for each in path]) for pk, path in paths.items() if pk in wanted]
         return [(pk, PATH.join(way)) for pk, way in sorted(ways, key=lambda each: (each[1], each[0]))]
 
 
@@ -59,6 +71,8 @@ class Topic(models.Model):
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="children")
     is_public = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=now)
+    archived_at = models.DateTimeField(null=True)  # nobody can choose it any more; what has it keeps it
+    merged_into = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="merged")
 
     objects = TopicQuerySet.as_manager()
     depth = 0  # set by `tree`

@@ -56,7 +56,7 @@ TABLE = {
         GET outgoing GET outgoing-body""",
     "- x + 0 + + -": """
         GET ticket-properties POST ticket-change POST ticket-compose POST ticket-unsend POST ticket-resend
-        POST ticket-unsolve POST ticket-block GET ticket-escalate POST ticket-escalate
+        POST ticket-unsolve POST ticket-block POST ticket-suggestion GET ticket-escalate POST ticket-escalate
         POST outgoing-decide""",
     # a shared view is there to be changed by those who manage them
     "- x 0 0 + + -": """
@@ -68,7 +68,7 @@ TABLE = {
         POST holiday-add POST holidays-country POST holidays-feed POST holidays-remove POST holiday
         GET policies GET policy-add POST policy-add GET policy POST policy POST policy-move POST policy-switch
         GET clocks GET clocks-recount
-        GET topic-add POST topic-add GET topic POST topic
+        GET topic-add POST topic-add GET topic POST topic GET suggestions POST suggestions-learn POST suggestions-trust
         GET rules GET rule-add POST rule-add GET rule POST rule GET rule-met POST rule-switch POST rule-move POST rule-remove
         GET rules-export GET rules-import POST rules-import
         GET escalation-paths GET escalation-path-add POST escalation-path-add GET escalation-path POST escalation-path

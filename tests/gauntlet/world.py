@@ -227,6 +227,7 @@ class World:
             "answer-archive": {"pk": self.answer.pk},
             "answer-restore": {"pk": self.archived.pk},
             "topic": {"pk": self.topic.pk},
+            "suggestions-trust": {"pk": self.topic.pk},
             "mailbox": {"pk": self.mailbox.pk},
             "outgoing": {"pk": self.unknown.pk},
             "outgoing-body": {"pk": self.unknown.pk},

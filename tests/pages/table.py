@@ -58,6 +58,7 @@ PAGES = [
     Page("rule", "/rules/{rule}/?try=1", "mia"),
     Page("rule-met", "/rules/{rule}/met/?ticket={ruled}", "mia"),
     Page("rules-import", "/rules/import/", "mia"),
+    Page("suggestions", "/suggestions/", "mia"),
     Page("escalation", "/escalation/", "mia"),
     Page("escalation-path-new", "/escalation/new/", "mia"),
     Page("webhooks", "/webhooks/", "omar"),

@@ -82,6 +82,8 @@ def open_ticket(
     """
     at = words.at or now()
     wrote = None if words.automatic else at
+    said = {"topic": topic, "team": team, "priority": "" if priority == Priority.NORMAL else priority}
+    teller = by if isinstance(by, str) and by else getattr(by or requester, "ref", "")
     try:
         with transaction.atomic(savepoint=once is not None):  # whoever asks for no second look needs no way back
             mailbox = mailbox or _usual_mailbox()
@@ -96,6 +98,7 @@ def open_ticket(
                 topic=topic or _topic(answers),
                 tags=clean_tags(tags),
                 attributes=attributes or {},
+                decided={name: teller for name, value in said.items() if value},
                 language=(language or requester.language)[:10],
                 once=once,
                 outgoing_id=answers.pk if answers else None,

@@ -9,6 +9,7 @@ from tickets.models.rules import Rule, RuleKind, RuleMeeting, RuleRun, RuleTimer
 from tickets.models.saved import Order, SavedView
 from tickets.models.terms import LIVE, OURS, Channel, Priority, Status, TicketClosed
 from tickets.models.ticket import Ticket
+from tickets.models.triage import Classifier, Suggestion, TopicFigure, TopicTrust
 
 __all__ = [
     "LIVE",
@@ -16,6 +17,7 @@ __all__ = [
     "Assignment",
     "BlockedSender",
     "Channel",
+    "Classifier",
     "Clock",
     "Draft",
     "Escalation",
@@ -37,6 +39,9 @@ __all__ = [
     "SavedView",
     "Status",
     "StatusChange",
+    "Suggestion",
     "Ticket",
     "TicketClosed",
+    "TopicFigure",
+    "TopicTrust",
 ]

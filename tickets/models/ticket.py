@@ -34,6 +34,8 @@ MOVES = {
         "marked_spam", "cleared_of_spam",
     )
 }  # fmt: skip
+DECIDED = ("topic", "team", "priority")
+OWN = "machine:"  # refs of what decides by reckoning
 UNDONE = ("status", "waiting_since", "first_replied_at", "solved_at", "last_message_id", "last_message_at")
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ class Ticket(Changing):
     language = models.CharField(max_length=10, blank=True)
     tags = ArrayField(models.CharField(max_length=60), default=list, blank=True)
     attributes = models.JSONField(default=dict, blank=True)
+    decided = models.JSONField(default=dict, db_default={}, blank=True)  # who set topic, team, priority: {"topic": "user:5"}
 
     once = models.CharField(max_length=120, null=True, unique=True)  # "form:…", "event:5": the same way in twice is one ticket
     outgoing_id = models.BigIntegerField(null=True)  # the message of ours that this answers
@@ -471,9 +474,19 @@ class Ticket(Changing):
         was = getattr(self, field)
         if was == value:
             return False
-        self._set(**{field: value})
+        self._set(**{field: value}, **self._decision(field, by))
         self.record("ticket.updated", by, field=field, was=self._in_words(field, was), now=self._in_words(field, value))
         return True
+
+    def _decision(self, field: str, by: Any) -> dict[str, Any]:
+        """Whose word it is; what learned or reckoned it never goes against the word of a person, a rule or a tool."""
+        if field not in DECIDED:
+            return {}
+        return {"decided": self.decided | {field: by if isinstance(by, str) else getattr(by, "ref", "")}}
+
+    def decided_by_others(self, field: str) -> bool:
+        """Whether somebody said what this is to be, none of our own reckoning."""
+        return not self.decided.get(field, OWN).startswith(OWN)
 
     def _in_words(self, field: str, value: Any) -> str:
         labels = dict(getattr(self._meta.get_field(field), "flatchoices", ()))

@@ -24,6 +24,7 @@ from tickets.access import StaffRequest, may, ticket_for
 from tickets.clocks import reading
 from tickets.forms import ComposeForm, PropertiesForm
 from tickets.models import Message, Priority, Status, Ticket
+from tickets.triage import showing
 
 FACTS = 6
 
@@ -108,6 +109,7 @@ def standing(request: StaffRequest, ticket: Ticket) -> dict[str, Any]:
         "priorities": Priority.choices,
         "may_reply": may_reply(request, ticket),
         "may_change": ticket.status != Status.CLOSED and may(request.user, "change"),
+        "suggestion": showing.shown(ticket),
         "earlier": repeats.earlier(ticket, request.user),
     }
 
