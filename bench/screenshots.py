@@ -93,6 +93,8 @@ PAGES = [
     Page("rule-met", "tickets.Rule?name=Who is locked out comes first:rule-met", who="mia@nordwind.example"),
     Page("rules-import", "/rules/import/", who="mia@nordwind.example"),
     Page("suggestions", "/suggestions/", who="mia@nordwind.example"),
+    Page("forms", "/forms/", who="mia@nordwind.example"),
+    Page("form-new", "/forms/new/", who="mia@nordwind.example"),
     Page("escalation", "/escalation/", who="mia@nordwind.example"),
     Page("escalation-path", "tickets.EscalationPath:escalation-path", who="mia@nordwind.example"),
     Page("webhooks", "/webhooks/", who="omar@nordwind.example"),

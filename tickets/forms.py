@@ -107,7 +107,8 @@ class SubmitForm(forms.Form):
 
     def renew(self) -> None:
         """The page that comes back carries a fresh nonce, and everything that was typed."""
-        self.data = {**self.data.dict(), "nonce": nonce()}  # type: ignore[attr-defined]
+        self.data = self.data.copy()  # several answers to one question stay several
+        self.data["nonce"] = nonce()
 
 
 class AddressesField(forms.CharField):

@@ -1,6 +1,21 @@
 from django.urls import path
 
-from tickets.views import acts, blocked, desk, escalation, files, paper, policies, rules, saved, skills, submit, triage, who
+from tickets.views import (
+    acts,
+    asked,
+    blocked,
+    desk,
+    escalation,
+    files,
+    paper,
+    policies,
+    rules,
+    saved,
+    skills,
+    submit,
+    triage,
+    who,
+)
 
 urlpatterns = [
     path("inbox/", desk.inbox, name="inbox"),
@@ -70,4 +85,9 @@ urlpatterns = [
     path("skills/<int:pk>/", skills.skill, name="skill"),
     path("write/", submit.submit, name="submit"),
     path("write/thanks/", submit.thanks, name="submit-thanks"),
+    path("write/<slug:slug>/", submit.ask, name="submit-form"),
+    path("forms/", asked.form_list, name="forms"),
+    path("forms/new/", asked.form, name="form-add"),
+    path("forms/<int:pk>/", asked.form, name="form"),
+    path("forms/<int:pk>/preview/", asked.preview, name="form-preview"),
 ]

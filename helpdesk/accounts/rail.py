@@ -21,6 +21,7 @@ OURS = (
     "/webhooks/",
     "/tokens/",
     "/fields/",
+    "/forms/",
     "/subscriptions/",
     "/suggestions/",
     "/audit/",

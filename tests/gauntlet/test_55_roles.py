@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 TABLE = {
     "+ + + + + + +": """
-        GET home GET healthz GET mail-hook GET styleguide GET submit POST submit GET submit-thanks
+        GET home GET healthz GET mail-hook GET styleguide GET submit POST submit GET submit-form POST submit-form GET submit-thanks
         GET unsubscribe POST unsubscribe POST unsubscribe-undo GET subscriptions POST subscriptions
         GET api-schema GET api-docs
         GET account_login POST account_login GET account_logout POST account_logout GET account_inactive
@@ -68,6 +68,7 @@ TABLE = {
         POST holiday-add POST holidays-country POST holidays-feed POST holidays-remove POST holiday
         GET policies GET policy-add POST policy-add GET policy POST policy POST policy-move POST policy-switch
         GET clocks GET clocks-recount
+        GET forms GET form-add POST form-add GET form POST form GET form-preview
         GET topic-add POST topic-add GET topic POST topic GET suggestions POST suggestions-learn POST suggestions-trust
         GET rules GET rule-add POST rule-add GET rule POST rule GET rule-met POST rule-switch POST rule-move POST rule-remove
         GET rules-export GET rules-import POST rules-import

@@ -32,7 +32,7 @@ from outreach.messages import unsubscribe_url
 from outreach.models import Campaign
 from tests.pictures import drawing
 from tickets import replies
-from tickets.models import BlockedSender, EscalationPath, Policy, Rule, SavedView, Ticket
+from tickets.models import BlockedSender, EscalationPath, Policy, Rule, SavedView, Ticket, TicketForm
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
@@ -171,6 +171,7 @@ class World:
         )
 
         self.rule, self.second_rule = Rule.objects.filter(kind="create").order_by("position")[:2]
+        self.form = TicketForm.objects.create(name="Returns", slug="returns")
         self.path = EscalationPath.objects.get()
         self.webhook = Webhook.objects.get()
         self.untold = webhooks.plan(self.webhook, "ticket.escalated", {}, key="test")
@@ -256,6 +257,9 @@ class World:
             "view-place": {"pk": self.view.pk},
             "view-in-rail": {"slug": "solved"},
             "unblock": {"pk": self.shut.pk},
+            "form": {"pk": self.form.pk},
+            "form-preview": {"pk": self.form.pk},
+            "submit-form": {"slug": self.form.slug},
             "rule": {"pk": self.rule.pk},
             "rule-met": {"pk": self.rule.pk},
             "rule-switch": {"pk": self.rule.pk},

@@ -13,6 +13,7 @@ from django.test import override_settings
 
 from helpdesk.accounts.models import Calendar, User
 from helpdesk.accounts.notifications import notify
+from helpdesk.customers.models import FieldDefinition
 from helpdesk.lib import signing
 from helpdesk.lib.dates import now
 from helpdesk.mail.inbox import process_due, receive
@@ -20,7 +21,7 @@ from helpdesk.mail.models import Outgoing, Webhook
 from tests import chromium
 from tests.pictures import drawing
 from tickets import intake
-from tickets.models import Message, Policy, RuleRun, SavedView, Ticket
+from tickets.models import Message, Policy, Question, RuleRun, SavedView, Ticket, TicketForm
 
 LONG = 50  # messages of the ticket that is looked at
 MAIL = (  # with a look of its own, a picture in it, one elsewhere, and a file
@@ -55,6 +56,10 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[str, s
         notify([User.objects.get(email="ana@nordwind.example")], "#1 was escalated to Ana: they lose data", "/inbox/")
         ruled = Ticket.objects.get(pk=RuleRun.objects.latest("pk").ticket_id)
         sent = Outgoing.objects.filter(campaign_id__isnull=False).latest("pk")
+        keys = FieldDefinition.objects.filter(subject="ticket").exclude(type="lookup").values_list("key", flat=True)
+        first, *others = keys
+        asked = [Question(first), *(Question(key, when=first) for key in others)]
+        form = TicketForm.objects.create(name="Returns", slug="returns", questions=[each.to_json() for each in asked])
         view = SavedView.objects.get(name="In German")
         yield {
             "ticket": str(ticket.number),
@@ -71,6 +76,7 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[str, s
             "campaign": str(sent.campaign_id),
             "calendar": str(Calendar.objects.get().pk),
             "policy": str(Policy.objects.earliest("position").pk),
+            "form": str(form.pk),
             "view": view.slug,
             "view_pk": str(view.pk),
             "team": str(ticket.team_id),

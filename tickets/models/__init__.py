@@ -4,6 +4,7 @@ from tickets.models.assignment import Assignment
 from tickets.models.blocked import BlockedSender
 from tickets.models.clocks import Clock, Policy, Recount, StatusChange
 from tickets.models.escalation import Escalation, EscalationPath, EscalationStep
+from tickets.models.forms import Question, TicketForm
 from tickets.models.message import Draft, Message, Participant, ReadMark
 from tickets.models.rules import Rule, RuleKind, RuleMeeting, RuleRun, RuleTimer, RuleVersion
 from tickets.models.saved import Order, SavedView
@@ -28,6 +29,7 @@ __all__ = [
     "Participant",
     "Policy",
     "Priority",
+    "Question",
     "ReadMark",
     "Recount",
     "Rule",
@@ -42,6 +44,7 @@ __all__ = [
     "Suggestion",
     "Ticket",
     "TicketClosed",
+    "TicketForm",
     "TopicFigure",
     "TopicTrust",
 ]

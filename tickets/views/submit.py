@@ -1,9 +1,12 @@
 """The public form. It works without script, tells nobody whether an address is known, and takes one message once."""
 
+from typing import Any
+
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -13,8 +16,9 @@ from helpdesk.accounts.access import public
 from helpdesk.customers import identity
 from helpdesk.lib.html import from_text
 from tickets import attachments, intake, letters, spam
+from tickets.asking import AskingForm
 from tickets.forms import SubmitForm, nonce
-from tickets.models import Channel, Ticket
+from tickets.models import Channel, Priority, Ticket, TicketForm
 
 
 @public
@@ -26,8 +30,30 @@ def submit(request: HttpRequest) -> HttpResponse:
         if not form.is_machine:
             take(form)
         return redirect("submit-thanks")
+    return page(request, form, reverse("submit"), 422 if form.is_bound else 200)
+
+
+@public
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def ask(request: HttpRequest, slug: str) -> HttpResponse:
+    """A form with questions of its own. One that should appear and was not on the page is asked in a second step."""
+    found = get_object_or_404(TicketForm.objects.select_related("team", "mailbox"), slug=slug, is_open=True)
+    if request.method != "POST":
+        return page(request, AskingForm(initial={"nonce": nonce()}, form=found), reverse("submit-form", args=[slug]))
+    form = AskingForm(request.POST, request.FILES, form=found)
+    if form.is_valid() and (form.is_machine or not form.later):
+        if not form.is_machine:
+            take(form)
+        return redirect("submit-thanks")
+    form.keep_files()
+    return page(request, form, reverse("submit-form", args=[slug]), 422)
+
+
+def page(request: HttpRequest, form: SubmitForm, form_url: str, status: int = 200, **more: Any) -> HttpResponse:
     hint = _("if they help; up to %d MB") % (settings.MAX_ATTACHMENT_BYTES // 1_000_000)
-    return render(request, "tickets/submit.html", {"form": form, "files_hint": hint}, status=422 if form.is_bound else 200)
+    context = {"form": form, "files_hint": hint, "form_url": form_url, **more}
+    return render(request, "tickets/submit.html", context, status=status)
 
 
 @transaction.atomic
@@ -36,6 +62,7 @@ def take(form: SubmitForm) -> None:
     said = form.cleaned_data
     if Ticket.objects.filter(once=f"form:{form.once}").exists():
         return
+    own = form.form if isinstance(form, AskingForm) else None
     junk = spam.is_blocked(said["email"])
     address = identity.address_for(said["email"], said["name"], told=not junk)
     words = intake.Words(
@@ -43,7 +70,7 @@ def take(form: SubmitForm) -> None:
         html=from_text(said["text"]),
         name=said["name"],
         address=said["email"],
-        attachments=attachments.keep_uploads(said["files"]),
+        attachments=[*getattr(form, "files_kept", ()), *attachments.keep_uploads(said["files"])],
         spam=junk,
     )
     ticket = intake.open_ticket(
@@ -51,7 +78,12 @@ def take(form: SubmitForm) -> None:
         said["subject"],
         words,
         channel=Channel.FORM,
-        topic=said["topic"],
+        topic=said["topic"] or (own.topic if own else None),
+        team=own.team if own else None,
+        mailbox=own.mailbox if own else None,
+        priority=own.priority if own else Priority.NORMAL,
+        tags=own.tags if own else (),
+        attributes=said.get("attributes"),
         address=address,
         language=get_language() or "",
         once=f"form:{form.once}",

@@ -14,6 +14,7 @@ const behaviours = {
   "[data-conditions]": () => import("./conditions.js"),
   "[data-copy]": () => import("./copy.js"),
   "[data-pictures], .file img, .words img": () => import("./pictures.js"),
+  "[data-questions]": () => import("./questions.js"),
   "[data-choose]": () => import("./choose.js"),
   ...(CSS.supports("field-sizing", "content") ? {} : { "textarea": () => import("./grow.js") }),
 };

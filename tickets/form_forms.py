@@ -1,0 +1,154 @@
+"""A web form as managers write it: its name and address, which topics, and its questions in their order."""
+
+from typing import Any
+
+from django import forms
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from helpdesk.accounts.setup import SetupForm
+from helpdesk.customers import definitions
+from helpdesk.customers.models import FieldDefinition
+from helpdesk.knowledge.models import Topic
+from tickets.models import Question, TicketForm
+from tickets.models.forms import TOPIC
+
+SPARE = 3  # empty lines to add more
+MOST = 60
+TAKEN = {"thanks"}  # addresses below /write/ that are ours
+Type = FieldDefinition.Type
+
+
+class QuestionForm(forms.Form):
+    """One line: the field, whether it is required, and after which answer it appears."""
+
+    key = forms.ChoiceField(label=gettext_lazy("Field"), required=False)
+    required = forms.BooleanField(label=gettext_lazy("Must be answered"), required=False)
+    when = forms.ChoiceField(label=gettext_lazy("Only after an answer to"), required=False)
+    values = forms.CharField(
+        label=gettext_lazy("Which is one of"), required=False, max_length=2000,
+        help_text=gettext_lazy("With commas between them; empty: any answer."),
+    )  # fmt: skip
+    place = forms.IntegerField(label=gettext_lazy("Place"), required=False, min_value=1, max_value=MOST)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = definitions.of(FieldDefinition.Subject.TICKET).values()
+        offered = [(each.key, each.label) for each in known if each.type != Type.LOOKUP]
+        self.fields["key"].choices = [("", _("nothing")), *offered]  # type: ignore[attr-defined]
+        self.fields["when"].choices = [("", _("always")), (TOPIC, _("Topic")), *offered]  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or self.cleaned_data
+        values = [each.strip() for each in str(said.get("values", "")).split(",") if each.strip()]
+        said["values"] = list(dict.fromkeys(values))
+        when = said.get("when")
+        if when and when == said.get("key"):
+            self.add_error("when", _("A question cannot wait for its own answer."))
+        elif when and values and (allowed := self.allowed(when)) is not None:
+            by_word = {word.casefold(): value for value, word in allowed}
+            wrong = [each for each in values if each.casefold() not in by_word]
+            if wrong:
+                words = ", ".join(word for _value, word in allowed)
+                self.add_error("values", _("“%(wrong)s” is none of its answers: %(all)s") % {"wrong": wrong[0], "all": words})
+            else:
+                said["values"] = [by_word[each.casefold()] for each in said["values"]]
+        return said
+
+    @staticmethod
+    def allowed(when: str) -> list[tuple[str, str]] | None:
+        """The answers there are, (as kept, in words); None where anything may be answered."""
+        if when == TOPIC:
+            return [(topic.slug, topic.name) for topic in Topic.objects.filter(is_public=True)]
+        field = definitions.of(FieldDefinition.Subject.TICKET)[when]
+        if field.type == Type.BOOLEAN:
+            return [("true", _("Yes")), ("false", _("No"))]
+        return [(each, each) for each in field.choices] if field.choices else None
+
+
+QuestionSet = forms.formset_factory(QuestionForm, extra=SPARE, max_num=MOST, absolute_max=MOST + SPARE)
+
+
+def lines(form: TicketForm) -> list[dict[str, Any]]:
+    """The questions of a form as its lines show them."""
+    found = []
+    for place, each in enumerate(form.asked, 1):
+        try:
+            words = dict(QuestionForm.allowed(each.when) or ()) if each.when else {}
+        except KeyError:  # a field that is gone
+            words = {}
+        values = ", ".join(words.get(value, value) for value in each.values)
+        found.append({**each.to_json(), "values": values, "place": place})
+    return found
+
+
+def questions(said: QuestionSet) -> list[Question]:  # type: ignore[valid-type]
+    """The lines in their order; two of one place as they stand."""
+    filled = [(n, line.cleaned_data) for n, line in enumerate(said.forms, 1) if line.cleaned_data.get("key")]  # type: ignore[attr-defined]
+    filled.sort(key=lambda pair: (pair[1].get("place") or MOST, pair[0]))
+    return [Question(d["key"], d["required"], d["when"], d["values"]) for _n, d in filled]
+
+
+def wrong_order(asked: list[Question]) -> str:
+    """Why these questions cannot stand so; "" if they can."""
+    seen: set[str] = {TOPIC}
+    labels = {key: each.label for key, each in definitions.of(FieldDefinition.Subject.TICKET).items()}
+    for each in asked:
+        if each.key in seen:
+            return _("“%s” is asked twice.") % labels[each.key]
+        if each.when and each.when not in seen:
+            return _("“%(this)s” waits for “%(that)s”, which must stand before it.") % {
+                "this": labels[each.key], "that": labels.get(each.when, each.when),
+            }  # fmt: skip
+        seen.add(each.key)
+    return ""
+
+
+class FormForm(SetupForm):
+    noun = "form"
+    told = ("name", "slug", "intro", "team_id", "topic_id", "mailbox_id", "priority", "tags", "questions", "is_open")
+
+    class Meta:
+        model = TicketForm
+        fields = ["name", "slug", "intro", "topics", "topic", "team", "mailbox", "priority", "tags", "is_open"]
+        labels = {
+            "name": gettext_lazy("Name"),
+            "slug": gettext_lazy("Address"),
+            "intro": gettext_lazy("Words above it"),
+            "topics": gettext_lazy("Topics"),
+            "topic": gettext_lazy("Topic if none is chosen"),
+            "team": gettext_lazy("Goes to team"),
+            "mailbox": gettext_lazy("Answered from"),
+            "priority": gettext_lazy("Priority"),
+            "tags": gettext_lazy("Tags"),
+            "is_open": gettext_lazy("Open to customers"),
+        }
+        help_texts = {
+            "slug": gettext_lazy("What stands after /write/, such as returns."),
+            "topics": gettext_lazy("None: all public ones."),
+            "team": gettext_lazy("None: the usual mailbox's."),
+            "tags": gettext_lazy("With commas between them."),
+        }
+        widgets = {"intro": forms.Textarea(attrs={"rows": 3}), "topics": forms.CheckboxSelectMultiple}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["topics"].queryset = Topic.objects.filter(is_public=True)  # type: ignore[attr-defined]
+        self.fields["slug"].required = False
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or self.cleaned_data
+        if not said.get("slug") and "slug" not in self.errors:
+            said["slug"] = slugify(said.get("name", ""))[:60]
+        if said.get("slug") in TAKEN or (not said.get("slug") and "slug" not in self.errors):
+            self.add_error("slug", _("Give it another address, of letters and digits."))
+        return said
+
+    def _facts(self) -> dict[str, Any]:
+        topics = self.cleaned_data["topics"] if hasattr(self, "cleaned_data") else self.instance.topics.all()
+        return {**super()._facts(), "topics": sorted(topic.slug for topic in topics)}
+
+    def _write(self) -> None:
+        super()._write()
+        self._save_m2m()  # type: ignore[attr-defined]
