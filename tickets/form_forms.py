@@ -27,8 +27,7 @@ class QuestionForm(forms.Form):
     required = forms.BooleanField(label=gettext_lazy("Must be answered"), required=False)
     when = forms.ChoiceField(label=gettext_lazy("Only after an answer to"), required=False)
     values = forms.CharField(
-        label=gettext_lazy("Which is one of"), required=False, max_length=2000,
-        help_text=gettext_lazy("With commas between them; empty: any answer."),
+        label=gettext_lazy("Which is one of"), required=False, max_length=2000
     )  # fmt: skip
     place = forms.IntegerField(label=gettext_lazy("Place"), required=False, min_value=1, max_value=MOST)
 
@@ -126,8 +125,8 @@ class FormForm(SetupForm):
         }
         help_texts = {
             "slug": gettext_lazy("What stands after /write/, such as returns."),
-            "topics": gettext_lazy("None: all public ones."),
-            "team": gettext_lazy("None: the usual mailbox's."),
+            "topics": gettext_lazy("Without any: all public ones."),
+            "team": gettext_lazy("Without one: the usual mailbox's."),
             "tags": gettext_lazy("With commas between them."),
         }
         widgets = {"intro": forms.Textarea(attrs={"rows": 3}), "topics": forms.CheckboxSelectMultiple}
@@ -136,6 +135,8 @@ class FormForm(SetupForm):
         super().__init__(*args, **kwargs)
         self.fields["topics"].queryset = Topic.objects.filter(is_public=True)  # type: ignore[attr-defined]
         self.fields["slug"].required = False
+        for name in ("topic", "team", "mailbox"):
+            self.fields[name].empty_label = _("None")  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         said = super().clean() or self.cleaned_data

@@ -107,8 +107,8 @@ class SubmitForm(forms.Form):
 
     def renew(self) -> None:
         """The page that comes back carries a fresh nonce, and everything that was typed."""
-        self.data = self.data.copy()  # several answers to one question stay several
-        self.data["nonce"] = nonce()
+        self.data = self.data.copy()  # type: ignore[attr-defined]
+        self.data["nonce"] = nonce()  # type: ignore[index]
 
 
 class AddressesField(forms.CharField):

@@ -147,6 +147,7 @@ def live(w: World) -> Said:
     return {"number": w.live_ticket.number}
 
 
+NO_QUESTIONS = {"q-TOTAL_FORMS": "0", "q-INITIAL_FORMS": "0", "priority": "normal", "is_open": "on"}
 EVENT = {"kind": "trial_ended", "source": "shop", "id": "e-1", "customer": {"external_id": "cus_asa"}}
 CAMPAIGN = {
     "action": "save", "name": "New words", "trigger_kind": "order_shipped", "m-0-subject": "On its way", "m-0-body": "It comes.",
@@ -314,23 +315,8 @@ CASES = [
         ready=shown_a_while_ago,
         stranger=True,
     ),
-    Case(
-        "form-add",
-        "form-add",
-        {"name": "Parts", "slug": "parts", "q-TOTAL_FORMS": "0", "q-INITIAL_FORMS": "0", "priority": "normal"},
-    ),
-    Case(
-        "form",
-        "form",
-        {
-            "name": "Returned goods",
-            "slug": "returns",
-            "is_open": "on",
-            "q-TOTAL_FORMS": "0",
-            "q-INITIAL_FORMS": "0",
-            "priority": "normal",
-        },
-    ),
+    Case("form-add", "form-add", {"name": "Parts", "slug": "parts"} | NO_QUESTIONS),
+    Case("form", "form", {"name": "Returned goods", "slug": "returns"} | NO_QUESTIONS),
     Case("api-customers", said={"external_id": "x-1", "emails": ["x@y.example"], "name": "X"}),
     Case("api-customers", said={"external_id": "x-1", "emails": ["x@y.example"], "name": "X"}, method="PUT"),
     Case("api-consents", said={"subscription": "tips", "given": False, "source": "shop"}),

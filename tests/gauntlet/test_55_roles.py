@@ -17,7 +17,8 @@ pytestmark = pytest.mark.django_db
 
 TABLE = {
     "+ + + + + + +": """
-        GET home GET healthz GET mail-hook GET styleguide GET submit POST submit GET submit-form POST submit-form GET submit-thanks
+        GET home GET healthz GET mail-hook GET styleguide GET submit POST submit GET submit-thanks
+        GET submit-form POST submit-form
         GET unsubscribe POST unsubscribe POST unsubscribe-undo GET subscriptions POST subscriptions
         GET api-schema GET api-docs
         GET account_login POST account_login GET account_logout POST account_logout GET account_inactive

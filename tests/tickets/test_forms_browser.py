@@ -21,7 +21,8 @@ SET = """said => { for (const input of document.querySelectorAll("[name^=attribu
 const form = document.querySelector("[data-questions]");
 form.dispatchEvent(new Event("input", {bubbles: true}));
 return [[...form.querySelectorAll("[data-question]")].filter(row => row.checkVisibility()).map(row => row.dataset.question),
-  form.elements.shown.value, new URLSearchParams([...new FormData(form)].filter(pair => typeof pair[1] === "string")).toString()]; }"""
+  form.elements.shown.value,
+  new URLSearchParams([...new FormData(form)].filter(pair => typeof pair[1] === "string")).toString()]; }"""
 
 
 def questions(dice: random.Random) -> list[dict[str, Any]]:
@@ -41,7 +42,7 @@ def test_page_and_server_agree_on_what_is_there(live_server: Any, support: Any) 
     dice, complaints, hidden = random.Random(7), [], 0
     with chromium.running() as browser:
         page = chromium.page_in(browser.new_context(base_url=live_server.url), complaints)
-        for n in range(8):
+        for n in range(5):
             form = TicketForm.objects.create(name=f"F{n}", slug=f"f{n}", questions=questions(dice))
             page.goto(f"/write/f{n}/")
             page.wait_for_selector("[data-js=ready]")
@@ -52,15 +53,15 @@ def test_page_and_server_agree_on_what_is_there(live_server: Any, support: Any) 
                 there = [each.key for each in AskingForm(QueryDict(sent), form=form).appearing]
                 assert seen == there == shown.split(), (form.questions, said)
                 hidden += len(KINDS) - len(there)
-        assert hidden > 50  # questions were hidden often enough to say something
+        assert hidden > 30  # questions were hidden often enough to say something
 
         form.questions = [Question("plan").to_json(), Question("words", required=True, when="plan", values=["pro"]).to_json()]
         form.save()
-        page.goto("/write/f7/")
+        page.goto("/write/f4/")
         page.wait_for_function("document.querySelector('[data-questions]').dataset.ready")
-        assert not page.get_by_label("Words").is_visible()
+        assert not page.locator("#id_attribute_words").is_visible()
         page.get_by_label("Plan").select_option("pro")
-        page.get_by_label("Words").fill("NW-7")
+        page.locator("#id_attribute_words").fill("NW-7")
         page.get_by_label("Your email").fill("ben@carter.example")
         page.get_by_label("In a few words").fill("A broken lamp")
         page.get_by_label("What happened").fill("It fell.")
