@@ -6,27 +6,9 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from helpdesk.accounts.access import ADMINS, EVERYONE, MANAGERS
+from helpdesk.accounts.access import EVERYONE, MANAGERS
+from helpdesk.accounts.sections import sections_of
 
-OURS = (
-    "/people/",
-    "/teams/",
-    "/skills/",
-    "/calendars/",
-    "/policies/",
-    "/clocks/",
-    "/rules/",
-    "/escalation/",
-    "/mailboxes/",
-    "/webhooks/",
-    "/tokens/",
-    "/fields/",
-    "/forms/",
-    "/subscriptions/",
-    "/suggestions/",
-    "/audit/",
-    "/operations/",
-)
 MOST = 99  # a count above this is "99+"
 
 
@@ -44,8 +26,6 @@ def places(request: HttpRequest) -> list[dict[str, Any]]:
     }
     if not request.user.has_role(*MANAGERS):
         return [told]
-    first = reverse("people") if request.user.has_role(*ADMINS) else reverse("operations")
-    return [
-        told,
-        {"key": "settings", "icon": "settings", "word": _("Settings"), "url": first, "here": request.path.startswith(OURS)},
-    ]
+    pages = [page.url for _word, found in sections_of(request.user) for page in found]
+    here = request.path.startswith((*pages, reverse("clocks")))
+    return [told, {"key": "settings", "icon": "settings", "word": _("Settings"), "url": pages[0], "here": here}]

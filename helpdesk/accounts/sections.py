@@ -1,0 +1,67 @@
+"""What is set up where: the pages of the settings, in sections."""
+
+from typing import NamedTuple
+
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from helpdesk.accounts.access import ADMINS, MANAGERS
+from helpdesk.accounts.models import Role, User
+
+
+class Page(NamedTuple):
+    key: str
+    word: str | Promise
+    route: str
+    who: tuple[Role, ...] = MANAGERS
+
+    @property
+    def url(self) -> str:
+        return reverse(self.route)
+
+
+SECTIONS: list[tuple[str | Promise, list[Page]]] = [
+    (
+        _("People"),
+        [
+            Page("people", _("People"), "people", ADMINS),
+            Page("teams", _("Teams"), "teams", ADMINS),
+            Page("skills", _("Skills"), "skills", ADMINS),
+            Page("calendars", _("Calendars"), "calendars"),
+        ],
+    ),
+    (
+        _("Tickets"),
+        [
+            Page("rules", _("Rules"), "rules"),
+            Page("policies", _("Promises"), "policies"),
+            Page("escalation", _("Escalation"), "escalation-paths"),
+            Page("suggestions", _("Suggestions"), "suggestions"),
+            Page("forms", _("Forms"), "forms"),
+            Page("fields", _("Fields"), "fields", ADMINS),
+        ],
+    ),
+    (
+        _("Channels"),
+        [
+            Page("mailboxes", _("Mailboxes"), "mailboxes", ADMINS),
+            Page("subscriptions", _("Subscriptions"), "subscriptions-set-up"),
+            Page("webhooks", _("Webhooks"), "webhooks", ADMINS),
+            Page("tokens", _("API tokens"), "tokens", ADMINS),
+        ],
+    ),
+    (
+        _("Operations"),
+        [
+            Page("operations", _("Operations"), "operations"),
+            Page("audit", _("Audit log"), "audit", ADMINS),
+        ],
+    ),
+]
+
+
+def sections_of(user: User) -> list[tuple[str | Promise, list[Page]]]:
+    """The sections of which this person may open a page, with those pages."""
+    found = [(word, [page for page in pages if user.has_role(*page.who)]) for word, pages in SECTIONS]
+    return [(word, pages) for word, pages in found if pages]
