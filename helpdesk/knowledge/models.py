@@ -16,6 +16,18 @@ PATH = " › "  # between the names of a topic's path
 SIGNS = re.compile(r"[*_`#>]+")
 
 
+def _paths(parents: dict[int, int | None]) -> dict[int, tuple[int, ...]]:
+    """The way down to each, whatever the shape of the data: a circle, however it came about, ends."""
+    found: dict[int, tuple[int, ...]] = {}
+    for pk in parents:
+        path, above = [pk], parents[pk]
+        while above in parents and above not in path:
+            path.append(above)
+            above = parents[above]
+        found[pk] = tuple(reversed(path))
+    return found
+
+
 class TopicQuerySet(models.QuerySet["Topic"]):
     def living(self) -> "TopicQuerySet":
         """What may be chosen."""
@@ -39,15 +51,7 @@ class TopicQuerySet(models.QuerySet["Topic"]):
 
     def paths(self) -> dict[int, tuple[int, ...]]:
         """The ids from the top down to each topic, itself the last; one query, whatever the shape of the data."""
-        parents = dict(self.values_list("pk", "parent"))
-        found: dict[int, tuple[int, ...]] = {}
-        for pk in parents:
-            path, above = [pk], parents[pk]
-            while above in parents and above not in path:
-                path.append(above)
-                above = parents[above]
-            found[pk] = tuple(reversed(path))
-        return found
+        return _paths(dict(self.values_list("pk", "parent")))
 
     def survivors(self, pks: Iterable[int]) -> dict[int, int]:
         """Which of these can be chosen: each by its id, or by the id of what it was merged into."""
@@ -57,8 +61,9 @@ class TopicQuerySet(models.QuerySet["Topic"]):
 
     def by_path(self) -> list[tuple[int, str]]:
         """Each of these with the names on the way to it, in that order: "Billing › Cards". Two queries."""
-        names = dict(Topic.objects.values_list("pk", "name"))
-        wanted, paths = set(self.values_list("pk", flat=True)), Topic.objects.all().paths()
+        rows = list(Topic.objects.values_list("pk", "name", "parent"))
+        names, wanted = {pk: name for pk, name, _parent in rows}, set(self.values_list("pk", flat=True))
+        paths = _paths({pk: parent for pk, _name, parent in rows})
         ways = [(pk, [names[each] for each in path]) for pk, path in paths.items() if pk in wanted]
         return [(pk, PATH.join(way)) for pk, way in sorted(ways, key=lambda each: (each[1], each[0]))]
 
