@@ -162,13 +162,14 @@ def _choice_told(found: Field, op: str, value: Any) -> str:
 
 def _tags(found: Field, value: str) -> tuple[str, Any]:
     items, sign = _items(value)
-    return ("all_of" if sign == "+" else "any_of"), [word for word, _q in items]
+    return ("all_of" if sign == "+" else "any_of"), [_resolved(found, *item) if found.choices else item[0] for item in items]
 
 
 def _tags_told(found: Field, op: str, value: Any) -> str:
+    said = [_choice_one(found, each) if found.choices else _quoted(each) for each in value]
     if op == "all_of":
-        return _several(value, "+")
-    return ",".join(map(_quoted, value))
+        return "+".join(said) + ("+" if len(said) == 1 else "")
+    return ",".join(said)
 
 
 _ORDER = {">=": "gte", "<=": "lte", ">": "gt", "<": "lt"}
