@@ -77,6 +77,7 @@ def test_an_installation_lives_through_every_end_and_keeps_its_data(folder: Path
     assert "\nTraceback" not in third.said(), "the supervisor itself failed"
 
 
+@pytest.mark.long
 def test_two_run_side_by_side_and_one_dying_leaves_the_other(folder: Path) -> None:
     left, right = Running(folder / "left"), Running(folder / "right")
     left.until_up(), right.until_up()
