@@ -469,6 +469,9 @@ LOOKUPS = {
 # what the customer's page shows, in this order: function(customer, request) → {"template", ...context} or None
 PANELS = ["helpdesk.mail.panels.customer_ledger", "tickets.panels.customer_tickets", "outreach.panels.customer_outreach"]
 
+# what a topic's page shows: function(ids of the topic and of all below it, request) → {"template", ...context} or None
+TOPIC_PANELS = ["tickets.panels.topic_numbers"]
+
 # the rail: function(request) → entries
 RAIL = {
     "places": [

@@ -19,6 +19,13 @@ def is_repeat() -> Exists:
     return Exists(same.filter(opened_at__lt=opened, opened_at__gte=opened - WITHIN))
 
 
+def is_repeated() -> Exists:
+    """True of a ticket after which the same customer wrote about the same topic, by the same rule."""
+    opened = OuterRef("opened_at")
+    same = Ticket.objects.without_spam().filter(requester=OuterRef("requester"), topic=OuterRef("topic"))
+    return Exists(same.filter(opened_at__gt=opened, opened_at__lte=opened + WITHIN))
+
+
 def repeats(ticket: Ticket) -> bool:
     """The same of one ticket, in Python."""
     if ticket.topic_id is None:

@@ -1,9 +1,11 @@
 """Pages of topics and answers."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -26,8 +28,11 @@ def knowledge(request: StaffRequest) -> HttpResponse:
     topic = next((each for each in topics if str(each.pk) == wanted), None)
     archived = "archived" in request.GET
     answers = Answer.objects.archived() if archived else Answer.objects.living()
+    panels = []
     if topic:
-        answers = answers.filter(topic__in=topic.with_descendants())
+        below = topic.with_descendants()
+        answers = answers.filter(topic__in=below)
+        panels = [panel for name in settings.TOPIC_PANELS if (panel := import_string(name)(below, request))]
     if text := request.GET.get("q", "").replace("\0", "").strip()[:200]:
         answers = answers.saying(text)
     page = list(answers.select_related("topic", "updated_by")[: PAGE + 1])
@@ -38,6 +43,7 @@ def knowledge(request: StaffRequest) -> HttpResponse:
         "too_many": len(page) > PAGE,
         "text": text,
         "archived": archived,
+        "panels": panels,
     }
     return render(request, "knowledge/knowledge.html", context)
 

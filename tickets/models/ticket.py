@@ -66,7 +66,7 @@ class Ticket(Changing):
     team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.SET_NULL, related_name="tickets", db_index=False)
     assignee = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="tickets", db_index=False)
     mailbox = models.ForeignKey(Mailbox, null=True, on_delete=models.PROTECT, related_name="+")  # we answer in its name
-    topic = models.ForeignKey(Topic, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    topic = models.ForeignKey(Topic, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
     channel = models.CharField(max_length=10, choices=Channel.choices)
     language = models.CharField(max_length=10, blank=True)
     tags = ArrayField(models.CharField(max_length=60), default=list, blank=True)
@@ -131,6 +131,7 @@ class Ticket(Changing):
             models.Index(WAITING, "id", name="ticket_live_waiting", condition=Q(status__in=LIVE)),
             models.Index(URGENCY, "id", name="ticket_live_urgency", condition=Q(status__in=LIVE)),
             models.Index(fields=["requester", "-opened_at", "-id"], name="ticket_of_customer"),
+            models.Index(fields=["topic", "opened_at"], name="ticket_of_topic"),
             models.Index(fields=["requester"], name="ticket_live_of_customer", condition=Q(status__in=LIVE)),
             models.Index(fields=["outgoing_id"], name="ticket_answers", condition=Q(outgoing_id__isnull=False)),
             models.Index(fields=["campaign_id"], name="ticket_of_campaign", condition=Q(campaign_id__isnull=False)),
