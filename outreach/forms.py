@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from helpdesk.customers.conditions_form import ConditionsForm
+from helpdesk.knowledge.models import Topic
 from outreach import messages, triggers
 from outreach.models import Campaign, Version, open_ticket
 
@@ -46,6 +47,8 @@ class CampaignForm(forms.ModelForm):
             field = self.fields[name]
             assert isinstance(field, forms.ModelChoiceField)  # noqa: S101  what a foreign key gets
             field.empty_label = nothing
+            if name == "topic":
+                field.queryset = Topic.objects.living(keeping=[self.instance.topic_id])
         self.initial["waits"] = bool(self.instance.holds)
         self.kept_holds = self.instance.holds
 

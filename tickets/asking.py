@@ -33,7 +33,7 @@ class AskingForm(SubmitForm):
     def __init__(self, *args: Any, form: TicketForm, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.form = form
-        topics = form.topics.filter(is_public=True)
+        topics = form.topics.living().filter(is_public=True)
         if topics:
             self.fields["topic"].queryset = topics  # type: ignore[attr-defined]
         known = definitions.of(FieldDefinition.Subject.TICKET)

@@ -133,7 +133,10 @@ class FormForm(SetupForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["topics"].queryset = Topic.objects.filter(is_public=True)  # type: ignore[attr-defined]
+        own = self.instance
+        public = [topic.pk for topic in self.initial.get("topics", ())]  # asked for already
+        self.fields["topics"].queryset = Topic.objects.living(keeping=public).filter(is_public=True)  # type: ignore[attr-defined]
+        self.fields["topic"].queryset = Topic.objects.living(keeping=[own.topic_id])  # type: ignore[attr-defined]
         self.fields["slug"].required = False
         for name in ("topic", "team", "mailbox"):
             self.fields[name].empty_label = _("None")  # type: ignore[attr-defined]

@@ -70,7 +70,7 @@ class SubmitForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["topic"].queryset = Topic.objects.filter(is_public=True)  # type: ignore[attr-defined]
+        self.fields["topic"].queryset = Topic.objects.living().filter(is_public=True)  # type: ignore[attr-defined]
 
     def clean_email(self) -> str:
         address = self.cleaned_data["email"].strip()
@@ -186,7 +186,9 @@ class PropertiesForm(forms.ModelForm):
         self.fields["assignee"].queryset = people()  # type: ignore[attr-defined]
         self.fields["assignee"].empty_label = _("Nobody yet")  # type: ignore[attr-defined]
         self.fields["team"].queryset = Team.objects.all()  # type: ignore[attr-defined]
-        self.fields["topic"].choices = [("", _("None")), *Topic.objects.all().by_path()]  # type: ignore[attr-defined]
+        topics = Topic.objects.living(keeping=[self.instance.topic_id])
+        self.fields["topic"].queryset = topics  # type: ignore[attr-defined]
+        self.fields["topic"].choices = [("", _("None")), *topics.by_path()]  # type: ignore[attr-defined]
         for name in ("team", "topic"):
             self.fields[name].empty_label = _("None")  # type: ignore[attr-defined]
         kept = self.instance.attributes

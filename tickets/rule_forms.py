@@ -69,6 +69,8 @@ class RuleForm(forms.Form):
         self.fields["assignee"].choices = [  # type: ignore[attr-defined]
             LEAVE, (NOBODY, _("Nobody")), *((str(user.pk), str(user)) for user in people())
         ]  # fmt: skip
+        kept = wording.actions.get("topic") if wording else None
+        self.fields["topic"].queryset = Topic.objects.living(keeping=[kept])  # type: ignore[attr-defined]
         for name in ("happened",) if kind != RuleKind.UPDATE else ():
             del self.fields[name]
         for name in ("count", "unit", "since") if kind != RuleKind.TIME else ():

@@ -33,7 +33,7 @@ class TicketIn(StrictSerializer):
     requester = RequesterIn()
     subject = serializers.CharField(max_length=250)
     text = serializers.CharField(max_length=MAX_TEXT, help_text="What the customer says, as plain text.")
-    topic = serializers.SlugRelatedField(slug_field="slug", queryset=Topic.objects.all(), required=False, allow_null=True)
+    topic = serializers.SlugRelatedField(slug_field="slug", queryset=Topic.objects.living(), required=False, allow_null=True)
     priority = serializers.ChoiceField(choices=Priority.choices, required=False)
     tags = serializers.ListField(child=serializers.CharField(max_length=60), required=False, max_length=50)
     language = serializers.CharField(max_length=10, required=False, allow_blank=True)
@@ -47,7 +47,7 @@ class ChangesIn(StrictSerializer):
     priority = serializers.ChoiceField(choices=Priority.choices, required=False)
     assignee = serializers.SlugRelatedField(slug_field="email", queryset=User.objects.none(), required=False, allow_null=True)
     team = serializers.SlugRelatedField(slug_field="slug", queryset=Team.objects.all(), required=False, allow_null=True)
-    topic = serializers.SlugRelatedField(slug_field="slug", queryset=Topic.objects.all(), required=False, allow_null=True)
+    topic = serializers.SlugRelatedField(slug_field="slug", queryset=Topic.objects.living(), required=False, allow_null=True)
     tags = serializers.ListField(child=serializers.CharField(max_length=60), required=False, max_length=200)
     attributes = AttributesField(Subject.TICKET, strict=True, required=False)
 

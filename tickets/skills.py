@@ -48,7 +48,7 @@ class SkillForm(SetupForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["people"].queryset = User.objects.active().filter(role__in=AGENTS)  # type: ignore[attr-defined]
-        tree = Topic.objects.tree()
+        tree = Topic.objects.living(keeping=self.instance.topics).tree()
         self.fields["about"].choices = [(topic.pk, f"{'– ' * topic.depth}{topic.name}") for topic in tree]  # type: ignore[attr-defined]
         if not tree:
             del self.fields["about"]

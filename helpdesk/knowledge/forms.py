@@ -1,5 +1,6 @@
 """What is filled in about topics and answers."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -17,9 +18,11 @@ from helpdesk.lib.dates import now
 A_CLICK = timedelta(minutes=1)
 
 
-def topic_choices(without: set[int] = frozenset()) -> list[tuple[Any, str]]:  # type: ignore[assignment]
-    """The tree as one list; deeper topics are set in."""
-    return [(topic.pk, "\u2003" * topic.depth + topic.name) for topic in Topic.objects.tree() if topic.pk not in without]
+def offer_topics(field: Any, none: Any, kept: int | None, without: Iterable[int] = ()) -> None:
+    """The living ones and the one that is kept, as one list of the tree; deeper topics are set in."""
+    field.queryset = Topic.objects.living(keeping=[kept])
+    tree = field.queryset.tree()
+    field.choices = [("", none), *((each.pk, "\u2003" * each.depth + each.name) for each in tree if each.pk not in without)]
 
 
 class AnswerForm(forms.ModelForm):
@@ -38,7 +41,7 @@ class AnswerForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.before = self.instance.facts() if self.instance.pk else None
-        self.fields["topic"].choices = [("", _("None")), *topic_choices()]  # type: ignore[attr-defined]
+        offer_topics(self.fields["topic"], _("None"), self.instance.topic_id)
 
     def cleaned_facts(self) -> dict[str, Any]:
         return {name: self.cleaned_data[name] for name in ("title", "topic", "language", "body")}
@@ -76,7 +79,7 @@ class TopicForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         self.before = self._facts() if self.instance.pk else None
         self.below = self.instance.with_descendants() if self.instance.pk else set()
-        self.fields["parent"].choices = [("", _("At the top")), *topic_choices(self.below)]  # type: ignore[attr-defined]
+        offer_topics(self.fields["parent"], _("At the top"), self.instance.parent_id, self.below)
 
     def clean_parent(self) -> Topic | None:
         parent = self.cleaned_data["parent"]

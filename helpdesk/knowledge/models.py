@@ -8,6 +8,7 @@ from typing import Any
 from django.db import models, transaction
 from django.db.models import Count, Q
 from django.utils.text import Truncator
+from django.utils.translation import gettext as _
 
 from helpdesk.accounts.models import User, audit
 from helpdesk.lib.dates import now
@@ -28,16 +29,23 @@ def _paths(parents: dict[int, int | None]) -> dict[int, tuple[int, ...]]:
     return found
 
 
+class Tied(Exception):
+    """Its place in the tree forbids it; the message says what to do."""
+
+
 class TopicQuerySet(models.QuerySet["Topic"]):
-    def living(self) -> "TopicQuerySet":
-        """What may be chosen."""
-        return self.filter(archived_at=None)
+    def living(self, keeping: Iterable[int | None] = ()) -> "TopicQuerySet":
+        """What may be chosen; and what is ``keeping`` already, for who has an archived one keeps it."""
+        kept = [pk for pk in keeping if pk]
+        return self.filter(Q(archived_at=None) | Q(pk__in=kept)) if kept else self.filter(archived_at=None)
 
     def tree(self) -> list["Topic"]:
-        """All topics in one query, each below its parent with its ``depth`` and the number of its living ``texts``."""
+        """These in one query, each below its parent, if that is among them, with its ``depth`` and its living ``texts``."""
         children: dict[int | None, list[Topic]] = defaultdict(list)
-        for topic in self.annotate(texts=Count("answers", filter=Q(answers__archived_at=None))).order_by("name", "pk"):
-            children[topic.parent_id].append(topic)
+        rows = list(self.annotate(texts=Count("answers", filter=Q(answers__archived_at=None))).order_by("name", "pk"))
+        there = {topic.pk for topic in rows}
+        for topic in rows:
+            children[topic.parent_id if topic.parent_id in there else None].append(topic)
         found: list[Topic] = []
 
         def descend(parent: int | None, depth: int) -> None:
@@ -100,6 +108,26 @@ class Topic(models.Model):
                 found.add(pk)
                 ahead += children[pk]
         return found
+
+    @transaction.atomic
+    def archive(self, *, by: User) -> bool:
+        """Out of every list to choose from, and back by `restore`; a second time changes nothing. Raises `Tied`."""
+        if self.children.filter(archived_at=None).exists():
+            raise Tied(_("Other topics lie below “%s”. Move or archive those first.") % self)
+        if not Topic.objects.living().filter(pk=self.pk).update(archived_at=now()):
+            return False
+        audit("topic.archived", actor=by.ref, subject=self.ref, before={"name": self.name})
+        return True
+
+    @transaction.atomic
+    def restore(self, *, by: User) -> bool:
+        """Raises `Tied`."""
+        if self.parent and self.parent.archived_at:
+            raise Tied(_("It lies below “%s”, which is archived. Bring that back first, or move this one.") % self.parent)
+        if not Topic.objects.filter(pk=self.pk, merged_into=None).exclude(archived_at=None).update(archived_at=None):
+            return False
+        audit("topic.restored", actor=by.ref, subject=self.ref, after={"name": self.name})
+        return True
 
     @property
     def ref(self) -> str:

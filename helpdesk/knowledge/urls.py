@@ -13,4 +13,6 @@ urlpatterns = [
     path("knowledge/answers/<int:pk>/restore/", views.answer_restore, name="answer-restore"),
     path("knowledge/topics/new/", views.topic, name="topic-add"),
     path("knowledge/topics/<int:pk>/", views.topic, name="topic"),
+    path("knowledge/topics/<int:pk>/archive/", views.topic_archive, name="topic-archive"),
+    path("knowledge/topics/<int:pk>/restore/", views.topic_restore, name="topic-restore"),
 ]

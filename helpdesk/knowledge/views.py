@@ -1,5 +1,7 @@
 """Pages of topics and answers."""
 
+from collections.abc import Callable
+
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
@@ -12,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from helpdesk.accounts.access import AGENTS, EVERYONE, MANAGERS, StaffRequest, staff
 from helpdesk.accounts.seen import audited, seen, turn
 from helpdesk.knowledge.forms import AnswerForm, TopicForm
-from helpdesk.knowledge.models import Answer, Topic
+from helpdesk.knowledge.models import Answer, Tied, Topic
 from helpdesk.lib import html
 
 FORM = ["GET", "HEAD", "POST"]
@@ -98,7 +100,7 @@ def answer_restore(request: StaffRequest, pk: int) -> HttpResponse:
 @staff(*MANAGERS)
 def topic(request: StaffRequest, pk: int | None = None) -> HttpResponse:
     """A new topic, or another name or place for one; tickets and answers stay with it."""
-    with turn(request, f"topic:{pk}"):
+    with turn(request, "topics"):  # of the whole tree: two moves at once make no circle
         form = TopicForm(request.POST or None, instance=get_object_or_404(Topic, pk=pk) if pk else None)
         known = seen(request, form, audited(f"topic:{pk}"))
         if request.method == "POST" and form.is_valid() and not known.newer:
@@ -107,3 +109,25 @@ def topic(request: StaffRequest, pk: int | None = None) -> HttpResponse:
             return redirect(f"{reverse('knowledge')}?topic={kept.pk}")
     context = {"form": form, "topic": Topic.objects.get(pk=pk) if pk else None, "seen": known}
     return render(request, "knowledge/topic_form.html", context, status=known.status(form.errors))
+
+
+@require_POST
+@staff(*MANAGERS)
+def topic_archive(request: StaffRequest, pk: int) -> HttpResponse:
+    """Nobody can choose it any more; what has it keeps it, and its page has the way back."""
+    return _put(request, pk, Topic.archive)
+
+
+@require_POST
+@staff(*MANAGERS)
+def topic_restore(request: StaffRequest, pk: int) -> HttpResponse:
+    return _put(request, pk, Topic.restore)
+
+
+def _put(request: StaffRequest, pk: int, verb: Callable[..., bool]) -> HttpResponse:
+    with turn(request, "topics"):
+        try:
+            verb(get_object_or_404(Topic.objects.select_related("parent"), pk=pk), by=request.user)
+        except Tied as error:
+            messages.error(request, str(error))
+    return redirect("topic", pk)

@@ -229,6 +229,8 @@ CASES = [
     Case("answer-restore", "answer", page_where=lambda w: {"pk": w.archived.pk}),
     Case("topic-add", "topic-add", {"name": "Shipping"}),
     Case("topic", "topic", {"name": "Money"}),
+    Case("topic-archive", "topic", page_where=lambda w: {"pk": w.spare_topic.pk}),
+    Case("topic-restore", "topic", page_where=lambda w: {"pk": w.archived_topic.pk}),
     Case("ticket-suggestion", said=lambda w: {"other": w.topic.pk}, where=live),
     Case("suggestions-learn", "suggestions"),
     Case("suggestions-trust", said={"automatic": "off", "least": "95"}),

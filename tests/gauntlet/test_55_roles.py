@@ -70,7 +70,8 @@ TABLE = {
         GET policies GET policy-add POST policy-add GET policy POST policy POST policy-move POST policy-switch
         GET clocks GET clocks-recount
         GET forms GET form-add POST form-add GET form POST form GET form-preview
-        GET topic-add POST topic-add GET topic POST topic GET suggestions POST suggestions-learn POST suggestions-trust
+        GET topic-add POST topic-add GET topic POST topic POST topic-archive POST topic-restore
+        GET suggestions POST suggestions-learn POST suggestions-trust
         GET rules GET rule-add POST rule-add GET rule POST rule GET rule-met POST rule-switch POST rule-move POST rule-remove
         GET rules-export GET rules-import POST rules-import
         GET escalation-paths GET escalation-path-add POST escalation-path-add GET escalation-path POST escalation-path

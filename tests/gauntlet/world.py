@@ -137,6 +137,8 @@ class World:
         self.draft = self.paused
         assert not campaigns.problems(version)
         self.topic, self.answer = Topic.objects.get(slug="billing"), Answer.objects.earliest("pk")
+        self.spare_topic = Topic.objects.create(slug="spare", name="Spare")
+        self.archived_topic = Topic.objects.create(slug="former", name="Former", archived_at=now())
         self.archived = Answer.objects.latest("pk")
         self.archived.archive(by=self.admin)
         self.mailbox = Mailbox.objects.get(slug="support")
@@ -228,6 +230,8 @@ class World:
             "answer-archive": {"pk": self.answer.pk},
             "answer-restore": {"pk": self.archived.pk},
             "topic": {"pk": self.topic.pk},
+            "topic-archive": {"pk": self.spare_topic.pk},
+            "topic-restore": {"pk": self.archived_topic.pk},
             "suggestions-trust": {"pk": self.topic.pk},
             "mailbox": {"pk": self.mailbox.pk},
             "outgoing": {"pk": self.unknown.pk},

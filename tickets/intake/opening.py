@@ -78,8 +78,10 @@ def open_ticket(
 ) -> Ticket:
     """The one way in. With ``once``, the same way in a second time, also at the same moment, gives the same ticket.
 
-    Its clock starts with the customer's words; automatic ones and spam start none.
+    Its clock starts with the customer's words; automatic ones and spam start none. Nothing new is filed under a topic that
+    is archived, whoever named it.
     """
+    topic = None if topic and topic.archived_at else topic
     at = words.at or now()
     wrote = None if words.automatic else at
     said = {"topic": topic, "team": team, "priority": "" if priority == Priority.NORMAL else priority}
@@ -129,7 +131,7 @@ def _usual_mailbox() -> Mailbox | None:
 
 
 def _topic(answers: Outgoing | None) -> Topic | None:
-    return Topic.objects.filter(pk=answers.topic_id).first() if answers and answers.topic_id else None
+    return Topic.objects.living().filter(pk=answers.topic_id).first() if answers and answers.topic_id else None
 
 
 @transaction.atomic

@@ -97,10 +97,13 @@ def _get(model: Any, pk: Any, **more: Any) -> Any:
     return found
 
 
+IN_USE: dict[Any, dict[str, Any]] = {User: {"is_active": True}, Topic: {"archived_at": None}}
+
+
 def _set(field: str, model: Any = None) -> Do:
     def do(ticket: Ticket, value: Any, by: Actor) -> None:
         if model and value != NOBODY:
-            value = _get(model, value, **({"is_active": True} if model is User else {}))
+            value = _get(model, value, **IN_USE.get(model, {}))
         changes.change(ticket, {field: None if value == NOBODY else value}, by=by)
 
     return do
