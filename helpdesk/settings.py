@@ -145,6 +145,8 @@ ANTIVIRUS = env.str("ANTIVIRUS", default="")  # clamd://host:3310 or clamd:///ru
 UNDO_SEND = env.int("UNDO_SEND", default=8)  # seconds in which a reply can be taken back
 CALENDAR_PORTS = [int(port) for port in env.list("CALENDAR_PORTS", default=["80", "443"])]  # at which feeds of holidays may be
 CALENDAR_PRIVATE_HOSTS = env.list("CALENDAR_PRIVATE_HOSTS", default=[])  # hosts and networks that may although not public
+VALUE_FIELD = env.str("VALUE_FIELD", default="")  # the attribute of customers or companies that says what they are worth
+VALUE_HIGH = env.list("VALUE_HIGH", default=[])  # its values that are much: words, or a number that it is to reach
 CLOSE_AFTER_DAYS = env.int("CLOSE_AFTER_DAYS", default=28)  # a ticket solved this long is closed
 
 # --- people ----------------------------------------------------------------------------------------------------------
@@ -368,6 +370,7 @@ EVENT_SUBSCRIBERS: dict[str, list[str]] = {
         "outreach.triggers.on_replied",
         "tickets.triage.on_opened",
         "tickets.rules.on_events",
+        "tickets.priority.on_events",
         "tickets.assignment.on_ticket",
     ],
     "ticket.replied": ["outreach.triggers.on_events", "tickets.clocks.on_ticket_events", "tickets.rules.on_events"],
@@ -375,6 +378,7 @@ EVENT_SUBSCRIBERS: dict[str, list[str]] = {
         "outreach.triggers.on_events",
         "tickets.clocks.on_ticket_events",
         "tickets.rules.on_events",
+        "tickets.priority.on_events",
         "tickets.assignment.on_ticket",
     ],
     "ticket.noted": ["tickets.rules.on_events"],
@@ -396,7 +400,12 @@ EVENT_SUBSCRIBERS: dict[str, list[str]] = {
         "tickets.assignment.on_ticket",
     ],
     "ticket.triaged": [],
-    "ticket.updated": ["tickets.clocks.on_ticket_events", "tickets.rules.on_events", "tickets.assignment.on_ticket"],
+    "ticket.updated": [
+        "tickets.clocks.on_ticket_events",
+        "tickets.rules.on_events",
+        "tickets.priority.on_events",
+        "tickets.assignment.on_ticket",
+    ],
     "ticket.closed": [
         "outreach.triggers.release_holds",
         "tickets.clocks.on_ticket_events",
@@ -406,8 +415,8 @@ EVENT_SUBSCRIBERS: dict[str, list[str]] = {
     "ticket.unsent": ["tickets.clocks.on_ticket_events"],
     "ticket.marked_spam": ["outreach.triggers.release_holds", "tickets.clocks.on_ticket_events", "tickets.assignment.on_ticket"],
     "ticket.cleared_of_spam": ["tickets.clocks.on_ticket_events", "tickets.assignment.on_ticket"],
-    "ticket.due_soon": ["tickets.rules.on_events"],
-    "ticket.breached": ["tickets.rules.on_events"],
+    "ticket.due_soon": ["tickets.rules.on_events", "tickets.priority.on_events"],
+    "ticket.breached": ["tickets.rules.on_events", "tickets.priority.on_events"],
     "ticket.auto_replied": [],
     "ticket.escalated": ["tickets.rules.on_events"],
     "ticket.requested": ["tickets.intake.on_ticket_requested"],

@@ -2,21 +2,32 @@
 
 from datetime import timedelta
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Count, Exists, OuterRef, Subquery
 
 from helpdesk.accounts.models import User
 from tickets.access import tickets_for
 from tickets.models import Status, Ticket
+from tickets.models.ticket import TicketQuerySet
 
 WITHIN = timedelta(days=7)
 FEW = 5
 
 
-def is_repeat() -> Exists:
-    """True of a ticket that repeats another; by the index of a customer's tickets. Without a topic nothing is repeated."""
+def _repeated() -> TicketQuerySet:
+    """What a ticket of the outer query repeats."""
     opened = OuterRef("opened_at")
     same = Ticket.objects.without_spam().filter(requester=OuterRef("requester"), topic=OuterRef("topic"))
-    return Exists(same.filter(opened_at__lt=opened, opened_at__gte=opened - WITHIN))
+    return same.filter(opened_at__lt=opened, opened_at__gte=opened - WITHIN)
+
+
+def is_repeat() -> Exists:
+    """True of a ticket that repeats another; by the index of a customer's tickets. Without a topic nothing is repeated."""
+    return Exists(_repeated())
+
+
+def earlier_contacts() -> Subquery:
+    """How many a ticket repeats; nothing where there are none."""
+    return Subquery(_repeated().order_by().values("requester").annotate(n=Count("pk")).values("n"))
 
 
 def is_repeated() -> Exists:

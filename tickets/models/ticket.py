@@ -72,6 +72,7 @@ class Ticket(Changing):
     tags = ArrayField(models.CharField(max_length=60), default=list, blank=True)
     attributes = models.JSONField(default=dict, blank=True)
     decided = models.JSONField(default=dict, db_default={}, blank=True)  # who set topic, team, priority: {"topic": "user:5"}
+    priority_reasons = models.JSONField(default=list, db_default=[], blank=True)  # of tickets.priority; others give none
 
     once = models.CharField(max_length=120, null=True, unique=True)  # "form:…", "event:5": the same way in twice is one ticket
     outgoing_id = models.BigIntegerField(null=True)  # the message of ours that this answers
@@ -188,8 +189,9 @@ class Ticket(Changing):
     def move_to(self, team: Team | None, *, by: Any) -> bool:
         return self._change("team", team, by)
 
-    def prioritise(self, priority: str, *, by: Any) -> bool:
-        return self._change("priority", Priority(priority), by)
+    def prioritise(self, priority: str, *, by: Any, reasons: Iterable[dict[str, Any]] = ()) -> bool:
+        """``reasons`` are those of tickets.priority; whoever else sets it takes them away."""
+        return self._change("priority", Priority(priority), by, priority_reasons=list(reasons))
 
     def file_under(self, topic: Topic | None, *, by: Any) -> bool:
         return self._change("topic", topic, by)
@@ -469,14 +471,15 @@ class Ticket(Changing):
 
     @transaction.atomic
     @verb
-    def _change(self, field: str, value: Any, by: Any) -> bool:
-        """Set a plain property; its old and new value in words go into the event."""
+    def _change(self, field: str, value: Any, by: Any, **beside: Any) -> bool:
+        """Set a plain property; its old and new value in words go into the event, with what is kept beside it."""
         self._open_to_change()
         was = getattr(self, field)
         if was == value:
             return False
-        self._set(**{field: value}, **self._decision(field, by))
-        self.record("ticket.updated", by, field=field, was=self._in_words(field, was), now=self._in_words(field, value))
+        self._set(**{field: value}, **self._decision(field, by), **beside)
+        told = {name: kept for name, kept in beside.items() if kept}
+        self.record("ticket.updated", by, field=field, was=self._in_words(field, was), now=self._in_words(field, value), **told)
         return True
 
     def _decision(self, field: str, by: Any) -> dict[str, Any]:
