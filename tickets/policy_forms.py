@@ -3,9 +3,11 @@
 from typing import Any
 
 from django import forms
+from django.db.models import F
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from helpdesk.accounts.locks import one_at_a_time
 from helpdesk.accounts.models import Calendar
 from helpdesk.accounts.setup import SetupForm
 from helpdesk.lib import conditions
@@ -37,16 +39,18 @@ class PolicyForm(SetupForm):
     class Meta:
         model = Policy
         fields = ["name", "calendar", "warn_minutes", "pauses"]
-        labels = {"name": _("Name"), "calendar": _("Whose hours count"), "warn_minutes": _("Warn so many minutes before")}
+        labels = {"name": _("Name"), "warn_minutes": _("Warn so many minutes before")}
         help_texts = {
             "name": _("Agents read it beside a clock. For example Premium customers"),
             "warn_minutes": _("In the clock’s own time: what is due on Monday at 9:05 warns on Friday."),
         }
 
+    calendar = forms.ModelChoiceField(
+        Calendar.objects.all(), label=_("Whose hours count"), required=False, empty_label=_("Those of the ticket’s team")
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["calendar"].empty_label = _("Those of the ticket’s team")  # type: ignore[attr-defined]
-        self.fields["warn_minutes"].min_value = 1  # type: ignore[attr-defined]
         self.tree: dict[str, Any] = self.instance.conditions or {"all": []}
         for priority in PRIORITIES:
             stored = self.instance.targets.get(priority) or {}
@@ -132,9 +136,9 @@ class PolicyForm(SetupForm):
         if policy.pk:
             policy.version += 1
         else:  # the first in the list, so that those below, which may take everything, do not hide it
+            one_at_a_time("policies")
             policy.position = 1
-            for other in Policy.objects.order_by("-position"):
-                Policy.objects.filter(pk=other.pk).update(position=other.position + 1)
+            Policy.objects.update(position=F("position") + 1)
         policy.changed_at = now()
         policy.save()
         recounts.ask(_now("the policy “%s” changed") % policy.name)

@@ -96,7 +96,7 @@ class CalendarForm(SetupForm):
         self.read_week()
         if not any(self.errors.get(name) for name in DAYS):
             try:
-                worktime.Calendar(dates.zone(said.get("zone")), self.week)  # type: ignore[arg-type]
+                worktime.Calendar(dates.zone(said.get("zone")), [[(begin, end) for begin, end in day] for day in self.week])
             except worktime.CalendarError:
                 self.add_error(DAYS[0], _("Give at least one day its hours. Without any, no time would ever pass."))
         if self.instance.is_default or self.first:
@@ -123,8 +123,7 @@ class DayForm(forms.Form):
 class CountryForm(forms.Form):
     """A country, a part of it, and for which years."""
 
-    country = forms.ChoiceField(label=_("Country"))
-    subdivision = forms.ChoiceField(label=_("State or region"), required=False)
+    country = forms.ChoiceField(label=_("Country"), choices=lambda: [("", _("Choose one")), *feeds.countries()])
     first_year = forms.IntegerField(label=_("From the year"))
     last_year = forms.IntegerField(label=_("To the year"), required=False, help_text=_("Empty: each year as it comes."))
 
@@ -133,10 +132,10 @@ class CountryForm(forms.Form):
         chosen = data.get("country", "") if data else country
         super().__init__(data, initial={"first_year": this, "country": country})
         self.calendar, self.this = calendar, this
-        self.fields["country"].choices = [("", _("Choose one")), *feeds.countries()]  # type: ignore[attr-defined]
         parts = feeds.subdivisions(chosen)
         whole = _("The whole country") if parts or not chosen else _("It has none with holidays of its own")
-        self.fields["subdivision"].choices = [("", whole), *parts]  # type: ignore[attr-defined]
+        region = forms.ChoiceField(label=_("State or region"), required=False, choices=[("", whole), *parts])
+        self.fields["subdivision"] = region
 
     def clean(self) -> dict[str, Any]:
         said = super().clean() or self.cleaned_data

@@ -7,7 +7,7 @@ from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from helpdesk.accounts.models import Mode, Scope, Team, User
+from helpdesk.accounts.models import Calendar, Mode, Scope, Skill, Team, User
 from helpdesk.lib import dates
 
 
@@ -23,7 +23,6 @@ class PersonForm(forms.ModelForm):
             "teams": _("Teams"),
             "capacity": _("Open tickets at once"),
             "skills": _("Skills"),
-            "calendar": _("Works by the calendar"),
             "language": _("Language"),
             "zone": _("Time zone"),
         }
@@ -40,10 +39,13 @@ class PersonForm(forms.ModelForm):
         label=_("Language"), required=False, choices=[("", _("That of the browser")), *settings.LANGUAGES]
     )
 
+    calendar = forms.ModelChoiceField(
+        Calendar.objects.all(), label=_("Works by the calendar"), required=False, empty_label=_("When their teams do")
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["calendar"].empty_label = _("When their teams do")  # type: ignore[attr-defined]
-        if not self.fields["skills"].queryset.exists():  # type: ignore[attr-defined]
+        if not Skill.objects.exists():
             del self.fields["skills"]
 
     def clean_email(self) -> str:
@@ -76,7 +78,6 @@ class TeamForm(forms.ModelForm):
             "mode": _("Tickets find their people"),
             "cap": _("Open tickets for each member"),
             "urgent_streak": _("Urgent tickets in a row"),
-            "calendar": _("Works by the calendar"),
         }
         help_texts = {
             "mode": _("The desk hands out only to who is here, in their hours, able and has room."),
@@ -87,9 +88,12 @@ class TeamForm(forms.ModelForm):
         }
         widgets = {"mode": forms.RadioSelect}
 
+    calendar = forms.ModelChoiceField(
+        Calendar.objects.all(), label=_("Works by the calendar"), required=False, empty_label=_("The usual one")
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["calendar"].empty_label = _("The usual one")  # type: ignore[attr-defined]
         self.fields["mode"].required = False
         if self.instance.pk:
             self.initial["members"] = list(self.instance.members.all())

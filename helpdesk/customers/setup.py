@@ -50,6 +50,7 @@ class SubscriptionForm(SetupForm):
 class FieldForm(SetupForm):
     noun = "field"
     told = ("subject", "label", "key", "type", "choices", "target", "hint")
+    subject = forms.ChoiceField(label=_("About"), choices=FieldDefinition.Subject.choices)  # without "nothing"
     options = forms.CharField(
         label=_("Choices"),
         required=False,
@@ -61,7 +62,6 @@ class FieldForm(SetupForm):
         model = FieldDefinition
         fields = ["subject", "label", "key", "type", "target", "hint"]
         labels = {
-            "subject": _("About"),
             "label": _("Name"),
             "key": _("Key"),
             "type": _("It holds"),
@@ -76,7 +76,6 @@ class FieldForm(SetupForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["subject"].choices = FieldDefinition.Subject.choices  # type: ignore[attr-defined]  # without "nothing"
         self.initial["options"] = "\n".join(self.instance.choices)
         for name in ("subject", "key", "type", "target"):
             self.fields[name].disabled = self.instance.pk is not None

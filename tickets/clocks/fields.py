@@ -41,8 +41,7 @@ def _policy_of(ticket: Ticket) -> int | None:
 
 _paused = Q(Exists(Clock.objects.filter(STILL, ticket=OuterRef("pk"))))
 _latest = Clock.objects.filter(ticket=OuterRef("pk")).order_by("-pk").values("policy")[:1]
-conditions.register(
-    "ticket",
+FIELDS = (
     _yes("breached", _("missed a promise"), Q(breached_at__isnull=False), lambda ticket: ticket.breached_at is not None),
     Field("due", _("next due"), "date", q="due_at", ahead=True, group=CLOCKS),
     _due("first_reply_due", _("first reply due"), "first_reply"),
@@ -59,3 +58,4 @@ conditions.register(
         group=CLOCKS,
     ),
 )
+conditions.register("ticket", *FIELDS)

@@ -8,11 +8,12 @@ from django.db.models import Case, IntegerField, Value, When
 
 from helpdesk.accounts.models import Calendar
 from helpdesk.lib import conditions, worktime
+from tickets.clocks.fields import FIELDS
 from tickets.models import Ticket
 from tickets.models.clocks import Policy
 
 log = structlog.get_logger(__name__)
-OWN = {"breached", "due", "policy", "first_reply_due", "next_reply_due", "resolution_due", "clock_paused"}
+OWN = {field.name for field in FIELDS}  # a policy cannot depend on what it makes
 SUBJECT = "ticket"
 
 
@@ -50,7 +51,7 @@ class Calendars:
 
 
 def asks_about_clocks(tree: object) -> str:
-    """The name of a clock's own field that a condition asks about, "" for none: a policy cannot depend on what it makes."""
+    """The name of a clock's own field that a condition asks about, "" for none."""
     if isinstance(tree, dict):
         if tree.get("field") in OWN:
             return str(tree["field"])

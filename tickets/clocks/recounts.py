@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 
+from helpdesk.accounts.locks import one_at_a_time
 from helpdesk.accounts.models import Calendar, User
 from helpdesk.lib.dates import now
 from helpdesk.live import bell
@@ -40,9 +41,8 @@ def ask(reason: str, by: User | None = None) -> None:
     """Have every open ticket counted again, in the caller's transaction; one that runs already begins anew."""
     if not Policy.objects.exists():
         return
+    one_at_a_time("recount")
     total = Ticket.objects.filter(status__in=LIVE).count()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('recount', 0))")
     values: dict[str, Any] = {"reason": reason[:200], "by": by, "total": total, "done": 0, "last_id": 0, "started_at": now()}
     if not Recount.objects.filter(finished_at=None).update(**values):
         Recount.objects.create(**values)
