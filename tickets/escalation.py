@@ -106,14 +106,14 @@ def go_on() -> int:
 
 @transaction.atomic
 def _go_on(pk: int) -> None:
-    row = Escalation.objects.select_for_update(skip_locked=True, of=("self",)).filter(pk=pk, next_at__lte=now())
-    found = row.select_related("ticket", "path").first()
+    found = Escalation.objects.select_related("ticket", "path").filter(pk=pk).first()
     if found is None:
         return
-    Escalation.objects.filter(pk=pk).update(next_at=None)
     ticket = found.ticket
     with ticket.one_change():
-        ticket.lock()
+        ticket.lock()  # first, as whoever escalates does
+        if not Escalation.objects.filter(pk=pk, next_at__lte=now()).update(next_at=None):
+            return  # somebody was here meanwhile
         answers = ticket.messages.filter(kind=Message.Kind.REPLY, user__isnull=False, at__gt=found.at)
         if not ticket.is_live or answers.exists():
             return

@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from helpdesk.accounts.models import Notification, Team
 from helpdesk.customers.models import Event
@@ -108,3 +110,15 @@ def test_a_path_that_leads_to_nobody_says_so(browser, ana, mia, ticket, path, to
     press(browser, ana, ticket, path, seen=1)
     page = press(browser, ana, ticket, path, seen=2)
     assert page.status_code == 422 and "“Outage” has no further step." in page.content.decode()
+
+
+def test_both_ways_to_the_next_step_wait_for_the_ticket_first(ticket, path, ana):
+    """Who held an escalation and waited for its ticket would meet somebody who holds the ticket and waits for that."""
+    with CaptureQueriesContext(connection) as pressed:
+        escalation.escalate(ticket, path, "They lose data", by=ana)
+    with dates.moved(by=timedelta(minutes=31)), CaptureQueriesContext(connection) as went_on:
+        assert escalation.go_on() == 1
+    for asked in (pressed, went_on):
+        holds = [query["sql"] for query in asked if "FOR UPDATE" in query["sql"] or query["sql"].startswith("UPDATE")]
+        assert 'FROM "tickets_ticket"' in holds[0] and "FOR UPDATE" in holds[0]
+    assert Escalation.objects.count() == 2
