@@ -26,6 +26,7 @@ from tickets.models.message import words
 from tickets.repeats import is_repeat, repeats
 
 TICKET, PEOPLE, TIMES = _("Ticket"), _("Customer"), _("Times")
+RELATED = ("requester__company", "address", "suggestion")  # whoever asks many tickets fetches with them what these fields read
 
 Subject = FieldDefinition.Subject
 LEVELS = [(99, _("almost certain")), (95, _("likely")), (0, _("not sure"))]

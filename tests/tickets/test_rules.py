@@ -4,6 +4,8 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from helpdesk.accounts.models import Notification, Team
 from helpdesk.accounts.vault import seal
@@ -16,8 +18,9 @@ from helpdesk.mail.models import Webhook, WebhookDelivery
 from helpdesk.mail.models.webhooks import new_secret
 from tickets import changes, intake
 from tickets.models import EscalationPath, EscalationStep, Rule, RuleKind, RuleMeeting, RuleRun, Ticket
-from tickets.rules import keeping, why
+from tickets.rules import keeping, timers, why
 from tickets.rules.keeping import Wording
+from tickets.rules.meetings import live_rules
 from tickets.tasks import meet_rules
 
 pytestmark = pytest.mark.django_db
@@ -125,6 +128,16 @@ def test_a_time_that_is_over_fires_when_its_conditions_come_true(rule, ticket, a
         ticket.prioritise("urgent", by=ana)
         drain()
         assert Ticket.objects.get().tags == ["late"]
+
+
+def test_times_are_planned_for_many_tickets_at_once(rule, ben, support, drain):
+    says = {"field": "message", "op": "has", "at_least": 1, "where": leaf("text", "contains", "nothing like it")}
+    rule("time", {"all": [says, leaf("suggestion", "is", "waiting")]}, since="opened", minutes=60, priority="high")
+    with dates.moved(by=-timedelta(hours=2)):
+        made = [intake.open_ticket(ben, "Hello", intake.Words("Hello"), channel="api") for _ in range(9)]
+    with CaptureQueriesContext(connection) as asked:
+        timers.plan([ticket.pk for ticket in made], live_rules("time"))
+    assert len(asked) <= 6, [query["sql"][:90] for query in asked]
 
 
 def test_people_are_told_once_and_the_count_goes_with_reading(rule, ticket, ana, mia, omar, browser, drain):

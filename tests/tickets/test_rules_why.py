@@ -11,7 +11,7 @@ from helpdesk.accounts.models import Team
 from helpdesk.customers.models import Event
 from helpdesk.customers.tasks import dispatch
 from helpdesk.lib import conditions, dates
-from tickets import changes, intake
+from tickets import changes, intake, spam
 from tickets.models import Rule, RuleMeeting, RuleRun, RuleVersion, Ticket
 from tickets.rules import judge, keeping, why
 from tickets.rules.keeping import Wording
@@ -109,6 +109,35 @@ def test_what_fires_nothing_costs_the_same_few_queries_whatever_the_number(world
         assert judge.meet_pending() == number >= 10
     assert len(asked) <= 8, [query["sql"][:90] for query in asked]
     assert not RuleRun.objects.exists() and RuleMeeting.objects.filter(state="done").count() == number
+
+
+def test_what_stands_beside_a_ticket_is_fetched_for_all_at_once(world, mia):
+    Rule.objects.update(is_enabled=False)
+    for field, op, value in (("address", "contains", "nobody"), ("suggestion", "is", "waiting"), ("company", "is", "Acme")):
+        tree = {"field": field, "op": op, "value": value}
+        made = keeping.save(Rule(kind="update"), Wording(field, tree, {"priority": "high"}), by=mia)
+        keeping.switch(made, True, by=mia)
+    dispatch()
+    with CaptureQueriesContext(connection) as asked:
+        assert judge.meet_pending() >= 10
+    assert len(asked) <= 8, [query["sql"][:90] for query in asked]
+
+
+def test_what_became_spam_before_its_turn_meets_no_rule(world, mia, monkeypatch):
+    dispatch()
+    row = RuleMeeting.objects.filter(ticket__in=Ticket.objects.all()).earliest("id")
+    loaded = judge.loaded
+
+    def marked_meanwhile():
+        spam.mark(Ticket.objects.get(pk=row.ticket_id), by=mia)
+        return loaded()
+
+    monkeypatch.setattr(judge, "loaded", marked_meanwhile)
+    Rule.objects.exclude(pk=Rule.objects.earliest("id").pk).update(is_enabled=False)
+    RuleVersion.objects.update(conditions={"all": []})
+    judge.meet_pending()
+    row.refresh_from_db()
+    assert row.stopped == "Spam meets no rules." and not row.runs.exists() and RuleRun.objects.exists()
 
 
 def test_a_change_that_cannot_be_judged_holds_up_no_other(world, monkeypatch):

@@ -20,6 +20,7 @@ from helpdesk.lib import conditions
 from helpdesk.lib.conditions import Asked, ConditionError, Facts
 from helpdesk.lib.dates import now
 from helpdesk.lib.rows import update
+from tickets.fields import RELATED
 from tickets.models import RuleKind, RuleMeeting, RuleRun, RuleVersion, Status, Ticket
 from tickets.models.change import TRACKED
 from tickets.rules import actions
@@ -32,7 +33,6 @@ KEEP = timedelta(days=90)
 AT_ONCE = 10_000  # rows that one tick takes away
 MAX_DEPTH = 10  # rules that may lead from one to the other
 SUBJECT = "ticket"
-ABOUT = ("ticket__requester__company", "ticket__team", "ticket__assignee", "ticket__topic", "ticket__mailbox")
 State = RuleMeeting.State
 
 
@@ -60,9 +60,10 @@ class Live:
 def loaded() -> dict[str, list[Live]]:
     """All rules that are on, by their lists and in their order."""
     rules: dict[str, list[Live]] = defaultdict(list)
-    for rule in live_rules().select_related("version"):
-        if rule.version:
-            rules[rule.kind].append(Live.of(rule.version))
+    with conditions.once():
+        for rule in live_rules().select_related("version"):
+            if rule.version:
+                rules[rule.kind].append(Live.of(rule.version))
     return rules
 
 
@@ -91,7 +92,8 @@ def before(changes: dict[str, Any]) -> dict[str, Any]:
 
 def meet_pending() -> int:
     """One batch of changes meets the rules; returns how many there were. Safe to run beside itself."""
-    rows = list(RuleMeeting.objects.filter(state=State.PENDING).order_by("id").select_related(*ABOUT)[:BATCH])
+    about = [f"ticket__{name}" for name in RELATED]
+    rows = list(RuleMeeting.objects.filter(state=State.PENDING).order_by("id").select_related(*about)[:BATCH])
     if not rows:
         return 0
     rules, at = loaded(), now()
@@ -156,9 +158,11 @@ def _fire(pk: int, rules: dict[str, list[Live]]) -> None:
     meeting = RuleMeeting.objects.select_for_update(skip_locked=True).filter(pk=pk, state=State.PENDING).first()
     if meeting is None:
         return
-    ticket = Ticket.objects.select_related("requester__company", "team", "assignee", "topic", "mailbox").get(pk=meeting.ticket_id)
-    ticket.lock()
-    met, at, changes, old = met_by(meeting, rules), now(), dict(meeting.changes), before(meeting.changes)
+    ticket = Ticket.objects.select_for_update(of=("self",)).select_related(*RELATED).get(pk=meeting.ticket_id)
+    meeting.ticket = ticket
+    meeting.stopped = stopped(meeting)
+    met = [] if meeting.stopped else met_by(meeting, rules)
+    at, changes, old = now(), dict(meeting.changes), before(meeting.changes)
     asked = [each.asked for each in met if each.asked]
     facts = conditions.facts(asked, as_of(ticket, changes), at)
     meeting.facts, meeting.versions = conditions.frozen(facts), [each.version.pk for each in met]
@@ -173,7 +177,7 @@ def _fire(pk: int, rules: dict[str, list[Live]]) -> None:
             run.save(update_fields=["results", "facts"])
             facts = after
     meeting.state, meeting.met_at = State.DONE, at
-    meeting.save(update_fields=["state", "met_at", "facts", "versions"])
+    meeting.save(update_fields=["state", "met_at", "facts", "versions", "stopped"])
 
 
 def _begin(meeting: RuleMeeting, version: RuleVersion) -> RuleRun | None:

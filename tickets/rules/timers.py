@@ -8,8 +8,9 @@ from django.db.models import F, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from helpdesk.lib.conditions import Asked, ConditionError, facts
+from helpdesk.lib.conditions import Asked, ConditionError, facts, linked, once
 from helpdesk.lib.dates import now
+from tickets.fields import RELATED
 from tickets.models import LIVE, Rule, RuleKind, RuleMeeting, RuleRun, RuleTimer, Status, Ticket
 from tickets.models.change import TRACKED
 
@@ -32,25 +33,25 @@ def plan(tickets: Collection[int], rules: QuerySet[Rule]) -> None:
     timer: the change that makes it meet them plans again. A time that is over is now, unless the rule has fired for it.
     """
     at = now()
-    chosen = list(rules.select_related("version"))
+    every = list(rules.select_related("version"))
+    with once():
+        chosen = [(rule, asked) for rule in every if (asked := _asked(rule))]
     found = Ticket.objects.filter(pk__in=tickets).exclude(status__in=(Status.CLOSED, Status.SPAM))
-    rows = list(found.select_related("requester__company"))
-    fired = set(RuleRun.objects.filter(ticket__in=tickets, rule__in=chosen).values_list("rule", "ticket", "once"))
+    rows = list(found.select_related(*RELATED))
+    others = linked([asked for _rule, asked in chosen], found, at)
+    fired = set(RuleRun.objects.filter(ticket__in=tickets, rule__in=every).values_list("rule", "ticket", "once"))
     wanted = []
-    for rule in chosen:
-        asked = _asked(rule)
-        if asked is None:
-            continue
+    for rule, asked in chosen:
         for ticket in rows:
             since = getattr(ticket, SINCE[rule.version.since][1])  # type: ignore[union-attr]
             if since is None or (rule.pk, ticket.pk, since.isoformat()) in fired:
                 continue
             due = since + timedelta(minutes=rule.version.minutes)  # type: ignore[union-attr]
             certain = not asked.linked and set(asked.fields) <= set(TRACKED)
-            if (certain or due <= at) and not asked.holds(facts([asked], ticket, at), at, {}):
+            if (certain or due <= at) and not asked.holds(facts([asked], ticket, at, others), at, {}):
                 continue
             wanted.append(RuleTimer(rule=rule, ticket=ticket, since=since, due_at=max(due, at)))
-    RuleTimer.objects.filter(ticket__in=tickets, rule__in=chosen).delete()
+    RuleTimer.objects.filter(ticket__in=tickets, rule__in=every).delete()
     _keep(wanted)
 
 
