@@ -75,6 +75,48 @@ def test_ten_sampled_changes_are_explained_and_right(world):
     assert fired > 30 and silent > 30
 
 
+def test_what_fired_is_what_a_judge_says_who_knows_nothing_of_the_language(world):
+    """Ten changes replayed from the timeline: each rule by hand, in order, and what it does to the ticket before the next."""
+    dispatch()
+    judge.meet_pending()
+    first = {"priority": "normal", "team": None, "tags": []}
+    fired = 0
+    for met in why.explained(world.sample(list(RuleMeeting.objects.filter(began=None)), 10)):
+        by_event = Event.objects.filter(payload__change=met.meeting.key.split(":")[1]).latest("id").payload["changes"]
+        was = first | {name: pair[0] for name, pair in by_event.items() if name in first}
+        seen = first | {name: pair[1] for name, pair in by_event.items() if name in first}
+        for verdict in met.verdicts:
+            expected = by_hand(verdict.version.conditions, was, seen, met.meeting.ticket.subject)
+            assert verdict.fired == expected, (verdict.version.conditions, was, seen)
+            if expected:
+                does, fired = verdict.version.actions, fired + 1
+                seen = seen | does | {"tags": [*seen["tags"], *does.get("add_tags", [])]}
+    assert 30 < fired < 210
+
+
+def by_hand(tree, was, seen, subject):
+    """A condition of `asks` without the language: every ticket is open and came in five hours ago."""
+    for join, both in (("all", all), ("any", any)):
+        if join in tree:
+            return both([by_hand(part, was, seen, subject) for part in tree[join]])
+    if "not" in tree:
+        return not by_hand(tree["not"], was, seen, subject)
+    value, (old, new) = tree.get("value"), (was.get(tree["field"]), seen.get(tree["field"]))
+    match tree["field"], tree["op"]:
+        case "open", _:
+            return True
+        case "opened", _:
+            return value["hours"] <= 5
+        case "subject", _:
+            return value in subject.lower()
+        case "tags", op:
+            sets = {"any_of": set(new), "none_of": set(new), "added": set(new) - set(old), "had": set(old)}
+            return bool(sets[op] & set(value)) != (op == "none_of")
+        case _, op:
+            said = {"is": new == value, "is_not": new != value, "was": old == value, "changed_to": old != value == new}
+            return (said | {"changed": old != new, "not_changed": old == new})[op]
+
+
 def truth(reason):
     """What the leaves of a reason say, put together by hand."""
     if not reason.parts:
