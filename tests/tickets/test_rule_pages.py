@@ -6,6 +6,8 @@ import pytest
 
 from helpdesk.accounts.models import AuditEntry, Team
 from tickets.models import EscalationPath, Rule, RuleMeeting
+from tickets.rules import keeping
+from tickets.rules.keeping import Wording
 
 pytestmark = pytest.mark.django_db
 
@@ -128,6 +130,16 @@ def test_a_file_that_is_wrong_says_where_and_brings_nothing(lead):
         answer = lead.post("/rules/import/", {"source": sent})
         page = answer.content.decode()
         assert answer.status_code == 422 and "Rule 2 (“Two”)" in page and words in page and not Rule.objects.exists()
+
+
+def test_a_rule_that_was_switched_off_meanwhile_stays_off(lead, mia):
+    write(lead)
+    rule = Rule.objects.get()
+    keeping.switch(rule, True, by=mia)
+    shown = Rule.objects.get()
+    keeping.switch(rule, False, by=mia)
+    keeping.save(shown, Wording("Another name", {}, {"priority": "high"}), by=mia)
+    assert not Rule.objects.get(name="Another name").is_enabled
 
 
 def test_a_removed_rule_does_nothing_and_can_come_back(lead):

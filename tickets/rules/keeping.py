@@ -16,6 +16,7 @@ from helpdesk.accounts.models import AuditEntry, User, audit
 from helpdesk.lib import conditions
 from helpdesk.lib.conditions import ConditionError
 from helpdesk.lib.dates import now
+from helpdesk.lib.rows import update
 from tickets.models import Rule, RuleKind, RuleVersion
 from tickets.rules import actions, timers
 from tickets.rules.meetings import HAPPENED
@@ -83,12 +84,14 @@ def save(rule: Rule, wording: Wording, *, by: User) -> Rule:
 
     Raises IntegrityError for a name that its list has already.
     """
-    known = rule.version
-    if known and Wording.of(known) == wording:
-        return rule
     if rule.pk is None:
         one_at_a_time(f"rules:{rule.kind}")
         rule.position = _last(rule.kind) + 1
+    else:  # as it is by now: whoever switches it on or off, moves or writes it beside this is not undone
+        rule.refresh_from_db(from_queryset=Rule.objects.select_for_update(of=("self",)).select_related("version"))
+    known = rule.version
+    if known and Wording.of(known) == wording:
+        return rule
     rule.name = wording.name
     rule.save()
     number = (known.number if known else 0) + 1
@@ -137,8 +140,9 @@ def move(rule: Rule, to: int, *, by: User) -> bool:
         return False
     for place, each in enumerate(others, 1):
         each.position = place
-    Rule.objects.bulk_update(others, ["position"])
-    audit("rule.moved", actor=by.ref, subject=rule.ref, before={"place": was.index(rule.pk) + 1}, after={"place": to})
+    update(others, ["position"])
+    before, after = ({"place": pks.index(rule.pk) + 1} for pks in (was, [each.pk for each in others]))
+    audit("rule.moved", actor=by.ref, subject=rule.ref, before=before, after=after)
     return True
 
 
