@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from helpdesk.accounts.models import AuditEntry, Team
+from helpdesk.accounts.models import AuditEntry, Reach, Team
 from tickets.models import EscalationPath, Rule, RuleMeeting
 from tickets.rules import keeping
 from tickets.rules.keeping import Wording
@@ -130,6 +130,29 @@ def test_a_file_that_is_wrong_says_where_and_brings_nothing(lead):
         answer = lead.post("/rules/import/", {"source": sent})
         page = answer.content.decode()
         assert answer.status_code == 422 and "Rule 2 (“Two”)" in page and words in page and not Rule.objects.exists()
+
+
+def test_a_trial_looks_at_all_that_happened_in_the_last_change(lead, ana, ticket, drain):
+    drain()
+    ticket.assign(ana, by=ana)  # who takes a new ticket also opens it, and that is told last
+    drain()
+    for kind, times in (("ticket.assigned", 1), ("ticket.status_changed", 1), ("ticket.escalated", 0)):
+        page = write(lead, happened=[kind], source='{"all": []}', action="try").content.decode()
+        assert f"It would have fired for {times} of the last ticket" in page
+
+
+def test_a_lead_of_one_team_sees_no_tickets_of_others(lead, mia, ana, ticket, drain):
+    drain()
+    write(lead, source='{"all": []}')
+    rule = Rule.objects.get()
+    lead.post(f"/rules/{rule.pk}/switch/", {"on": "1"})
+    ticket.tag(["down"], by=ana)
+    drain()
+    addresses = [f"/rules/{rule.pk}/met/", f"/rules/{rule.pk}/?try=1"]
+    assert all(ticket.subject in lead.get(address).content.decode() for address in addresses)
+    mia.reach = Reach.TEAM
+    mia.save()
+    assert not any(ticket.subject in lead.get(address).content.decode() for address in addresses)
 
 
 def test_a_rule_that_was_switched_off_meanwhile_stays_off(lead, mia):

@@ -4,14 +4,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from django.db.models import QuerySet
+
 from helpdesk.customers.models import Event
 from helpdesk.lib import conditions
 from helpdesk.lib.conditions import Asked, Reason
 from helpdesk.lib.dates import now
+from tickets.fields import RELATED
 from tickets.models import RuleKind, Status, Ticket
 from tickets.rules.judge import as_of, before
 from tickets.rules.keeping import Wording
-from tickets.rules.meetings import HAPPENED
+from tickets.rules.meetings import HAPPENED, OPENED
 from tickets.rules.timers import SINCE
 
 LAST = 1000  # tickets
@@ -35,45 +38,48 @@ class Trial:
     hits: list[Hit]
 
 
-def tried(kind: str, wording: Wording) -> Trial:
-    """Ask a wording of each of the last thousand tickets, as it stands today; nothing is done. Raises ConditionError.
+def tried(kind: str, wording: Wording, among: QuerySet[Ticket]) -> Trial:
+    """Ask a wording of the last thousand of these tickets, each as it stands today; nothing is done. Raises ConditionError.
 
     On create, as if each came in now. On update, of the last change of each, by its timeline. After a time, of those whose time
-    is over. Three queries, and one for each condition about other rows.
+    is over. Three queries at most, and one for each condition about other rows.
     """
     at, asked = now(), Asked(wording.conditions, "ticket")
-    found = Ticket.objects.exclude(status=Status.SPAM).select_related("requester__company", "address").order_by("-pk")
+    found = among.exclude(status=Status.SPAM).select_related(*RELATED).order_by("-pk")
     tickets = list(found[:LAST])
     others = conditions.linked([asked], Ticket.objects.filter(pk__in=[ticket.pk for ticket in tickets]), at)
     last = _last_changes(tickets) if kind == RuleKind.UPDATE else {}
-    fired: list[Hit] = []
+    fired, hits = 0, []
     for ticket in tickets:
-        happened, changes = last.get(ticket.pk, ("", {}))
-        if kind == RuleKind.UPDATE and (not happened or (wording.happened and happened not in wording.happened)):
+        happened, changes = last.get(ticket.pk, (set(), {}))
+        if kind == RuleKind.UPDATE and (not happened or (wording.happened and happened.isdisjoint(wording.happened))):
             continue
         if kind == RuleKind.TIME and not _is_over(ticket, wording, at):
             continue
         facts = conditions.facts([asked], as_of(ticket, changes), at, others)
         if asked.holds(facts, at, before(changes)):
-            fired.append(Hit(ticket, asked.reason(facts, at, before(changes))))
-    return Trial(len(tickets), len(fired), fired[:SHOWN])
+            fired += 1
+            if fired <= SHOWN:
+                hits.append(Hit(ticket, asked.reason(facts, at, before(changes))))
+    return Trial(len(tickets), fired, hits)
 
 
-def _last_changes(tickets: list[Ticket]) -> dict[int, tuple[str, dict[str, Any]]]:
-    """Ticket → what happened to it last, and what that changed."""
+def _last_changes(tickets: list[Ticket]) -> dict[int, tuple[set[str], dict[str, Any]]]:
+    """Ticket → all that happened to it in its last change, and what that changed. What came with its opening is no change."""
     if not tickets:
         return {}
-    rows = (
-        Event.objects.filter(
-            customer__in={ticket.requester_id for ticket in tickets},
-            kind__in=list(HAPPENED),
-            occurred_at__gte=min(ticket.opened_at for ticket in tickets),
-        )
-        .order_by("payload__ticket", "-occurred_at", "-id")
-        .distinct("payload__ticket")
-        .values_list("kind", "payload")
+    theirs = Event.objects.filter(
+        customer__in={ticket.requester_id for ticket in tickets},
+        kind__in=[OPENED, *HAPPENED],
+        occurred_at__gte=min(ticket.opened_at for ticket in tickets),
     )
-    return {payload["ticket"]: (kind, payload.get("changes") or {}) for kind, payload in rows}
+    newest = theirs.order_by("payload__ticket", "-occurred_at", "-id").distinct("payload__ticket").values_list("kind", "payload")
+    last = {(payload["ticket"], payload.get("change")): ({kind}, payload) for kind, payload in newest}
+    same = theirs.filter(payload__change__in=[change for _pk, change in last if change])
+    for pk, change, kind in same.values_list("payload__ticket", "payload__change", "kind"):
+        if (pk, change) in last:
+            last[pk, change][0].add(kind)
+    return {pk: (kinds, told.get("changes") or {}) for (pk, _change), (kinds, told) in last.items() if OPENED not in kinds}
 
 
 def _is_over(ticket: Ticket, wording: Wording, at: Any) -> bool:

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from helpdesk.accounts import names
+from helpdesk.accounts.models import User
 from helpdesk.lib import conditions
 from helpdesk.lib.conditions import Asked, ConditionError, Reason
 from helpdesk.lib.dates import now
+from tickets.access import tickets_for
 from tickets.models import Rule, RuleMeeting, RuleRun, RuleVersion, Ticket
 from tickets.rules.judge import before
 from tickets.rules.meetings import HAPPENED
@@ -24,9 +27,18 @@ class Verdict:
     """One version of a rule and one change: what it said, each condition with what the field was, and what came of it."""
 
     version: RuleVersion
-    fired: bool
-    reason: Reason
+    meeting: RuleMeeting
+    facts: dict[str, Any]
     run: RuleRun | None
+
+    @property
+    def fired(self) -> bool:
+        return self.run is not None
+
+    @cached_property
+    def reason(self) -> Reason:
+        """Asked again by whoever looks: most of the rules that a change met are counted and no more."""
+        return reason(self.version, self.meeting, self.facts)
 
     @property
     def because(self) -> list[Reason]:
@@ -57,9 +69,9 @@ def of_ticket(ticket: Ticket) -> QuerySet[RuleMeeting]:
     return RuleMeeting.objects.filter(ticket=ticket).order_by("-id")
 
 
-def of_rule(rule: Rule) -> QuerySet[RuleMeeting]:
-    """The newest changes for which a rule fired."""
-    fired = RuleRun.objects.filter(rule=rule).order_by("-id").values("meeting")[:SHOWN]
+def of_rule(rule: Rule, reader: User) -> QuerySet[RuleMeeting]:
+    """The newest changes for which a rule fired, of tickets that this reader may see."""
+    fired = RuleRun.objects.filter(rule=rule, ticket__in=tickets_for(reader)).order_by("-id").values("meeting")[:SHOWN]
     return RuleMeeting.objects.filter(pk__in=fired).select_related("ticket").order_by("-id")
 
 
@@ -74,7 +86,7 @@ def explained(meetings: Iterable[RuleMeeting], only: Rule | None = None) -> list
     ids = {pk for row in rows for pk in row.versions}
     found = RuleVersion.objects.filter(pk__in=ids) if only is None else RuleVersion.objects.filter(pk__in=ids, rule=only)
     versions = found.select_related("rule").in_bulk()
-    runs = {(run.meeting_id, run.rule_id): run for run in RuleRun.objects.filter(meeting__in=rows).select_related("version")}
+    runs = {(run.meeting_id, run.version_id): run for run in RuleRun.objects.filter(meeting__in=rows)}
     who = names.names_of(row.actor for row in rows)
     made = {rule.ref: _("Rule “%s”") % rule for rule in Rule.objects.filter(pk__in=[row.began for row in rows if row.began])}
     told = []
@@ -101,26 +113,22 @@ _show = conditions.shown
 
 
 def _verdicts(row: RuleMeeting, versions: dict[int, RuleVersion], runs: dict[tuple[int, int], RuleRun]) -> Iterable[Verdict]:
-    facts: dict[str, Any] = dict(row.facts)
-    at = row.met_at or row.at
+    facts: dict[str, Any] = row.facts
     for pk in row.versions:
-        version = versions.get(pk)
-        if version:
-            run = runs.get((row.pk, version.rule_id))
-            run = run if run and run.version_id == pk else None
-            yield Verdict(version, run is not None, reason(version, row, facts, at), run)
-        # what this rule changed is what the rules after it saw, whether or not this one is asked for
-        for done in (run for (meeting, _rule), run in runs.items() if meeting == row.pk and run.version_id == pk):
-            facts |= done.facts
+        run = runs.get((row.pk, pk))
+        if pk in versions:
+            yield Verdict(versions[pk], row, facts, run)
+        if run:  # what it changed is what the rules after it saw, whether or not this one is asked for
+            facts = facts | run.facts
 
 
-def reason(version: RuleVersion, row: RuleMeeting, facts: dict[str, Any], at: datetime) -> Reason:
+def reason(version: RuleVersion, row: RuleMeeting, facts: dict[str, Any]) -> Reason:
     """The version asked again, with what has to have happened as its first condition."""
     try:
         asked = Asked(version.conditions, "ticket")
     except ConditionError as error:
         return Reason(_("Its conditions cannot be read any more: %s") % error.message, False)
-    asks = asked.reason(conditions.thawed(facts, asked), at, before(row.changes))
+    asks = asked.reason(conditions.thawed(facts, asked), row.met_at or row.at, before(row.changes))
     if not version.happened:
         return asks
     wanted = conditions.either([str(HAPPENED.get(kind, kind)) for kind in version.happened])

@@ -97,13 +97,13 @@ def _rule(request: StaffRequest, pk: int | None) -> HttpResponse:
             messages.success(request, _("Saved"))
             return redirect("rule", saved.pk)
     elif action == "try" and not wrong:
-        tried = trial.tried(found.kind, form.wording(asked.tree or {}))
+        tried = trial.tried(found.kind, form.wording(asked.tree or {}), tickets_for(request.user))
     elif data is not None and action not in ("save", "try"):
         asked.press(action)
         for each in (form, asked):
             each.errors.clear()
     elif stored and data is None and request.GET.get("try"):
-        tried = trial.tried(found.kind, stored)
+        tried = trial.tried(found.kind, stored, tickets_for(request.user))
     context = {"form": form, "conditions": asked, "seen": known, "rule": found if pk else None, "kind": found.kind}
     context |= {"label": RuleKind(found.kind).label, "trial": tried, "fired": None}
     if pk and found.version:
@@ -187,14 +187,14 @@ def rule_met(request: StaffRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Rule.objects.select_related("version"), pk=pk)
     asked = request.GET.get("ticket", "").strip().lstrip("#")
     with conditions.once(), actions.naming():
-        fired = why.explained(why.of_rule(found), found)
+        fired = why.explained(why.of_rule(found, request.user), found)
         context: dict[str, Any] = {"rule": found, "fired": fired, "asked": asked}
         if asked:
             number = row_id(asked)
             ticket = tickets_for(request.user).filter(number=number).first() if number is not None else None
             met = why.of_ticket(ticket)[:NEWEST] if ticket else []
             context |= {"ticket": ticket, "met": [each for each in why.explained(met, found) if each.verdicts]}
-    return render(request, "tickets/rule_met.html", context)
+        return render(request, "tickets/rule_met.html", context)
 
 
 @require_safe
@@ -206,5 +206,5 @@ def ticket_rules(request: StaffRequest, number: int) -> HttpResponse:
     chosen = next((row for row in rows if str(row.pk) == request.GET.get("change")), None)
     with conditions.once(), actions.naming():
         met = why.explained(rows)
-    context = {"ticket": ticket, "met": met, "chosen": chosen, "most": NEWEST, "failed": RuleMeeting.State.FAILED}
-    return render(request, "tickets/ticket_rules.html", context)
+        context = {"ticket": ticket, "met": met, "chosen": chosen, "most": NEWEST, "failed": RuleMeeting.State.FAILED}
+        return render(request, "tickets/ticket_rules.html", context)
