@@ -11,8 +11,8 @@ from helpdesk.accounts.setup import SetupForm
 from helpdesk.knowledge.models import Answer, Topic
 from helpdesk.mail.models import Webhook
 from tickets.forms import TagsField, people
-from tickets.models import EscalationPath, EscalationStep, Priority, RuleKind, Status
-from tickets.rules.actions import NOBODY
+from tickets.models import EscalationPath, EscalationStep, Priority, RuleKind
+from tickets.rules.actions import NOBODY, STATUSES
 from tickets.rules.keeping import Wording
 from tickets.rules.meetings import HAPPENED
 from tickets.rules.timers import SINCE
@@ -43,7 +43,7 @@ class RuleForm(forms.Form):
     unit = forms.ChoiceField(label=_("Unit"), choices=[("minutes", _("minutes")), ("hours", _("hours")), ("days", _("days"))])
     since = forms.ChoiceField(label=_("It counts from when"), choices=[(key, label) for key, (label, _column) in SINCE.items()])
 
-    status = forms.ChoiceField(label=_("Status"), required=False, choices=[LEAVE, *Status.choices[1:6]])
+    status = forms.ChoiceField(label=_("Status"), required=False, choices=[LEAVE, *STATUSES])
     priority = forms.ChoiceField(label=_("Priority"), required=False, choices=[LEAVE, *Priority.choices])
     topic = _choice(_("Topic"), Topic)
     team = _choice(_("Team"), Team)
@@ -159,7 +159,7 @@ class PathForm(SetupForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         instance = kwargs.get("instance")
-        steps = list(instance.steps.order_by("position")) if instance and instance.pk else []
+        steps = list(instance.steps.select_related("user", "team", "webhook")) if instance and instance.pk else []
         if instance is not None:
             instance.steps_told = [_told(step) for step in steps]
         super().__init__(*args, **kwargs)

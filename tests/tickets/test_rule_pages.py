@@ -6,7 +6,7 @@ import pytest
 
 from helpdesk.accounts.models import AuditEntry, Reach, Team
 from tickets.models import EscalationPath, Rule, RuleMeeting
-from tickets.rules import keeping
+from tickets.rules import actions, keeping
 from tickets.rules.keeping import Wording
 
 pytestmark = pytest.mark.django_db
@@ -118,6 +118,15 @@ WRONG = [
     (lambda row: row.update(list="never"), "list is one of create, update, time."),
     (lambda row: row.update(happened=["ticket.eaten"]), "“ticket.eaten” is none."),
     (lambda row: row.update(colour="red"), "“colour” does not belong here."),
+    (lambda row: row.update(happened="x"), "“x” is none."),
+    (lambda row: row.update(happened=[[]]), "“[]” is none."),
+    (lambda row: row.update(list="time", since=[], minutes=5), "since is one of opened,"),
+    (lambda row: row["actions"].update(webhook="nobody"), "nothing here is called “nobody”."),
+    (lambda row: row["actions"].update(status="spam"), "“spam” is no status."),
+    (lambda row: row["actions"].update(add_tags=["a\0b"]), "NUL character"),
+    (lambda row: row["actions"].update(escalate={"path": "Outage", "reason": 5}), "reason of escalate is a text"),
+    (lambda row: row["actions"].update(notify={"assignee": True, "words": "x" * 151}), "words of notify is a text"),
+    (lambda row: row["actions"].update(notify={}), "notify names nobody."),
 ]
 
 
@@ -130,6 +139,12 @@ def test_a_file_that_is_wrong_says_where_and_brings_nothing(lead):
         answer = lead.post("/rules/import/", {"source": sent})
         page = answer.content.decode()
         assert answer.status_code == 422 and "Rule 2 (“Two”)" in page and words in page and not Rule.objects.exists()
+
+
+def test_a_file_that_cannot_be_kept_says_so(lead):
+    for wrong in ('"\\ud800"', "[" * 5000 + "]" * 5000, "1" * 5000):
+        answer = lead.post("/rules/import/", {"source": '{"twofold": "rules", "rules": [' + wrong + "]}"})
+        assert answer.status_code == 422 and "nested too deep, or holds" in answer.content.decode()
 
 
 def test_a_trial_looks_at_all_that_happened_in_the_last_change(lead, ana, ticket, drain):
@@ -163,6 +178,11 @@ def test_a_rule_that_was_switched_off_meanwhile_stays_off(lead, mia):
     keeping.switch(rule, False, by=mia)
     keeping.save(shown, Wording("Another name", {}, {"priority": "high"}), by=mia)
     assert not Rule.objects.get(name="Another name").is_enabled
+
+
+def test_who_is_told_is_said_by_their_own_names(mia):
+    team = Team.objects.create(name="Sales or Support", slug="sales")
+    assert actions.words({"notify": {"people": [mia.pk], "team": team.pk}}) == "tell Mia Sandoval and Sales or Support"
 
 
 def test_a_removed_rule_does_nothing_and_can_come_back(lead):

@@ -8,13 +8,13 @@ from typing import Any
 
 from django.urls import reverse
 from django.utils.functional import Promise
+from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _later
 
 from helpdesk.accounts.models import Team, User
 from helpdesk.accounts.notifications import notify
 from helpdesk.knowledge.models import Answer, Topic
-from helpdesk.lib.conditions import either
 from helpdesk.mail import webhooks
 from helpdesk.mail.models import Webhook
 from tickets import changes, escalation, replies
@@ -22,6 +22,7 @@ from tickets.access import who_may_read
 from tickets.models import EscalationPath, Priority, RuleMeeting, RuleVersion, Status, Ticket, TicketClosed
 
 NOBODY = "nobody"
+STATUSES = Status.choices[1:6]  # what a rule may set: not new, which nobody sets, and not spam, which a person says
 
 
 class Trouble(ValueError):
@@ -157,7 +158,7 @@ def _webhook(ticket: Ticket, value: Any, by: Actor) -> None:
 def _say_notify(value: Any) -> str:
     who = [*_names(User, value.get("people", [])), *_names(Team, [value.get("team")])]
     who += [_("the assignee")] if value.get("assignee") else []
-    return _("tell %s") % (either(who).replace(_(" or "), _(" and ")) or _("nobody"))
+    return _("tell %s") % (get_text_list(who, _("and")) or _("nobody"))
 
 
 def _label(choices: Any, value: Any) -> str:

@@ -8,13 +8,14 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from helpdesk.accounts.models import Team, User
+from helpdesk.customers.payloads import BadPayload, check_object
 from helpdesk.knowledge.models import Answer, Topic
 from helpdesk.lib import conditions
 from helpdesk.lib.conditions import ConditionError
 from helpdesk.mail.models import Webhook
-from tickets.models import EscalationPath, Priority, Rule, RuleKind, Status
+from tickets.models import EscalationPath, Priority, Rule, RuleKind
 from tickets.rules import keeping, timers
-from tickets.rules.actions import ACTIONS, NOBODY
+from tickets.rules.actions import ACTIONS, NOBODY, STATUSES
 from tickets.rules.keeping import Wording
 from tickets.rules.meetings import HAPPENED
 
@@ -61,11 +62,12 @@ def take_in(text: str, *, by: User) -> list[Rule]:
 def _read(text: str) -> Iterator[tuple[Rule, Wording]]:
     try:
         data = json.loads(text)
+        json.dumps(data, ensure_ascii=False).encode()  # half of a surrogate pair is no character
     except json.JSONDecodeError as error:
         told = {"problem": error.msg, "line": error.lineno}
         raise Unreadable(_("This is not JSON: %(problem)s in line %(line)d.") % told) from error
     except (RecursionError, ValueError) as error:
-        raise Unreadable(_("This is nested too deep, or holds a number that is too long.")) from error
+        raise Unreadable(_("This is nested too deep, or holds a number that is too long, or what is no character.")) from error
     rows = data.get("rules") if isinstance(data, dict) else None
     if not isinstance(rows, list) or data.get("twofold") != "rules":
         raise Unreadable(_('This is no file of rules: it begins with {"twofold": "rules", "version": 1, "rules": […]}.'))
@@ -78,7 +80,7 @@ def _read(text: str) -> Iterator[tuple[Rule, Wording]]:
             yield _one(row)
         except ConditionError as error:
             raise Unreadable(f"{where}conditions.{error}") from error
-        except Unreadable as error:
+        except (Unreadable, BadPayload) as error:
             raise Unreadable(f"{where}{error}") from error
 
 
@@ -87,15 +89,17 @@ def _one(row: Any) -> tuple[Rule, Wording]:
         raise Unreadable(_("expected an object."))
     if extra := set(row) - {"name", "list", "on", "since", "minutes", "happened", "conditions", "actions"}:
         raise Unreadable(_("“%s” does not belong here.") % sorted(extra)[0][:80])
+    check_object({key: value for key, value in row.items() if key != "conditions"}, _("a rule"))
     name, kind, happened = row.get("name"), row.get("list"), row.get("happened", [])
-    if not isinstance(name, str) or not name.strip() or len(name) > 120 or "\0" in name:
+    if not isinstance(name, str) or not name.strip() or len(name) > 120:
         raise Unreadable(_("give it a name of at most 120 characters."))
     if kind not in RuleKind.values:
         raise Unreadable(_("list is one of %s.") % ", ".join(RuleKind.values))
-    if not isinstance(happened, list) or (wrong := [each for each in happened if each not in HAPPENED]):
-        raise Unreadable(_("happened is a list of kinds of events; “%s” is none.") % str(wrong[0] if happened else "")[:60])
+    kinds = list(HAPPENED)
+    if wrong := [each for each in happened if each not in kinds] if isinstance(happened, list) else [happened]:
+        raise Unreadable(_("happened is a list of kinds of events; “%s” is none.") % str(wrong[0])[:60])
     since, minutes = row.get("since", ""), row.get("minutes", 0)
-    if kind == RuleKind.TIME and (since not in timers.SINCE or type(minutes) is not int or not 1 <= minutes <= 525_600):
+    if kind == RuleKind.TIME and (since not in list(timers.SINCE) or type(minutes) is not int or not 1 <= minutes <= 525_600):
         raise Unreadable(_("since is one of %s, and minutes a whole number from 1 on.") % ", ".join(timers.SINCE))
     tree = conditions.clean(_walked(row.get("conditions") or {}, _value), "ticket", change=kind != RuleKind.TIME)
     own = (happened, "", 0) if kind == RuleKind.UPDATE else ([], since, minutes) if kind == RuleKind.TIME else ([], "", 0)
@@ -108,18 +112,24 @@ def _checked(actions: Any) -> dict[str, Any]:
         raise Unreadable(_("say in actions what it does."))
     if wrong := set(actions) - set(ACTIONS):
         raise Unreadable(_("there is no action “%s”.") % sorted(wrong)[0][:80])
-    for name, choices in (("status", Status.values), ("priority", Priority.values)):
-        if name in actions and actions[name] not in choices:
+    for name, choices in (("status", STATUSES), ("priority", Priority.choices)):
+        if name in actions and actions[name] not in [value for value, _label in choices]:
             raise Unreadable(_("“%(value)s” is no %(name)s.") % {"value": str(actions[name])[:80], "name": name})
     for name in ("add_tags", "remove_tags"):
         tags = actions.get(name, ["x"])
         if not isinstance(tags, list) or not tags or not all(isinstance(tag, str) and 0 < len(tag) <= 60 for tag in tags):
             raise Unreadable(_("%s is a list of words.") % name)
-    for name in ("escalate", "notify"):
-        if not isinstance(actions.get(name, {}), dict):
+    for name, words, most in (("escalate", "reason", 200), ("notify", "words", 150)):
+        said = actions.get(name, {})
+        if not isinstance(said, dict):
             raise Unreadable(_("%s is an object.") % name)
-    if "escalate" in actions and not str(actions["escalate"].get("reason") or "").strip():
+        if not isinstance(said.get(words, ""), str) or len(said.get(words, "")) > most:
+            told = {"words": words, "name": name, "most": most}
+            raise Unreadable(_("%(words)s of %(name)s is a text of at most %(most)d characters.") % told)
+    if "escalate" in actions and not actions["escalate"].get("reason", "").strip():
         raise Unreadable(_("an escalation has a reason."))
+    if "notify" in actions and not any(actions["notify"].get(whom) for whom in ("people", "team", "assignee")):
+        raise Unreadable(_("notify names nobody."))
     return _named(actions, _id_of)
 
 
@@ -130,7 +140,7 @@ def _named(actions: dict[str, Any], each: Callable[[Any, Any], Any]) -> dict[str
     """The actions with every id as a name, or every name as an id."""
     out = dict(actions)
     for name, action in ACTIONS.items():
-        if name in out and action.model and out[name] != NOBODY:
+        if name in out and action.model and (name, out[name]) != ("assignee", NOBODY):
             out[name] = each(action.model, out[name])
     if "escalate" in out:
         out["escalate"] = {"path": each(EscalationPath, out["escalate"].get("path")), "reason": out["escalate"].get("reason", "")}
