@@ -16,7 +16,7 @@ from helpdesk.knowledge.models import Answer
 from helpdesk.lib import dates
 from helpdesk.mail.models import Webhook, WebhookDelivery
 from helpdesk.mail.models.webhooks import new_secret
-from tickets import changes, intake
+from tickets import changes, intake, spam
 from tickets.models import EscalationPath, EscalationStep, Rule, RuleKind, RuleMeeting, RuleRun, Ticket
 from tickets.rules import keeping, timers, why
 from tickets.rules.keeping import Wording
@@ -128,6 +128,33 @@ def test_a_time_that_is_over_fires_when_its_conditions_come_true(rule, ticket, a
         ticket.prioritise("urgent", by=ana)
         drain()
         assert Ticket.objects.get().tags == ["late"]
+
+
+def test_a_time_counts_from_the_moment_that_holds_by_then(rule, ticket, ana, drain):
+    rule("time", {"all": []}, since="last_message", minutes=60, priority="high")
+    drain()
+    with dates.moved(by=timedelta(minutes=50)):
+        said = ticket.messages.earliest("id")
+        said.at = dates.now()
+        ticket.forwarded(said, by=ana)
+        drain()
+    with dates.moved(by=timedelta(minutes=100)):
+        drain()
+        assert Ticket.objects.get().priority == "normal"
+    with dates.moved(by=timedelta(minutes=111)):
+        drain()
+        assert Ticket.objects.get().priority == "high"
+
+
+def test_a_time_that_came_while_it_lay_in_spam_comes_once_it_is_none(rule, ticket, ana, drain):
+    rule("time", {"all": []}, since="opened", minutes=60, priority="high")
+    drain()
+    spam.mark(ticket, by=ana)
+    with dates.moved(by=timedelta(minutes=70)):
+        drain()
+        spam.clear(ticket, by=ana)
+        drain()
+        assert Ticket.objects.get().priority == "high"
 
 
 def test_times_are_planned_for_many_tickets_at_once(rule, ben, support, drain):

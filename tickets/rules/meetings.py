@@ -19,7 +19,8 @@ from tickets.rules import timers
 
 TASK = "tickets.tasks.meet_rules"
 OPENED = "ticket.opened"
-# What a rule on changes may ask for, in words; every kind here has on_events as its subscriber.
+# What a rule on changes may ask for, in words; every kind here has on_events as its subscriber. What else has it is no change
+# that a rule meets, but moves a moment from which the time of one counts.
 HAPPENED: dict[str, str | Promise] = {
     "ticket.message_received": _("the customer wrote"),
     "ticket.replied": _("we answered"),
@@ -62,7 +63,7 @@ def on_events(events: list[Event]) -> None:
     """Write down each change that there are rules for, and when the time of others comes. What was imported meets none."""
     events = [event for event in events if not event.payload.get("imported")]
     kinds = set(live_rules().values_list("kind", flat=True).distinct().order_by())
-    rows = [row for row in _changes(events) if row["kind"] in kinds]
+    rows = [row for row in _changes(event for event in events if event.kind in (OPENED, *HAPPENED)) if row["kind"] in kinds]
     if rows:
         columns = zip(*(row.values() for row in rows), strict=True)
         with connection.cursor() as cursor:
