@@ -18,7 +18,7 @@ from helpdesk.mail.models import Webhook, WebhookDelivery
 from helpdesk.mail.models.webhooks import new_secret
 from tickets import changes, intake, spam
 from tickets.models import EscalationPath, EscalationStep, Rule, RuleKind, RuleMeeting, RuleRun, Ticket
-from tickets.rules import keeping, timers, why
+from tickets.rules import keeping, tidy, timers, why
 from tickets.rules.keeping import Wording
 from tickets.rules.meetings import live_rules
 from tickets.tasks import meet_rules
@@ -155,6 +155,22 @@ def test_a_time_that_came_while_it_lay_in_spam_comes_once_it_is_none(rule, ticke
         spam.clear(ticket, by=ana)
         drain()
         assert Ticket.objects.get().priority == "high"
+
+
+def test_what_fired_for_a_moment_is_known_as_long_as_the_ticket_can_change(rule, ticket, ana, drain):
+    rule("time", {"all": []}, since="opened", minutes=60, priority="high")
+    drain()
+    with dates.moved(by=timedelta(minutes=61)):
+        drain()
+        ticket.prioritise("normal", by=ana)
+        drain()
+    with dates.moved(by=timedelta(days=100)):
+        tidy()
+        ticket.tag(["again"], by=ana)
+        drain()
+        assert Ticket.objects.get().priority == "normal"
+        Ticket.objects.update(status="closed")
+        assert tidy() == 1
 
 
 def test_times_are_planned_for_many_tickets_at_once(rule, ben, support, drain):

@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 from helpdesk.lib import conditions
@@ -199,6 +200,11 @@ def _standing(ticket: Ticket) -> dict[str, Any]:
 
 
 def tidy() -> int:
-    """What met the rules is kept KEEP long; returns how many rows went."""
-    old = RuleMeeting.objects.filter(at__lt=now() - KEEP).exclude(state=State.PENDING).order_by("at").values_list("pk", flat=True)
-    return RuleMeeting.objects.filter(pk__in=list(old[:AT_ONCE])).delete()[1].get("tickets.RuleMeeting", 0)
+    """What met the rules is kept KEEP long; returns how many rows went.
+
+    What fired for a moment is kept until its ticket is closed, or it would fire for that moment again.
+    """
+    once = RuleRun.objects.filter(meeting=OuterRef("pk"), once__isnull=False).exclude(ticket__status=Status.CLOSED)
+    old = RuleMeeting.objects.filter(~Exists(once), at__lt=now() - KEEP).exclude(state=State.PENDING).order_by("at")
+    pks = list(old.values_list("pk", flat=True)[:AT_ONCE])
+    return RuleMeeting.objects.filter(pk__in=pks).delete()[1].get("tickets.RuleMeeting", 0)
