@@ -31,17 +31,21 @@ class Unreadable(ValueError):
 def exported() -> dict[str, Any]:
     """All rules that were not removed, in their order."""
     rules = Rule.objects.filter(removed_at=None).select_related("version").order_by("kind", "position", "id")
-    return {"twofold": "rules", "version": VERSION, "rules": [_out(rule) for rule in rules if rule.version]}
+    names = {model: dict(model.objects.values_list("pk", label)) for model, label in LABELS.items()}
+    return {"twofold": "rules", "version": VERSION, "rules": [_out(rule, names) for rule in rules if rule.version]}
 
 
-def _out(rule: Rule) -> dict[str, Any]:
+def _out(rule: Rule, names: dict[Any, dict[int, str]]) -> dict[str, Any]:
     said = Wording.of(rule.version)  # type: ignore[arg-type]
     row: dict[str, Any] = {"name": said.name, "list": rule.kind, "on": rule.is_enabled}
     if rule.kind == RuleKind.TIME:
         row |= {"since": said.since, "minutes": said.minutes}
     if said.happened:
         row["happened"] = said.happened
-    return row | {"conditions": _walked(said.conditions, _label), "actions": _named(said.actions, _name_of)}
+    return row | {
+        "conditions": _walked(said.conditions, _label),
+        "actions": _named(said.actions, lambda model, pk: names[model].get(pk)),
+    }
 
 
 @transaction.atomic
@@ -152,10 +156,6 @@ def _named(actions: dict[str, Any], each: Callable[[Any, Any], Any]) -> dict[str
         told["team"] = each(Team, told["team"]) if told.get("team") else None
         out["notify"] = {key: told[key] for key in ("people", "team", "assignee", "words") if told.get(key)}
     return out
-
-
-def _name_of(model: Any, pk: Any) -> Any:
-    return model.objects.filter(pk=pk).values_list(LABELS[model], flat=True).first()
 
 
 def _id_of(model: Any, name: Any) -> int:
