@@ -7,6 +7,7 @@ from helpdesk.accounts.access import MANAGERS
 from helpdesk.accounts.locks import one_at_a_time
 from helpdesk.accounts.models import User, audit
 from helpdesk.lib.dates import now
+from helpdesk.lib.rows import place
 from tickets.models import SavedView
 
 
@@ -53,21 +54,13 @@ def last_place(owner: int | None) -> int:
 
 
 @transaction.atomic
-def place_at(view: SavedView, place: int, *, by: User) -> bool:
-    """The place of a view among those beside it, from 0; said twice it is the same. False when it has it already."""
+def place_at(view: SavedView, to: int, *, by: User) -> bool:
+    """The place of a view among those beside it, from 1; said twice it is the same. False when it has it already."""
     one_at_a_time(f"views:{view.owner_id}")
-    found = list(beside(view))
-    before = [each.pk for each in found]
-    if view.pk not in before:
+    found = place(beside(view), view, to, "place")
+    if found is None:
         return False
-    after = [pk for pk in before if pk != view.pk]
-    after.insert(max(0, min(place, len(after))), view.pk)
-    if after == before:
-        return False
-    for each in found:
-        each.place = after.index(each.pk)
-    SavedView.objects.bulk_update(found, ["place"])
-    audit("view.moved", actor=by.ref, subject=view.ref, before={"order": before}, after={"order": after})
+    audit("view.moved", actor=by.ref, subject=view.ref, before={"place": found[0]}, after={"place": found[1]})
     return True
 
 

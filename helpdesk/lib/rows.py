@@ -77,6 +77,23 @@ def update(rows: Iterable[models.Model], names: Sequence[str]) -> int:
 M = TypeVar("M", bound=models.Model)
 
 
+def place(rows: QuerySet[M], row: M, to: int, column: str) -> tuple[int, int] | None:
+    """Make this the ``to``-th of these rows, from 1 on, and write each one's place into ``column``.
+
+    Returns where it was and where it is; None when it does not move, or is none of them. The caller holds the list still.
+    """
+    order = list(rows)
+    was = next((place for place, each in enumerate(order, 1) if each.pk == row.pk), None)
+    now = min(max(to, 1), len(order))
+    if was is None or was == now:
+        return None
+    order.insert(now - 1, order.pop(was - 1))
+    for number, each in enumerate(order, 1):
+        setattr(each, column, number)
+    update(order, [column])
+    return was, now
+
+
 def insert(rows: Sequence[M], once: str) -> list[M]:
     """Write new rows of one model; whichever has a value of the unique field ``once`` that is known already is left out.
 

@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 from helpdesk.accounts.locks import one_at_a_time
 from helpdesk.accounts.models import User, audit
 from helpdesk.lib.dates import now
+from helpdesk.lib.rows import place
 from tickets.clocks import recounts
 from tickets.models.clocks import Policy
 
@@ -14,17 +15,10 @@ from tickets.models.clocks import Policy
 def move(policy: Policy, to: int, *, by: User) -> bool:
     """Make it the ``to``-th of the list, from 1 on; False when it is that already."""
     one_at_a_time("policies")
-    order = list(Policy.objects.all())
-    before = [each.pk for each in order]
-    order.sort(key=lambda each: each.pk == policy.pk)
-    this = order.pop()
-    order.insert(max(0, min(to - 1, len(order))), this)
-    if [each.pk for each in order] == before:
+    found = place(Policy.objects.all(), policy, to, "position")
+    if found is None:
         return False
-    for position, each in enumerate(order, 1):
-        each.position = position
-    Policy.objects.bulk_update(order, ["position"])
-    audit("policy.moved", actor=by.ref, subject=policy.ref, after={"place": order.index(this) + 1})
+    audit("policy.moved", actor=by.ref, subject=policy.ref, before={"place": found[0]}, after={"place": found[1]})
     recounts.ask(_("the order of the policies changed"), by)
     return True
 

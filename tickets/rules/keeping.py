@@ -16,7 +16,7 @@ from helpdesk.accounts.models import AuditEntry, User, audit
 from helpdesk.lib import conditions
 from helpdesk.lib.conditions import ConditionError
 from helpdesk.lib.dates import now
-from helpdesk.lib.rows import update
+from helpdesk.lib.rows import place
 from tickets.models import Rule, RuleKind, RuleVersion
 from tickets.rules import actions, timers
 from tickets.rules.meetings import HAPPENED
@@ -131,18 +131,10 @@ def switch(rule: Rule, on: bool, *, by: User) -> bool:
 def move(rule: Rule, to: int, *, by: User) -> bool:
     """To this place of its list, counted from 1; False when it is there already."""
     one_at_a_time(f"rules:{rule.kind}")
-    others = list(Rule.objects.filter(kind=rule.kind, removed_at=None).order_by("position", "id"))
-    was = [each.pk for each in others]
-    if rule.pk not in was:
+    found = place(Rule.objects.filter(kind=rule.kind, removed_at=None).order_by("position", "id"), rule, to, "position")
+    if found is None:
         return False
-    others.insert(min(max(to, 1), len(others)) - 1, others.pop(was.index(rule.pk)))
-    if [each.pk for each in others] == was:
-        return False
-    for place, each in enumerate(others, 1):
-        each.position = place
-    update(others, ["position"])
-    before, after = ({"place": pks.index(rule.pk) + 1} for pks in (was, [each.pk for each in others]))
-    audit("rule.moved", actor=by.ref, subject=rule.ref, before=before, after=after)
+    audit("rule.moved", actor=by.ref, subject=rule.ref, before={"place": found[0]}, after={"place": found[1]})
     return True
 
 

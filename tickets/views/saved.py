@@ -133,7 +133,7 @@ def place(request: StaffRequest, pk: int) -> HttpResponse:
     wanted = request.POST.get("place", "")
     if not (wanted.isascii() and wanted.isdigit() and len(wanted) < 6):
         raise Http404
-    saved_views.place_at(found, int(wanted), by=request.user)
+    saved_views.place_at(found, int(wanted) + 1, by=request.user)  # the page counts from 0
     return redirect("views")
 
 
