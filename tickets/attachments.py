@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
 from django.db.models import F
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -31,6 +32,7 @@ PICTURE = re.compile(r"<img [^>]*>")
 UNSEEN = re.compile(r' (?:src="/|data-cid="|data-remote=")[^"]*"')  # what only people here could load, or nobody
 
 
+@transaction.atomic
 def keep(content: IO[bytes], name: str, content_type: str = "", **fields: Any) -> Attachment:
     """Keep a file; what it is, its bytes say, and what it is said to be only where they are silent.
 

@@ -8,6 +8,7 @@ from helpdesk.accounts.models import IdempotentCall
 from helpdesk.customers import dispatch as line
 from helpdesk.customers.append_only import erasing
 from helpdesk.customers.models import Event
+from helpdesk.files.sweep import sweep
 from helpdesk.lib.dates import now
 from helpdesk.live import bell
 from helpdesk.live.ticks import tick
@@ -24,8 +25,9 @@ def dispatch() -> None:
 
 @tick
 def tidy() -> None:
-    """Old idempotency keys, and events from outside after EXTERNAL_EVENT_DAYS."""
+    """Old idempotency keys, files that nothing holds, and events from outside after EXTERNAL_EVENT_DAYS."""
     IdempotentCall.objects.filter(created_at__lt=now() - KEEP_CALLS).delete()
+    sweep()
     old = Event.objects.exclude(source="").filter(received_at__lt=now() - timedelta(days=settings.EXTERNAL_EVENT_DAYS))
     with erasing():
         Event.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:10_000])).delete()

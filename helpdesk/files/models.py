@@ -29,14 +29,18 @@ TEXTS = frozenset({"text/plain", "text/csv", "text/tab-separated-values", "text/
 
 class BlobManager(models.Manager["Blob"]):
     def keep(self, content: IO[bytes]) -> "Blob":
-        """Store these bytes unless they are stored already; read in pieces, so memory stays small."""
+        """Store these bytes unless they are stored already; read in pieces, so memory stays small.
+
+        What is stored already is held until the caller's transaction ends: no sweep takes it before something points to it.
+        """
         digest, size = hashlib.sha256(), 0
         content.seek(0)
         while piece := content.read(1 << 16):
             digest.update(piece)
             size += len(piece)
         wanted = Scan.WAITING if settings.ANTIVIRUS else Scan.NONE
-        known = self.filter(sha256=digest.hexdigest()).first()
+        held = self.raw("SELECT * FROM files_blob WHERE sha256 = %s FOR KEY SHARE", [digest.hexdigest()])
+        known: Blob | None = next(iter(held), None)
         if known:
             if wanted and self.filter(pk=known.pk, scan=Scan.NONE).update(scan=wanted):  # it came before there was a scanner
                 known.scan = wanted
