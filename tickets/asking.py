@@ -9,6 +9,7 @@ from typing import Any
 
 from django import forms
 from django.core import signing
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
 from helpdesk.customers import definitions, inputs
@@ -52,9 +53,12 @@ class AskingForm(SubmitForm):
         data: Any = self.data
         read = data.getlist if hasattr(data, "getlist") else lambda name: _listed(data.get(name))
         found = {each.key: [str(value) for value in read(inputs.PREFIX + each.key)] for each in self.asked}
-        chosen = data.get("topic") or ""
-        named = {str(topic.pk): topic.slug for topic in Topic.objects.filter(is_public=True)} if chosen else {}
-        return {**found, TOPIC: [named.get(str(chosen), "")]}
+        return {**found, TOPIC: [self.slugs.get(str(data.get("topic")), "")]}
+
+    @cached_property
+    def slugs(self) -> dict[str, str]:
+        """The public topics, as their input holds them, with their short names."""
+        return {str(pk): slug for pk, slug in Topic.objects.filter(is_public=True).values_list("pk", "slug")}
 
     @property
     def appearing(self) -> list[Question]:
@@ -84,26 +88,25 @@ class AskingForm(SubmitForm):
             self.errors.pop(name, None)
         attributes = inputs.said([self.definitions[each.key] for each in there], data)
         data["attributes"] = {key: value for key, value in attributes.items() if value is not None}
-        self.files_kept = _kept(str(data.get("kept", "")), self.once_name)
         return data
 
-    @property
-    def once_name(self) -> str:
-        return str(getattr(self, "once", ""))
-
     def full_clean(self) -> None:
-        """Files need not be chosen again: they stay here until the form is whole."""
+        """Files need not be chosen again: they stay here until the form is whole, and count together."""
         forms.Form.full_clean(self)
+        if self.is_bound:
+            self.files_kept = _kept(str(self.cleaned_data.get("kept", "")), self.once)
+            sizes = [each.blob.size for each in self.files_kept] + [file.size for file in self.cleaned_data.get("files") or ()]
+            if fault := attachments.too_much(sizes):
+                self.add_error("files", fault)
 
     def keep_files(self) -> None:
         """Of a step that is followed by another: its files stay with us, under a name that only this page can give back."""
-        if not self.once_name or self.is_machine:
-            if self.files and "files" not in self.errors:
+        if not self.once or self.is_machine:
+            if (self.files or self.cleaned_data.get("kept")) and "files" not in self.errors:
                 self.add_error("files", _("Please choose your files again."))
             return
-        self.files_kept = _kept(str(self.cleaned_data.get("kept", "")), self.once_name)
         self.files_kept += attachments.keep_uploads(self.cleaned_data.get("files") or [])
-        name = signing.dumps([self.once_name, [each.pk for each in self.files_kept]], salt=KEPT_SALT)
+        name = signing.dumps([self.once, [each.pk for each in self.files_kept]], salt=KEPT_SALT)
         data: Any = self.data
         self.data = data.copy()
         self.data["kept"] = name  # type: ignore[index]
@@ -130,7 +133,7 @@ class AskingForm(SubmitForm):
         """The answers as their inputs hold them: of topics the ids."""
         if question.when != TOPIC:
             return question.values
-        return [str(pk) for pk in Topic.objects.filter(slug__in=question.values).values_list("pk", flat=True)]
+        return [pk for pk, slug in self.slugs.items() if slug in question.values]
 
     @property
     def on_page(self) -> str:

@@ -68,14 +68,14 @@ def scanned(blob: str) -> None:
     announce(*(f"ticket:{pk}" for pk in tickets[:TOLD]))
 
 
-def too_much(files: Sequence[Attachment]) -> str:
-    """What is wrong with so many or so large files on one message of ours, in words; "" when nothing is.
+def too_much(sizes: Sequence[int]) -> str:
+    """What is wrong with so many files on one message, or so large ones, in words; "" when nothing is.
 
     A form counts those that come with it; a draft may have kept others before.
     """
-    if len(files) > settings.MAX_ATTACHMENTS:
+    if len(sizes) > settings.MAX_ATTACHMENTS:
         return _("At most %d files.") % settings.MAX_ATTACHMENTS
-    if sum(file.blob.size for file in files) > settings.MAX_ATTACHMENT_BYTES:
+    if sum(sizes) > settings.MAX_ATTACHMENT_BYTES:
         return _("Together the files may have %d MB.") % (settings.MAX_ATTACHMENT_BYTES // 1_000_000)
     return ""
 

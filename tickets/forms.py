@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.core import signing
 from django.utils.translation import gettext_lazy as _
 
@@ -16,6 +15,7 @@ from helpdesk.customers.identity import BadAddress, canonical
 from helpdesk.customers.models import FieldDefinition
 from helpdesk.knowledge.models import Topic
 from helpdesk.lib.dates import now
+from tickets import attachments
 from tickets.models import Draft, Status, Ticket
 
 MAX_TEXT = 50_000  # characters
@@ -36,10 +36,8 @@ class FilesField(forms.FileField):
 
     def clean(self, data: Any, initial: Any = None) -> list[Any]:
         files = [each for each in (data if isinstance(data, list | tuple) else [data]) if each]
-        if len(files) > settings.MAX_ATTACHMENTS:
-            raise forms.ValidationError(_("At most %d files.") % settings.MAX_ATTACHMENTS)
-        if sum(file.size for file in files) > settings.MAX_ATTACHMENT_BYTES:
-            raise forms.ValidationError(_("Together the files may have %d MB.") % (settings.MAX_ATTACHMENT_BYTES // 1_000_000))
+        if fault := attachments.too_much([file.size for file in files]):
+            raise forms.ValidationError(fault)
         return [super(FilesField, self).clean(file, initial) for file in files]
 
 
@@ -67,6 +65,7 @@ class SubmitForm(forms.Form):
     files = FilesField(label=_("Files"), required=False)  # type: ignore[assignment]
     website = forms.CharField(required=False, max_length=500, label=_("Leave this empty"))  # a trap: people do not see it
     nonce = forms.CharField(widget=forms.HiddenInput, max_length=300, required=False)
+    once = ""  # the name of this showing, where it can still be sent
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -87,7 +86,7 @@ class SubmitForm(forms.Form):
         # A machine is told nothing: it believes that it was heard. Only the trap is proof enough for that.
         self.is_machine = bool(data.get("website"))
         try:
-            self.once, shown = signing.loads(data.get("nonce", ""), salt=SALT)
+            once, shown = signing.loads(data.get("nonce", ""), salt=SALT)
         except (signing.BadSignature, ValueError, TypeError):
             self.renew()
             raise forms.ValidationError(_("Please look over the form and press Send again.")) from None
@@ -95,6 +94,7 @@ class SubmitForm(forms.Form):
         if age > LONGEST:
             self.renew()
             raise forms.ValidationError(_("This page was open for a long time. Please press Send again."))
+        self.once = str(once)
         if age < QUICKEST and not self.is_machine:  # with the same nonce: its time has passed when they press again
             raise forms.ValidationError(_("That was very quick, so we ask whether it was meant. Please press Send again."))
         return data

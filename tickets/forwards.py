@@ -57,7 +57,7 @@ def forward(
         raise NotForwarded(_("This message cannot be passed on."))
     first, *others = _recipients(to)
     files = list({each.pk: each for each in [*attachments, *(message.attachments.all() if with_files else ())]}.values())
-    if fault := files_of.too_much(files):
+    if fault := files_of.too_much([file.blob.size for file in files]):
         raise NotForwarded(fault)
     made = write(ticket, Message.Kind.FORWARD, text, by, files, once, to=first, cc=others, forwards=message)
     row = Outgoing(

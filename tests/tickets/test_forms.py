@@ -132,6 +132,26 @@ def test_files_of_another_page_are_not_taken(send, client, form):
     assert not Ticket.objects.get().messages.get().attachments.exists()
 
 
+def test_files_of_all_steps_count_together(send, settings):
+    settings.MAX_ATTACHMENTS = 2
+    two = [SimpleUploadedFile(name, b"crack") for name in ("lamp.txt", "cable.txt")]
+    send(attribute_reason="Broken", files=two)
+    answer = send(attribute_reason="Other", files=[SimpleUploadedFile("third.txt", b"more")])
+    assert answer.status_code == 422 and "At most 2 files." in answer.content.decode()
+    assert send(attribute_reason="Other").status_code == 302
+    assert {each.name for each in Ticket.objects.get().messages.get().attachments.all()} == {"lamp.txt", "cable.txt"}
+
+
+def test_files_of_a_page_that_was_open_too_long_are_asked_for_again(send):
+    send(attribute_reason="Broken")
+    dates.advance(timedelta(hours=25))
+    text = send(attribute_reason="Other", files=[SimpleUploadedFile("lamp.txt", b"crack")]).content.decode()
+    assert "open for a long time" in text and "Please choose your files again." in text and "lamp.txt" not in text
+    assert "lamp.txt" in send(attribute_reason="Broken", files=[SimpleUploadedFile("lamp.txt", b"crack")]).content.decode()
+    dates.advance(timedelta(hours=25))
+    assert "Please choose your files again." in send(attribute_reason="Other").content.decode()  # as those kept are gone
+
+
 def test_a_topic_brings_a_question_and_the_trap_still_catches(send, form, client):
     topic = Topic.objects.create(slug="billing", name="An invoice")
     form.questions = [{"key": "pieces", "required": True, "when": "topic", "values": ["billing"]}]

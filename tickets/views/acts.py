@@ -95,7 +95,7 @@ def compose(request: StaffRequest, number: int) -> HttpResponse:
         return show(request, ticket, form=form, fault=faults(form), status=422)
     data = form.cleaned_data
     files = [*attached(request, ticket), *attachments.keep_uploads(data["files"])]
-    if fault := attachments.too_much(files):
+    if fault := attachments.too_much([file.blob.size for file in files]):
         remember(request, ticket, files)
         return show(request, ticket, form=form, fault=fault, status=422)
     before = ticket_for(request.user, number)  # its place in the view, before it changes
