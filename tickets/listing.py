@@ -1,6 +1,7 @@
 """The rows of a view page by page (keyset: a page costs the same anywhere), and what each row tells."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
@@ -20,7 +21,7 @@ from tickets.access import tickets_for
 from tickets.clocks.reading import OPEN
 from tickets.models import ReadMark, Ticket
 from tickets.models.saved import NEVER, URGENCY, WAITING, Order
-from tickets.queues import VIEWS, View
+from tickets.queues import View
 from tickets.repeats import is_repeat
 
 PAGE = 40
@@ -68,6 +69,19 @@ def rows_of(user: User, view: View) -> QuerySet[Ticket]:
         raise NoRows(_("This view asks for what is not there any more. %s") % error.message) from error
 
 
+@contextmanager
+def patient(view: View) -> Iterator[None]:
+    """A view over all tickets may ask what no index answers: it is given PATIENCE. Raises NoRows."""
+    if view.saved is None or view.counted:
+        yield
+        return
+    try:
+        with at_most(PATIENCE):
+            yield
+    except OperationalError as error:
+        raise NoRows(_("This view takes too long to find. Narrow its conditions, or let it cover open tickets only.")) from error
+
+
 def page(rows: QuerySet[Ticket], view: View, reader: User, after: str = "", size: int = PAGE) -> Page:
     """One page of a view in its order, with how far the reader has read each ticket. Raises BadCursor and NoRows.
 
@@ -84,16 +98,8 @@ def page(rows: QuerySet[Ticket], view: View, reader: User, after: str = "", size
             repeat=is_repeat(),
         )
     )
-    if view.saved is None or view.counted:
+    with patient(view):
         found = list(rows)
-    else:
-        try:
-            with at_most(PATIENCE):
-                found = list(rows)
-        except OperationalError as error:
-            raise NoRows(
-                _("This view takes too long to find. Narrow its conditions, or let it cover open tickets only.")
-            ) from error
     columns.dress(found, view.columns)
     return Page(found[:size], cursor(found[size - 1], view) if len(found) > size else "")
 
@@ -138,13 +144,11 @@ def read_cursor(text: str, sort: Sort) -> tuple[datetime | int, int]:
 
 
 def following(user: User, view: View, ticket: Ticket) -> Ticket | None:
-    """The ticket after this one in the view, as the view was before it changed; else the view's first."""
+    """The ticket after this one in the view, as the view was before it changed; else the view's first, if it can be found."""
     position = cursor(ticket, view)
     try:
         others = rows_of(user, view).exclude(pk=ticket.pk)
+        with patient(view):
+            return (ordered(others, view, position).first() if position else None) or ordered(others, view).first()
     except NoRows:
         return None
-    return (ordered(others, view, position).first() if position else None) or ordered(others, view).first()
-
-
-__all__ = ["ANYWHERE", "VIEWS", "BadCursor", "NoRows", "Page", "View", "cursor", "following", "ordered", "page", "rows_of"]

@@ -10,7 +10,7 @@ from bench import place
 from bench.measure import Results, in_turn, p95, seconds, statements
 from bench.place import SMALL, Sizes
 from helpdesk.demo.management.commands.load_bench_data import LONG, SHORT
-from tickets import listing, search
+from tickets import listing, queues, search
 from tickets.models import Ticket
 
 
@@ -78,7 +78,7 @@ def _search(results: Results, client: Client, number: int, rounds: int) -> None:
     sent: list[tuple[str, object]] = []
 
     def find() -> None:
-        listing.page(search.search(reader, "refund invoice"), listing.VIEWS["open"], reader)
+        listing.page(search.search(reader, "refund invoice"), queues.VIEWS["open"], reader)
 
     def watch(execute, sql, params, many, context):  # type: ignore[no-untyped-def]
         sent.append((sql, params))

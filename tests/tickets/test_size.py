@@ -53,7 +53,7 @@ def nodes(plan):
 )
 def test_a_deep_page_starts_where_the_last_one_ended(many, slug, index):
     """The cursor is a condition of the index, and nothing is read and then thrown away."""
-    view = listing.VIEWS[slug]
+    view = queues.VIEWS[slug]
     rows = list(listing.ordered(listing.rows_of(many, view), view))
     assert len(rows) > 60
     deep = rows[-20]

@@ -10,8 +10,9 @@ from helpdesk.lib import dates
 from helpdesk.mail.models import Mailbox
 from tests.tickets.conftest import back
 from tickets import spam
-from tickets.listing import VIEWS, rows_of
+from tickets.listing import rows_of
 from tickets.models import BlockedSender, Ticket
+from tickets.queues import VIEWS
 
 pytestmark = pytest.mark.django_db
 

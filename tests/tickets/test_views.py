@@ -5,6 +5,8 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.db.models import Q
+from django.db.models.expressions import RawSQL
 from django.test.utils import CaptureQueriesContext
 
 from helpdesk.accounts.models import AuditEntry, Team
@@ -250,3 +252,23 @@ def test_solved_in_a_view_goes_on_to_the_next_of_it(browser, ana, several):
     first = Ticket.objects.get(subject="Subject 3")
     where = browser(ana).post(f"/tickets/{first.number}/change/?view={slug}", {"status": "solved", "next": "1"}).url
     assert where == f"/tickets/{Ticket.objects.get(subject='Subject 2').number}/?view={slug}"
+
+
+def test_a_view_that_takes_too_long_says_so_and_holds_up_no_answer(ana, several, monkeypatch):
+    monkeypatch.setattr(listing, "PATIENCE", 50)
+    slow = Q(number__gte=RawSQL("(SELECT 0 FROM pg_sleep(2))", []))
+    view = queues.View("v1", "Slow", lambda user: slow, counted=False, saved=SavedView())
+    with pytest.raises(listing.NoRows, match="too long"):
+        listing.page(listing.rows_of(ana, view), view, ana)
+    assert listing.following(ana, view, Ticket.objects.earliest("pk")) is None
+
+
+def test_the_page_of_views_asks_for_choices_once(browser, mia, several):
+    tree = {"all": [{"field": "team", "op": "any_of", "value": [Team.objects.first().pk]}]}
+    page, asked = browser(mia), []
+    for name in ("One", "Two"):
+        SavedView.objects.create(name=name, conditions=tree)
+        with CaptureQueriesContext(connection) as found:
+            page.get("/views/")
+        asked.append(len(found))
+    assert asked[0] == asked[1]

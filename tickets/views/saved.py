@@ -35,11 +35,12 @@ def views(request: StaffRequest) -> HttpResponse:
             seen.get(each.slug) or replace(queues.of_saved(each), elsewhere=True)
             for each in SavedView.objects.shared().select_related("team").order_by("place", "pk")
         ]
-    groups = {
-        "own": _rows([view for view in seen.values() if view.saved and view.saved.owner_id], True, request.user),
-        "shared": _rows(shared, manager, request.user),
-        "built_in": _rows([view for view in seen.values() if view.saved is None], False, request.user),
-    }
+    with conditions.once():
+        groups = {
+            "own": _rows([view for view in seen.values() if view.saved and view.saved.owner_id], True, request.user),
+            "shared": _rows(shared, manager, request.user),
+            "built_in": _rows([view for view in seen.values() if view.saved is None], False, request.user),
+        }
     return render(request, "tickets/view_list.html", {"groups": groups, "may_add": request.user.has_role(*AGENTS)})
 
 
