@@ -219,7 +219,7 @@ def test_filing_without_asking_is_offered_only_where_proven_and_ends_by_itself(
     assert "Filed without asking under" in html and "filed without asking under “Refund”" in html
     change(ticket, {"status": "solved"}, by=ana)
     drain()
-    assert of(ticket).state == "confirmed"
+    assert (of(ticket).state, of(ticket).decided_by) == ("confirmed", ana.ref)
 
     wrong = [wrote(ben, "i want my money back it has been ten days") for _ in range(30)]
     drain()

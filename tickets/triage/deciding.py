@@ -52,10 +52,10 @@ def _settle(ticket: Ticket, topic: Topic | None, by: Any) -> None:
 
 def on_solved(events: list[Event]) -> None:
     """Filed by itself and solved so by a person: that counts as right."""
-    tickets = [event.payload["ticket"] for event in events if event.actor.startswith("user:")]
+    by = {event.payload["ticket"]: event.actor for event in events if event.actor.startswith("user:")}
     rows = Suggestion.objects.select_for_update(of=("self",)).select_related("ticket").order_by("pk")
-    for row in rows.filter(ticket__in=tickets, state=Suggestion.State.APPLIED):
+    for row in rows.filter(ticket__in=by, state=Suggestion.State.APPLIED):
         if row.ticket.status == Status.SOLVED and row.ticket.topic_id == row.topic_id:
             row.state, row.chosen_id, row.decided_at = Suggestion.State.CONFIRMED, row.topic_id, now()
-            row.decided_by = row.ticket.assignee.ref if row.ticket.assignee else ""
+            row.decided_by = by[row.ticket_id]
             row.save()
