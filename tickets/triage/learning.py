@@ -108,6 +108,7 @@ def learn() -> Classifier | None:
         )
         return asked
     from helpdesk.lib.learning import model as learning
+    from helpdesk.lib.learning.measure import measure
 
     known = {each.text for each in taught}
     held = [each for each in found if each.is_held_back and each.text not in known]
@@ -121,18 +122,12 @@ def learn() -> Classifier | None:
         "learned": len(taught),
         "held_back": len(held),
         "levels": {str(level): least for level, least in model.levels.items() if least != float("inf")},
-        "figures": _figures(model, held),
+        "figures": measure(guesses, [str(each.topic) for each in held]),
         "content": Blob.objects.keep(model.save()),
         "seconds": round(monotonic() - began),
     }
     _publish(asked, values, _of_topics(asked, taught, held, guesses))
     return asked
-
-
-def _figures(model: Any, held: Sequence[Lesson]) -> dict[str, Any]:
-    from helpdesk.lib.learning.measure import measure
-
-    return measure(model, [each.text for each in held], [str(each.topic) for each in held])
 
 
 def _of_topics(

@@ -4,18 +4,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from helpdesk.lib.learning.judge import LEVELS
-from helpdesk.lib.learning.model import Model
+from helpdesk.lib.learning.model import Guess
 
 OUT_OF_SCOPE = "oos"
 
 
-def measure(model: Model, texts: Sequence[str], labels: Sequence[str]) -> dict[str, Any]:
+def measure(guesses: Sequence[Guess], labels: Sequence[str]) -> dict[str, Any]:
     """Accuracy, and for each threshold coverage and precision; shares of nothing are None.
 
     Accuracy and coverage are shares of the rows that are in scope. Precision is of everything that was answered: an answer to
     a row out of scope is a wrong one. So a label the model was never shown counts against accuracy, and an answer to it too.
     """
-    guesses = model.ask(texts)
     scope = [label != OUT_OF_SCOPE for label in labels]
     right = [guess.label == label for guess, label in zip(guesses, labels, strict=True)]
     found: dict[str, Any] = {"accuracy": _share(right, scope)}

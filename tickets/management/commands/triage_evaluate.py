@@ -40,7 +40,7 @@ class Command(BaseCommand):
             model = learn([text for text, _ in known], [label for _, label in known], strange, threads=os.cpu_count() or 1)
         except TooLittle as error:
             raise CommandError(f"{train}: {error}") from error
-        found = measure(model, [text for text, _ in questions], [label for _, label in questions])
+        found = measure(model.ask([text for text, _ in questions]), [label for _, label in questions])
         self.stdout.write(json.dumps({**found, "seconds": round(time.monotonic() - begun, 1)}))
 
 
