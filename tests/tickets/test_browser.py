@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from helpdesk.files import far
-from helpdesk.knowledge.models import Answer
+from helpdesk.knowledge.models import Answer, Topic
 from helpdesk.lib.html import sanitize
 from tests import chromium
 from tests.tickets.test_far_pictures import elsewhere  # noqa: F401 - a fixture
 from tickets import intake, replies
-from tickets.models import Draft
+from tickets.models import Draft, Suggestion
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -84,16 +84,20 @@ def test_writing_an_answer(page: Any, ticket: Any, ben: Any, support: Any) -> No
 
 
 def test_what_others_do_shows_at_once_and_an_answer_to_it_is_no_collision(page: Any, ticket: Any, ben: Any, omar: Any) -> None:
+    parcel, _billing = (Topic.objects.create(name=name, slug=name.lower()) for name in ("Parcel", "Billing"))
+    Suggestion.objects.create(ticket=ticket, state=Suggestion.State.OFFERED, topic=parcel, level=95)
     page.goto(f"/tickets/{ticket.number}/")
     page.wait_for_selector("[data-js=ready]")
     composer, head = page.locator("[data-composer] textarea"), page.locator("#ticket-state")
     changed = "() => htmx.trigger('#ticket-pane [data-live]', 'live')"  # what the stream would say
 
+    page.get_by_label("Another topic").select_option("Billing")
     ticket.assign(omar, by=omar)
     intake.hear(ticket, ben, intake.Words("One thing more"))
     page.evaluate(changed)
     page.get_by_text("One thing more").wait_for()
     head.get_by_text(str(omar)).wait_for()
+    assert page.get_by_label("Another topic").locator("option:checked").inner_text() == "Billing"  # half-made, and kept
 
     # an answer begun before the next message arrived is asked about; nothing typed is lost
     composer.fill("To the first two")
