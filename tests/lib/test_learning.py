@@ -4,6 +4,7 @@ import io
 import pickle
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -11,11 +12,14 @@ import pytest
 from helpdesk.lib.learning.bounds import lowest
 from tests.lib.queries import STRANGE, rows
 
+if TYPE_CHECKING:
+    from helpdesk.lib.learning.model import Model
+
 MISFILED = ("please refund me, the refund is not on my account, i want my money back", "größe")
 
 
 @pytest.fixture(scope="module")
-def model() -> object:
+def model() -> "Model":
     from helpdesk.lib.learning.model import learn
 
     lessons = [*rows(holdout=False), MISFILED]
@@ -29,35 +33,37 @@ def test_the_lower_end_of_a_share_is_wilsons(right: int, of: int, least: float, 
     assert least <= lowest(right, of) <= most
 
 
-def test_what_is_sure_is_right_and_what_is_strange_is_left_alone(model: object) -> None:
+def test_what_is_sure_is_right_and_what_is_strange_is_left_alone(model: "Model") -> None:
     held = rows(holdout=True)
-    guesses = model.ask([text for text, _ in held])  # type: ignore[attr-defined]
+    guesses = model.ask([text for text, _ in held])
     right = [guess.label == label for guess, (_, label) in zip(guesses, held, strict=True)]
     answered = [ok for ok, guess in zip(right, guesses, strict=True) if guess.level >= 95]
     assert sum(right) / len(right) > 0.95
     assert len(answered) > len(held) / 2 and sum(answered) / len(answered) >= 0.95
-    assert [guess.level for guess in model.ask(STRANGE)].count(0) >= 7  # type: ignore[attr-defined]
-    assert [guess.level for guess in model.ask(["", "   ", "🙂", "\0" * 5000])] == [0, 0, 0, 0]  # type: ignore[attr-defined]
+    assert [guess.level for guess in model.ask(STRANGE)].count(0) >= 7
+    assert [guess.level for guess in model.ask(["", "   ", "🙂", "\0" * 5000])] == [0, 0, 0, 0]
 
 
-def test_it_says_which_words_spoke_for_it(model: object) -> None:
-    [guess] = model.ask(["Please RESET my ｐａｓｓｗｏｒｄ, I cannot sign in"], reasons=3)  # type: ignore[attr-defined]
+def test_it_says_which_words_spoke_for_it(model: "Model") -> None:
+    [guess] = model.ask(["Please RESET my ｐａｓｓｗｏｒｄ, I cannot sign in"], reasons=3)
     assert guess.label == "password" and any("password" in word for word in guess.because)
 
 
-def test_its_word_on_rows_it_learned_from_was_given_before_it_saw_them(model: object) -> None:
-    held = model.held  # type: ignore[attr-defined]
+def test_its_word_on_rows_it_learned_from_was_given_before_it_saw_them(model: "Model") -> None:
+    held = model.held
+    assert held
     labels = [label for _, label in [*rows(holdout=False), MISFILED]]
     assert (np.array(held.guesses) == labels).tolist() == held.right.tolist()
     assert held.guesses[-1] == "refund" and held.right[:-1].mean() > 0.9  # who had seen it would say as it was filed
 
 
-def test_thresholds_hold_with_their_interval_on_rows_held_back(model: object) -> None:
+def test_thresholds_hold_with_their_interval_on_rows_held_back(model: "Model") -> None:
     from helpdesk.lib.learning.judge import NEVER, threshold
 
-    held = model.held  # type: ignore[attr-defined]
+    held = model.held
+    assert held
     for level in (95, 99):
-        least = model.levels[level]  # type: ignore[attr-defined]
+        least = model.levels[level]
         answered = held.said >= least
         assert least == NEVER or lowest(held.right[answered].sum(), answered.sum()) >= level / 100
     said = np.linspace(1, 0, 200)
@@ -68,12 +74,12 @@ def test_thresholds_hold_with_their_interval_on_rows_held_back(model: object) ->
     assert threshold(np.ones(200), np.arange(200) % 10 > 0, np.zeros(0), 95) == NEVER
 
 
-def test_it_comes_back_from_its_bytes_and_nothing_in_them_is_run(model: object) -> None:
+def test_it_comes_back_from_its_bytes_and_nothing_in_them_is_run(model: "Model") -> None:
     from helpdesk.lib.learning.model import Model
 
     texts = [text for text, _ in rows(holdout=True)]
-    again = Model.load(model.save())  # type: ignore[attr-defined]
-    before, after = model.ask(texts, reasons=2), again.ask(texts, reasons=2)  # type: ignore[attr-defined]
+    again = Model.load(model.save())
+    before, after = model.ask(texts, reasons=2), again.ask(texts, reasons=2)
     assert [guess.label for guess in before] == [guess.label for guess in after]
     assert max(abs(a.confidence - b.confidence) for a, b in zip(before, after, strict=True)) < 0.02
 
