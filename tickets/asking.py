@@ -16,6 +16,7 @@ from helpdesk.customers import definitions, inputs
 from helpdesk.customers.models import FieldDefinition
 from helpdesk.files.models import Attachment
 from helpdesk.knowledge.models import Topic
+from helpdesk.lib.forms import choice
 from tickets import attachments
 from tickets.forms import SubmitForm
 from tickets.models import Question, TicketForm
@@ -36,7 +37,7 @@ class AskingForm(SubmitForm):
         self.form = form
         topics = form.topics.living().filter(is_public=True)
         if topics:
-            self.fields["topic"].queryset = topics  # type: ignore[attr-defined]
+            choice(self, "topic").queryset = topics
         known = definitions.of(FieldDefinition.Subject.TICKET)
         self.asked = [each for each in form.asked if each.key in known and known[each.key].type != FieldDefinition.Type.LOOKUP]
         self.definitions = {each.key: known[each.key] for each in self.asked}

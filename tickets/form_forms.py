@@ -11,6 +11,7 @@ from helpdesk.accounts.setup import SetupForm
 from helpdesk.customers import definitions
 from helpdesk.customers.models import FieldDefinition
 from helpdesk.knowledge.models import Topic
+from helpdesk.lib.forms import choice
 from tickets.models import Question, TicketForm
 from tickets.models.forms import TOPIC
 
@@ -35,8 +36,8 @@ class QuestionForm(forms.Form):
         super().__init__(*args, **kwargs)
         known = definitions.of(FieldDefinition.Subject.TICKET).values()
         offered = [(each.key, each.label) for each in known if each.type != Type.LOOKUP]
-        self.fields["key"].choices = [("", _("nothing")), *offered]  # type: ignore[attr-defined]
-        self.fields["when"].choices = [("", _("always")), (TOPIC, _("Topic")), *offered]  # type: ignore[attr-defined]
+        choice(self, "key").choices = [("", _("nothing")), *offered]
+        choice(self, "when").choices = [("", _("always")), (TOPIC, _("Topic")), *offered]
 
     def clean(self) -> dict[str, Any]:
         said = super().clean() or self.cleaned_data
@@ -135,11 +136,11 @@ class FormForm(SetupForm):
         super().__init__(*args, **kwargs)
         own = self.instance
         public = [topic.pk for topic in self.initial.get("topics", ())]  # asked for already
-        self.fields["topics"].queryset = Topic.objects.living(keeping=public).filter(is_public=True)  # type: ignore[attr-defined]
-        self.fields["topic"].queryset = Topic.objects.living(keeping=[own.topic_id])  # type: ignore[attr-defined]
+        choice(self, "topics").queryset = Topic.objects.living(keeping=public).filter(is_public=True)
+        choice(self, "topic").queryset = Topic.objects.living(keeping=[own.topic_id])
         self.fields["slug"].required = False
         for name in ("topic", "team", "mailbox"):
-            self.fields[name].empty_label = _("None")  # type: ignore[attr-defined]
+            choice(self, name).empty_label = _("None")
 
     def clean(self) -> dict[str, Any]:
         said = super().clean() or self.cleaned_data

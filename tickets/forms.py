@@ -15,6 +15,7 @@ from helpdesk.customers.identity import BadAddress, canonical
 from helpdesk.customers.models import FieldDefinition
 from helpdesk.knowledge.models import Topic
 from helpdesk.lib.dates import now
+from helpdesk.lib.forms import choice
 from tickets import attachments
 from tickets.models import Draft, Status, Ticket
 
@@ -69,7 +70,7 @@ class SubmitForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["topic"].queryset = Topic.objects.living().filter(is_public=True)  # type: ignore[attr-defined]
+        choice(self, "topic").queryset = Topic.objects.living().filter(is_public=True)
 
     def clean_email(self) -> str:
         address = self.cleaned_data["email"].strip()
@@ -183,14 +184,14 @@ class PropertiesForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["assignee"].queryset = people()  # type: ignore[attr-defined]
-        self.fields["assignee"].empty_label = _("Nobody yet")  # type: ignore[attr-defined]
-        self.fields["team"].queryset = Team.objects.all()  # type: ignore[attr-defined]
+        choice(self, "assignee").queryset = people()
+        choice(self, "assignee").empty_label = _("Nobody yet")
+        choice(self, "team").queryset = Team.objects.all()
         topics = Topic.objects.living(keeping=[self.instance.topic_id])
-        self.fields["topic"].queryset = topics  # type: ignore[attr-defined]
-        self.fields["topic"].choices = [("", _("None")), *topics.by_path()]  # type: ignore[attr-defined]
+        choice(self, "topic").queryset = topics
+        choice(self, "topic").choices = [("", _("None")), *topics.by_path()]
         for name in ("team", "topic"):
-            self.fields[name].empty_label = _("None")  # type: ignore[attr-defined]
+            choice(self, name).empty_label = _("None")
         kept = self.instance.attributes
         self.initial = {**self.initial, **inputs.initial(kept)}
         self.definitions = list(definitions.of(FieldDefinition.Subject.TICKET).values())

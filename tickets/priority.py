@@ -8,15 +8,16 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil
-from typing import Any, ClassVar
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from helpdesk.customers.models import Customer, Event
 from helpdesk.lib.dates import now
 from tickets.models import OURS, Priority, Ticket
+from tickets.models.change import Machine
 from tickets.models.clocks import Clock
 from tickets.repeats import earlier_contacts
 
@@ -55,14 +56,7 @@ def reckon(facts: Facts) -> tuple[str, list[Reason]]:
     return Priority.URGENT if weight >= URGENT else Priority.HIGH, reasons
 
 
-class Machine:
-    """Who raises by what it reckons; see Ticket.decided."""
-
-    ref: ClassVar[str] = "machine:priority"
-
-    @property
-    def origin(self) -> dict[str, Any]:
-        return {"by": _("Priority")}
+MACHINE = Machine("machine:priority", _("Priority"))  # raises by what it reckons
 
 
 def on_events(events: list[Event]) -> None:
@@ -88,7 +82,7 @@ def _raise(ticket: Ticket, priority: str, reasons: list[Reason]) -> None:
     with ticket.one_change():
         ticket.lock()
         if ticket.status in OURS and not ticket.decided_by_others("priority") and RANK[priority] > RANK[ticket.priority]:
-            ticket.prioritise(priority, by=Machine(), reasons=reasons)
+            ticket.prioritise(priority, by=MACHINE, reasons=reasons)
 
 
 def _minutes(pks: Collection[int]) -> dict[int, int]:

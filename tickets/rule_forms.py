@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from helpdesk.accounts.models import Team, User
 from helpdesk.accounts.setup import SetupForm
 from helpdesk.knowledge.models import Answer, Topic
+from helpdesk.lib.forms import choice
 from helpdesk.mail.models import Webhook
 from tickets.forms import TagsField, people
 from tickets.models import EscalationPath, EscalationStep, Priority, RuleKind
@@ -66,11 +67,11 @@ class RuleForm(forms.Form):
     def __init__(self, data: Any = None, *, kind: str, wording: Wording | None = None) -> None:
         self.kind = kind
         super().__init__(data, initial=self._initial(wording) if wording else {"unit": "hours"})
-        self.fields["assignee"].choices = [  # type: ignore[attr-defined]
+        choice(self, "assignee").choices = [
             LEAVE, (NOBODY, _("Nobody")), *((str(user.pk), str(user)) for user in people())
         ]  # fmt: skip
         kept = wording.actions.get("topic") if wording else None
-        self.fields["topic"].queryset = Topic.objects.living(keeping=[kept])  # type: ignore[attr-defined]
+        choice(self, "topic").queryset = Topic.objects.living(keeping=[kept])
         for name in ("happened",) if kind != RuleKind.UPDATE else ():
             del self.fields[name]
         for name in ("count", "unit", "since") if kind != RuleKind.TIME else ():

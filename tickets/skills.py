@@ -10,6 +10,7 @@ from helpdesk.accounts.access import AGENTS
 from helpdesk.accounts.models import Skill, User
 from helpdesk.accounts.setup import SetupForm
 from helpdesk.knowledge.models import Topic
+from helpdesk.lib.forms import choice
 from tickets.forms import TagsField
 from tickets.models.ticket import clean_tags
 
@@ -47,9 +48,9 @@ class SkillForm(SetupForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["people"].queryset = User.objects.active().filter(role__in=AGENTS)  # type: ignore[attr-defined]
+        choice(self, "people").queryset = User.objects.active().filter(role__in=AGENTS)
         tree = Topic.objects.living(keeping=self.instance.topics).tree()
-        self.fields["about"].choices = [(topic.pk, f"{'– ' * topic.depth}{topic.name}") for topic in tree]  # type: ignore[attr-defined]
+        choice(self, "about").choices = [(topic.pk, f"{'– ' * topic.depth}{topic.name}") for topic in tree]
         if not tree:
             del self.fields["about"]
         own = self.instance

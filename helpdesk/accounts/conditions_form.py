@@ -7,7 +7,7 @@ In the view, before anything else is made of the request:
         return partial
     ...
     if action == "save" and asked.is_valid(): rule.conditions = asked.tree
-    elif data is not None: asked.press(action)               # another button of the editor, where there is no script
+    elif data is not None: asked.press(action, form)         # another button of the editor, where there is no script
 
 In the template, inside the page's own form and its `{% styles … conditions %}`:
 
@@ -139,8 +139,11 @@ class ConditionsForm(forms.Form):
         except conditions.ConditionError:
             return as_json(tree)
 
-    def press(self, action: str) -> None:
-        """A button of the editor: a line or a group more or less, to JSON and back, count. Nothing that was typed is lost."""
+    def press(self, action: str, *beside: forms.BaseForm) -> None:
+        """A button of the editor: a line or a group more or less, to JSON and back, count. Nothing that was typed is lost.
+
+        Nobody wants to save yet, so neither it nor the forms ``beside`` it on the page are told what is wrong.
+        """
         verb, _dash, at = action.partition("-")
         if self.source is None and verb in ("remove", "group"):
             (self._remove if verb == "remove" else self._nest)(at)
@@ -156,6 +159,8 @@ class ConditionsForm(forms.Form):
         # a field was just chosen: its value comes next; counting, the last line may still be empty
         for line in self.draft.lines() if action != "count" else self.draft.last():
             line.error = "" if line.is_begun else line.error
+        for each in (self, *beside):
+            each.errors.clear()
 
     def _remove(self, at: str) -> None:
         if found := self.draft.place(at):

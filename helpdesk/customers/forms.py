@@ -10,6 +10,7 @@ from helpdesk.customers import definitions, inputs
 from helpdesk.customers.addresses import BadAddress, canonical
 from helpdesk.customers.models import Customer, FieldDefinition, Subscription
 from helpdesk.customers.profile import Profile, known_zone
+from helpdesk.lib.forms import choice
 
 
 class CustomerForm(forms.Form):
@@ -39,7 +40,7 @@ class CustomerForm(forms.Form):
         languages: dict[str, Any] = dict(settings.SPOKEN_LANGUAGES)
         if customer and customer.language:
             languages.setdefault(customer.language, customer.language)
-        self.fields["language"].choices = [("", _("Not known")), *languages.items()]  # type: ignore[attr-defined]
+        choice(self, "language").choices = [("", _("Not known")), *languages.items()]
         attributes = customer.attributes if customer else {}
         for definition in self.definitions:
             self.fields[inputs.name_of(definition)] = inputs.field(definition, attributes.get(definition.key))

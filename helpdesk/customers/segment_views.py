@@ -62,9 +62,7 @@ def _segment(request: StaffRequest, pk: int | None) -> HttpResponse:
                 messages.success(request, _("Saved"))
                 return redirect("segment", kept.pk)
     elif data is not None:
-        asked.press(action)
-        for each in (form, asked):
-            each.errors.clear()
+        asked.press(action, form)
     context = {"form": form, "conditions": asked, "segment": Segment.objects.get(pk=pk) if pk else None, "seen": known}
     if pk and request.method != "POST":
         context |= segments.asked(found.conditions, request.GET.get("q", ""))

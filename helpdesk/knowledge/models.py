@@ -61,12 +61,6 @@ class TopicQuerySet(models.QuerySet["Topic"]):
         """The ids from the top down to each topic, itself the last; one query, whatever the shape of the data."""
         return _paths(dict(self.values_list("pk", "parent")))
 
-    def survivors(self, pks: Iterable[int]) -> dict[int, int]:
-        """Which of these can be chosen: each by its id, or by the id of what it was merged into."""
-        chosen = Q(archived_at=None) | Q(merged_into__isnull=False, merged_into__archived_at=None)
-        rows = self.filter(chosen, pk__in=set(pks))
-        return {pk: into or pk for pk, into in rows.values_list("pk", "merged_into")}
-
     def by_path(self) -> list[tuple[int, str]]:
         """Each of these with the names on the way to it, in that order: "Billing › Cards". Two queries."""
         rows = list(Topic.objects.values_list("pk", "name", "parent"))
@@ -85,7 +79,6 @@ class Topic(models.Model):
     is_public = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=now)
     archived_at = models.DateTimeField(null=True)  # nobody can choose it any more; what has it keeps it
-    merged_into = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="merged")
 
     objects = TopicQuerySet.as_manager()
     depth = 0  # set by `tree`
@@ -124,7 +117,7 @@ class Topic(models.Model):
         """Raises `Tied`."""
         if self.parent and self.parent.archived_at:
             raise Tied(_("It lies below “%s”, which is archived. Bring that back first, or move this one.") % self.parent)
-        if not Topic.objects.filter(pk=self.pk, merged_into=None).exclude(archived_at=None).update(archived_at=None):
+        if not Topic.objects.filter(pk=self.pk).exclude(archived_at=None).update(archived_at=None):
             return False
         audit("topic.restored", actor=by.ref, subject=self.ref, after={"name": self.name})
         return True

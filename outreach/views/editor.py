@@ -66,9 +66,7 @@ def _edit(request: HttpRequest, pk: int | None) -> HttpResponse:
         if same or not known.newer:
             return _saved(request, form, values, new=pk is None, changed=not same)
     elif data and not saving:
-        asked.press(data.get("action", ""))
-        for each in (form, version_form, *steps, asked):
-            each.errors.clear()
+        asked.press(data.get("action", ""), form, version_form, *steps)
     context = {
         "campaign": campaign,
         "form": form,

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from django.db import models
 from django.utils.crypto import get_random_string
+from django.utils.functional import Promise
 
 # What an event says of a change, by the names of the condition language: {"team": [3, 5]}, as plain values.
 TRACKED = {
@@ -38,6 +40,18 @@ def imported() -> Iterator[None]:
 def one_change_of(changes: dict[str, list[Any]]) -> dict[str, Any]:
     """What the events of a ticket say of its change where sets of tickets are changed at once, past their verbs."""
     return {"change": get_random_string(24), "changes": changes}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What changes a ticket and is no person, rule or tool: ``ref`` stands in events (see Ticket.decided), ``name`` is read."""
+
+    ref: str
+    name: str | Promise
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        return {"by": str(self.name)}
 
 
 P = ParamSpec("P")

@@ -1,14 +1,14 @@
 """Asking the version in use about what came in. A row waits for each ticket, so nothing is lost with a worker."""
 
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from helpdesk.customers.models import Event
 from helpdesk.knowledge.models import Topic
@@ -16,6 +16,7 @@ from helpdesk.lib.dates import now
 from helpdesk.live import bell
 from helpdesk.live.streams import announce
 from tickets.models import Classifier, Status, Suggestion, Ticket, TopicFigure
+from tickets.models.change import Machine
 from tickets.triage import proof, texts
 
 if TYPE_CHECKING:
@@ -27,18 +28,7 @@ BATCH = 100
 REASONS = 4  # words
 
 
-@dataclass(frozen=True)
-class Machine:
-    """Who files by what it has learned; see Ticket.decided."""
-
-    ref: ClassVar[str] = "machine:triage"
-
-    @property
-    def origin(self) -> dict[str, Any]:
-        return {"by": _("Suggestions")}
-
-
-MACHINE = Machine()
+MACHINE = Machine("machine:triage", gettext_lazy("Suggestions"))  # files by what it has learned
 
 
 def on_opened(events: list[Event]) -> None:
@@ -99,7 +89,8 @@ def _suggest(used: Classifier, model: "Model", teams: dict[int, int | None]) -> 
     said = texts.of_tickets([row.ticket_id for row in rows])
     asked = [row for row in rows if row.ticket_id in said]
     guesses = dict(zip(asked, model.ask([said[row.ticket_id] for row in asked], reasons=REASONS), strict=True))
-    topics = Topic.objects.survivors(int(guess.label) for guess in guesses.values())
+    living = Topic.objects.living().filter(pk__in={int(guess.label) for guess in guesses.values()})
+    topics = set(living.values_list("pk", flat=True))
     for row in rows:
         _write(row, used, guesses.get(row), topics, teams)
     names = ("state", "made_at", "classifier", "topic", "team", "confidence", "level", "because")
@@ -107,19 +98,17 @@ def _suggest(used: Classifier, model: "Model", teams: dict[int, int | None]) -> 
     return rows
 
 
-def _write(
-    row: Suggestion, used: Classifier, guess: "Guess | None", topics: dict[int, int], teams: dict[int, int | None]
-) -> None:
+def _write(row: Suggestion, used: Classifier, guess: "Guess | None", topics: set[int], teams: dict[int, int | None]) -> None:
     """Sure enough, and of a topic that can still be chosen: it is offered. Otherwise nothing is said."""
     row.made_at, row.classifier, row.state = now(), used, Suggestion.State.ABSTAINED
     if guess is None:
         return
     row.confidence, row.level = guess.confidence, guess.level
-    topic = topics.get(int(guess.label))
-    if guess.level == 0 or topic is None:
+    topic = int(guess.label)
+    if guess.level == 0 or topic not in topics:
         row.level = 0
         return
-    row.state, row.topic_id, row.team_id = Suggestion.State.OFFERED, topic, teams.get(int(guess.label))
+    row.state, row.topic_id, row.team_id = Suggestion.State.OFFERED, topic, teams.get(topic)
     row.because = [word[:200] for word in guess.because]
 
 

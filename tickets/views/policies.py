@@ -76,9 +76,7 @@ def _policy(request: StaffRequest, pk: int | None) -> HttpResponse:
             messages.success(request, _("Saved. Open tickets are counted anew."))
             return redirect("policy", kept.pk)
     elif data is not None and action != "save":
-        asked.press(action)
-        for each in (form, asked):
-            each.errors.clear()
+        asked.press(action, form)
     shown = Policy.objects.get(pk=pk) if pk else None
     context = {"form": form, "conditions": asked, "policy": shown, "seen": known, "recount": recounts.progress()}
     return render(request, "tickets/policy_form.html", context, status=known.status(wrong))

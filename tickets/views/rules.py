@@ -99,9 +99,7 @@ def _rule(request: StaffRequest, pk: int | None) -> HttpResponse:
     elif action == "try" and not wrong:
         tried = trial.tried(found.kind, form.wording(asked.tree or {}), tickets_for(request.user))
     elif data is not None and action not in ("save", "try"):
-        asked.press(action)
-        for each in (form, asked):
-            each.errors.clear()
+        asked.press(action, form)
     elif stored and data is None and request.GET.get("try"):
         tried = trial.tried(found.kind, stored, tickets_for(request.user))
     context = {"form": form, "conditions": asked, "seen": known, "rule": found if pk else None, "kind": found.kind}

@@ -93,9 +93,7 @@ def _view(request: StaffRequest, pk: int | None) -> HttpResponse:
                 messages.success(request, _("Saved"))
                 return redirect("inbox-view", kept.slug)
     elif data is not None:
-        asked.press(action)
-        for each in (form, asked):
-            each.errors.clear()
+        asked.press(action, form)
     context = {"form": form, "conditions": asked, "saved": SavedView.objects.get(pk=pk) if pk else None, "seen": known}
     return render(request, "tickets/view_form.html", context, status=known.status(wrong))
 
