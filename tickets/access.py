@@ -74,9 +74,10 @@ def ticket_for(reader: Reader, number: int, to: str = "read") -> Ticket:
     """
     if not 0 < number <= MAX_NUMBER:
         raise Http404
-    people = ("requester__company", "address", "assignee", "team", "topic", "mailbox", "follow_up_of")
+    beside = ("requester__company", "address", "assignee", "team", "topic", "mailbox", "follow_up_of")
+    suggested = ("suggestion__topic", "suggestion__team")
     followers = Participant.objects.filter(ticket=OuterRef("pk")).order_by("id").values("address")
-    rows = tickets_for(reader).select_related(*people).annotate(followers=ArraySubquery(followers))
+    rows = tickets_for(reader).select_related(*beside, *suggested).annotate(followers=ArraySubquery(followers))
     ticket = rows.filter(number=number).first()
     if ticket is None:
         raise Http404

@@ -173,7 +173,7 @@ class PathForm(SetupForm):
                 label=_("Step %d goes to") % (n + 1), choices=choices, required=False, initial=was.get("to", "")
             )
             self.fields[f"minutes{n}"] = forms.IntegerField(
-                label=_("and if nobody answers within so many minutes, on"),
+                label=_("Minutes without an answer until the next"),
                 required=False, min_value=1, max_value=43_200, initial=was.get("minutes"),
             )  # fmt: skip
 

@@ -209,6 +209,16 @@ def test_nobody_is_told_of_a_ticket_that_they_may_not_read(rule, ticket, noor, a
     assert Notification.objects.filter(user=noor).count() == 1
 
 
+def test_a_reminder_of_a_rule_is_no_last_message_that_brings_the_next(rule, ticket, ana, sink, drain):
+    answer = Answer.objects.create(title="Still there?", body="Do you still need us?", updated_by=ana)
+    rule("time", {"all": []}, since="last_message", minutes=60, reply=answer.pk, add_tags=["reminded"])
+    drain()
+    for hours in (2, 4, 8):
+        with dates.moved(by=timedelta(hours=hours)):
+            drain()
+    assert len(sink.to("ben@carter.example")) == 1
+
+
 def test_an_answer_by_a_rule_is_automatic_mail_and_ends_nobodys_waiting(rule, ticket, ana, sink, drain):
     drain()
     answer = Answer.objects.create(title="We are on it", body="We **are** on it.", updated_by=ana)

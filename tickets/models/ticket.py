@@ -301,8 +301,11 @@ class Ticket(TicketRow):
 
     @verb
     def answered_by_itself(self, message: "Message", *, by: Any) -> None:
-        """A rule wrote to the customer: nobody here has answered, so whoever waits goes on waiting."""
-        self._set(last_message_id=message.pk, last_message_at=message.at)
+        """A rule wrote to the customer: nobody here has answered, so whoever waits goes on waiting.
+
+        Nor is it the last message that rules count a time from: a reminder after three days would bring the next.
+        """
+        self._set(last_message_id=message.pk)
         self.record("ticket.auto_replied", by, at=message.at, message=message.pk)
 
     @verb

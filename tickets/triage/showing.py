@@ -8,7 +8,7 @@ from tickets.models import Suggestion, Ticket
 
 def shown(ticket: Ticket) -> dict[str, Any] | None:
     """What is proposed while nobody has decided, or was filed by itself; or that nothing is, because it is unsure."""
-    row = Suggestion.objects.filter(ticket=ticket).select_related("topic", "team").first()
+    row: Suggestion | None = getattr(ticket, "suggestion", None)
     if row is None:
         return None
     if row.state == Suggestion.State.ABSTAINED:
