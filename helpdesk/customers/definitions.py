@@ -77,7 +77,7 @@ def forget() -> None:
 def one(subject: str, key: str) -> FieldDefinition | None:
     if _at_hand.get() is not None:
         return of(subject).get(key)
-    return FieldDefinition.objects.filter(subject=subject, key=key).first() if "\0" not in key else None
+    return FieldDefinition.objects.filter(subject=subject, key=key).first() if key.isprintable() else None
 
 
 def asked(definition: FieldDefinition, prefix: str, column: str, label: str = "") -> Field:

@@ -70,7 +70,7 @@ def _consent(subscription: Subscription) -> Field:
 
 
 def _find_consent(slug: str) -> Field | None:
-    found = Subscription.objects.filter(slug=slug).first() if "\0" not in slug else None
+    found = Subscription.objects.filter(slug=slug).first() if slug.isprintable() else None
     return _consent(found) if found else None
 
 

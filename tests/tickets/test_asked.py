@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from helpdesk.accounts.models import Team, User
@@ -131,6 +131,8 @@ PIECES = st.sampled_from([
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=QUIET)
+@example(text="is:\ud800")
+@example(text="\ud800:1 x\0y")
 @given(text=st.one_of(st.lists(PIECES, max_size=14).map("".join), st.text(max_size=60)))
 def test_whatever_is_typed_is_a_tree_or_a_word_about_it(text: str, cast: dict[str, Any]):
     try:

@@ -43,6 +43,7 @@ _TOKEN = re.compile(
     |(?P<not>-(?=["\w#]))?(?P<word>"[^"]*"?|[^\s()"]+))""",
     re.VERBOSE,
 )
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # what PostgreSQL holds in no text
 
 
 class QueryError(ValueError):
@@ -76,7 +77,7 @@ def to_tree(text: str, subject: str, *, personal: bool = True) -> dict[str, Any]
     if len(text) > MAX_LENGTH:
         raise QueryError(_("Search with at most %d characters.") % MAX_LENGTH)
     with once():
-        reader = _Reader(text.replace("\0", " "), subject, personal)
+        reader = _Reader(_UNSTORABLE.sub(" ", text), subject, personal)
         tree = reader.group(0)
         try:
             return clean(tree, subject, personal=personal)
