@@ -54,6 +54,7 @@ INSTALLED_APPS = [
     "helpdesk.customers",
     "helpdesk.mail",
     "helpdesk.knowledge",
+    "helpdesk.incidents",
     "tickets",
     "outreach",
     "helpdesk.demo",
@@ -424,6 +425,11 @@ EVENT_SUBSCRIBERS: dict[str, list[str]] = {
     "ticket.auto_replied": [],
     "ticket.escalated": ["tickets.rules.on_events"],
     "ticket.requested": ["tickets.intake.on_ticket_requested"],
+    "play.requested": ["outreach.triggers.on_events"],
+    "incident.opened": ["tickets.priority.on_incident"],
+    "incident.changed": ["tickets.priority.on_incident"],
+    "incident.reopened": ["tickets.priority.on_incident"],
+    "incident.resolved": [],
     "customer.created": ["outreach.triggers.on_events"],
     "customer.updated": [],
     "consent.given": [],
@@ -485,12 +491,16 @@ PANELS = ["helpdesk.mail.panels.customer_ledger", "tickets.panels.customer_ticke
 # what a topic's page shows: function(ids of the topic and of all below it, request) → {"template", ...context} or None
 TOPIC_PANELS = ["tickets.panels.topic_numbers"]
 
+# what a rule may start for a customer: a model whose manager's ``startable()`` are offered, by id and name
+PLAYS = "outreach.Campaign"
+
 # the rail: function(request) → entries
 RAIL = {
     "places": [
         "tickets.rail.places",
         "outreach.rail.places",
         "helpdesk.customers.rail.places",
+        "helpdesk.incidents.rail.places",
         "helpdesk.knowledge.rail.places",
         "tickets.rail.teams",
         "helpdesk.accounts.rail.places",

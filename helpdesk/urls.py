@@ -14,6 +14,7 @@ urlpatterns = [
     path("", include("helpdesk.accounts.urls")),
     path("", include("helpdesk.customers.urls")),
     path("", include("helpdesk.knowledge.urls")),
+    path("", include("helpdesk.incidents.urls")),
     path("", include("helpdesk.mail.urls")),
     path("", include("outreach.urls")),
     path("", include("tickets.urls")),

@@ -116,7 +116,7 @@ def enrol(version: Version, entries: dict[tuple[int, str], Event]) -> list[Enrol
                 "enrolment": e.pk,
                 "entry_key": e.entry_key,
                 "key": version.entry_key,
-                "because": version.trigger_kind,
+                "because": entries[e.customer_id, e.entry_key].kind,
             },
         )
         for e in made.values()

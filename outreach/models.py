@@ -29,6 +29,11 @@ class CampaignQuerySet(models.QuerySet["Campaign"]):
     def running(self) -> "CampaignQuerySet":
         return self.filter(status=Campaign.Status.RUNNING)
 
+    def startable(self) -> "CampaignQuerySet":
+        """Running, and with texts that need no event of a certain kind: a person or a rule may start them for somebody."""
+        newest = Version.objects.filter(campaign=models.OuterRef("pk"), launched_at__isnull=False).order_by("-number")
+        return self.running().alias(key=models.Subquery(newest.values("entry_key")[:1])).filter(key="")
+
     def newest(self) -> "CampaignQuerySet":
         return self.order_by("-id")
 

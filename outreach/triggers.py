@@ -4,12 +4,13 @@ Every function takes a batch, writes rows in the dispatching transaction and is 
 """
 
 from collections import defaultdict
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from helpdesk.customers import segments, timeline
@@ -23,20 +24,27 @@ from outreach.models import Campaign, Enrolment, Version
 
 log = structlog.get_logger(__name__)
 Key = tuple[int, str]  # customer, entry key
+PLAY = "play.requested"  # somebody wants this customer to go through one campaign, whatever else starts it
 
 
 def on_events(events: list[Event]) -> None:
     """Out first, then in: an exit in the same batch as its entry wins, whichever comes first."""
     events = [event for event in events if event.customer_id and not _from_another(event)]
     kinds = {event.kind for event in events}
-    entering = list(taking_in(kinds))
+    entering = list(taking_in(kinds, {event.payload.get("campaign") for event in events if event.kind == PLAY}))
     leaving = list(Version.objects.filter(launched_at__isnull=False, exit_kind__in=kinds))
-    concerned = {version.trigger_kind for version in entering} | {version.exit_kind for version in leaving}
+    concerned = {version.trigger_kind for version in entering} | {version.exit_kind for version in leaving} | {PLAY}
     journeys.lock(event.customer_id for event in events if event.kind in concerned and event.customer_id)
     for version in leaving:
         _take_out(version, [event for event in events if event.kind == version.exit_kind])
     for version in entering:
-        journeys.enrol(version, entries(version, [event for event in events if event.kind == version.trigger_kind]))
+        journeys.enrol(version, entries(version, [event for event in events if _starts(version, event)]))
+
+
+def _starts(version: Version, event: Event) -> bool:
+    if event.kind == PLAY:
+        return not version.entry_key and event.payload.get("campaign") == version.campaign_id
+    return event.kind == version.trigger_kind
 
 
 def _from_another(event: Event) -> bool:
@@ -55,11 +63,14 @@ def starters() -> list[str]:
     return [kind for kind in timeline.kinds() if starts_something(kind)]
 
 
-def taking_in(kinds: set[str]) -> QuerySet[Version]:
-    """The newest launched version of each running campaign, if one of these kinds starts it."""
+def taking_in(kinds: set[str], asked: Collection[Any] = ()) -> QuerySet[Version]:
+    """The newest launched version of each running campaign, if one of these kinds starts it or it is one of those asked for."""
     newer = Version.objects.filter(campaign=OuterRef("campaign"), launched_at__isnull=False, number__gt=OuterRef("number"))
+    wanted = Q(trigger_kind__in=kinds)
+    if pks := [pk for pk in asked if isinstance(pk, int)]:
+        wanted |= Q(campaign__in=pks)
     return Version.objects.filter(
-        ~Exists(newer), launched_at__isnull=False, trigger_kind__in=kinds, campaign__status=Campaign.Status.RUNNING
+        wanted, ~Exists(newer), launched_at__isnull=False, campaign__status=Campaign.Status.RUNNING
     ).select_related("campaign")
 
 
@@ -69,7 +80,7 @@ def entries(version: Version, events: list[Event]) -> dict[Key, Event]:
     found: dict[Key, Event] = {}
     keyless = 0
     for event in events:
-        key = entry_key(version.entry_key, event.payload)
+        key = f"ticket #{event.payload.get('number')}" if event.kind == PLAY else entry_key(version.entry_key, event.payload)
         if event.received_at - event.occurred_at > oldest:
             continue
         if key is None:
@@ -107,9 +118,8 @@ def _gone_already(version: Version, found: dict[Key, Event]) -> set[Key]:
         known = exits.get((event.customer_id or 0, key))
         if known is None or known.occurred_at < event.occurred_at:
             exits[event.customer_id or 0, key] = event
-    return {
-        key for key, entry in found.items() if key in exits and (version.entry_key or exits[key].occurred_at >= entry.occurred_at)
-    }
+    left = {key: exits.get(key if version.entry_key else (key[0], "")) for key in found}
+    return {key for key, out in left.items() if out and (version.entry_key or out.occurred_at >= found[key].occurred_at)}
 
 
 def _take_out(version: Version, events: list[Event]) -> None:
@@ -120,7 +130,7 @@ def _take_out(version: Version, events: list[Event]) -> None:
         if key is not None:
             named[event.customer_id or 0, key] = event
     there = Enrolment.objects.active().filter(version=version, customer__in={customer for customer, _key in named})
-    ids = [e.pk for e in there if (e.customer_id, e.entry_key) in named]
+    ids = [e.pk for e in there if (e.customer_id, e.entry_key if version.entry_key else "") in named]
     journeys.leave(
         Enrolment.objects.filter(pk__in=ids), state=Enrolment.State.LEFT, reason=_("“%s” happened") % version.exit_kind
     )

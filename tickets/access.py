@@ -4,14 +4,14 @@ from collections.abc import Iterable
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import PermissionDenied
-from django.db.models import OuterRef, Q, QuerySet
+from django.db.models import FilteredRelation, OuterRef, Q, QuerySet, Subquery
 from django.http import Http404, HttpRequest
 from django_htmx.middleware import HtmxDetails
 
 from helpdesk.accounts.access import AGENTS, EVERYONE
 from helpdesk.accounts.models import ApiToken, Reach, User
 from helpdesk.lib.ids import row_id
-from tickets.models import Participant, Ticket
+from tickets.models import Participant, ReadMark, Ticket
 
 Reader = User | ApiToken
 
@@ -70,6 +70,7 @@ def may(reader: Reader, verb: str) -> bool:
 def ticket_for(reader: Reader, number: int, to: str = "read") -> Ticket:
     """The ticket with this number, and ``followers``, the addresses that read along.
 
+    With it, for a person: how far they ``read_to``, and ``begun``, the draft of theirs, where there is one.
     Raises Http404 for one that is not there or not theirs, PermissionDenied for a verb too high.
     """
     if not 0 < number <= MAX_NUMBER:
@@ -78,6 +79,10 @@ def ticket_for(reader: Reader, number: int, to: str = "read") -> Ticket:
     suggested = ("suggestion__topic", "suggestion__team")
     followers = Participant.objects.filter(ticket=OuterRef("pk")).order_by("id").values("address")
     rows = tickets_for(reader).select_related(*beside, *suggested).annotate(followers=ArraySubquery(followers))
+    if isinstance(reader, User):
+        read_to = ReadMark.objects.filter(ticket=OuterRef("pk"), user=reader).values("message_id")
+        begun = FilteredRelation("drafts", condition=Q(drafts__user=reader))
+        rows = rows.annotate(read_to=Subquery(read_to), begun=begun).select_related(*beside, *suggested, "begun")  # type: ignore[misc]
     ticket = rows.filter(number=number).first()
     if ticket is None:
         raise Http404

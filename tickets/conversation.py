@@ -38,6 +38,7 @@ EVENTS = [
     "ticket.marked_spam",
     "ticket.cleared_of_spam",
     "ticket.triaged",
+    "play.requested",
 ]
 
 
@@ -65,7 +66,7 @@ class Conversation:
 
 
 def load(ticket: Ticket, reader: User, *, before: int | None = None, pictures: Collection[int] = ()) -> Conversation:
-    """Six queries for a page of fifty messages; marks it read as far as it is shown.
+    """At most five queries for a page of fifty messages of a ticket by `ticket_for`; marks it read as far as it is shown.
 
     ``pictures`` are the messages whose pictures from elsewhere the reader asked for, for this showing.
     """
@@ -84,19 +85,18 @@ def load(ticket: Ticket, reader: User, *, before: int | None = None, pictures: C
         message.was_asked = message.stranger and message.address.lower() in asked  # type: ignore[attr-defined]
         message.delivery = sent.get(message.outgoing_id or 0)  # type: ignore[attr-defined]
         message.delivery_words = delivery(message.delivery)  # type: ignore[attr-defined]
-    if not before:
+    if not before and ticket.read_to != last:  # type: ignore[attr-defined]
         ReadMark.objects.bulk_create(
             [ReadMark(ticket=ticket, user=reader, message_id=last)],
             update_conflicts=True,
             unique_fields=["ticket", "user"],
             update_fields=["message_id"],
         )
-    draft = Draft.objects.filter(ticket=ticket, user=reader).first()
     return Conversation(
         ticket,
         _woven(messages, _events(ticket, reader, messages, earlier, before)),
         None if earlier else sent.get(ticket.outgoing_id or 0),
-        draft,
+        getattr(ticket, "begun", None),
         earlier,
         last,
         sorted((m for m in messages if m.kind in PASSED_ON), key=lambda m: (m.is_ours, -m.pk)),

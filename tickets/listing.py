@@ -18,7 +18,6 @@ from helpdesk.lib import conditions
 from helpdesk.lib.rows import at_most
 from tickets import columns
 from tickets.access import tickets_for
-from tickets.clocks.reading import OPEN
 from tickets.models import ReadMark, Ticket
 from tickets.models.saved import NEVER, URGENCY, WAITING, Order
 from tickets.queues import View
@@ -92,7 +91,6 @@ def page(rows: QuerySet[Ticket], view: View, reader: User, after: str = "", size
     rows = (
         ordered(chosen, view)
         .select_related("requester", "address", "assignee", *columns.joined(view.columns))
-        .prefetch_related(OPEN)
         .annotate(
             read_to=Subquery(ReadMark.objects.filter(ticket=OuterRef("pk"), user=reader.pk).values("message_id")),
             repeat=is_repeat(),

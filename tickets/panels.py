@@ -11,9 +11,8 @@ from helpdesk.customers.models import Customer
 from helpdesk.lib.dates import now
 from tickets.access import StaffRequest, tickets_for
 from tickets.models import Status, Ticket
-from tickets.repeats import WITHIN, is_repeated
+from tickets.repeats import OTHERS, WITHIN, beside, is_repeated
 
-FEW = 8
 PERIOD = timedelta(days=30)
 LEAST = 20  # tickets, below which a share says nothing
 
@@ -34,11 +33,11 @@ class Share:
 def customer_tickets(customer: Customer, request: StaffRequest) -> dict[str, Any] | None:
     """Their newest tickets that this reader may see; on a ticket's own page, the others."""
     here = getattr(request, "ticket", None)
-    rows = tickets_for(request.user).filter(requester=customer).order_by("-opened_at", "-id")
     if isinstance(here, Ticket):
-        rows = rows.exclude(pk=here.pk)
-    found = list(rows[: FEW + 1])
-    return {"template": "tickets/_panel.html", "tickets": found[:FEW], "more": len(found) > FEW, "others": here is not None}
+        near = beside(request, here)
+        return {"template": "tickets/_panel.html", "tickets": near.others, "more": near.more, "others": True}
+    found = list(tickets_for(request.user).filter(requester=customer).order_by("-opened_at", "-id")[: OTHERS + 1])
+    return {"template": "tickets/_panel.html", "tickets": found[:OTHERS], "more": len(found) > OTHERS, "others": False}
 
 
 def topic_numbers(topics: set[int], request: StaffRequest) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""Priority by reckoning: what the customer is worth, what is promised and how often they wrote, with these as its reasons.
+"""Priority by reckoning: what the customer is worth, what is promised, how often they wrote and what is broken for many, with
+these as its reasons.
 
 It speaks only where nobody else did (Ticket.decided), and only ever raises. One reason alone raises nothing: the list shows
 it anyway. Reasons are kept as data, in the event and on the ticket; templates/tickets/_reasons.html puts them in words.
@@ -12,9 +13,12 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from helpdesk.customers.models import Customer, Event
+from helpdesk.incidents import affected
+from helpdesk.incidents.models import Incident
 from helpdesk.lib.dates import now
 from tickets.models import OURS, Priority, Ticket
 from tickets.models.change import Machine
@@ -24,6 +28,7 @@ from tickets.repeats import earlier_contacts
 SOON = timedelta(minutes=60)
 TOPIC = "ticket.updated"  # of these, what files it elsewhere: only then somebody may have written of the same before
 HIGH, URGENT = 2, 4  # what the reasons weigh together
+BATCH = 1000  # tickets that are looked at together
 RANK = {priority: n for n, priority in enumerate(Priority.values)}
 TIMES = ("soon", "late")
 
@@ -37,6 +42,7 @@ class Facts:
     valued: str = ""  # "customer" or "company": whose value is high
     contacts: int = 1  # about the same topic in seven days, with this one
     minutes: int | None = None  # until the next promise is due; 0: one was missed
+    incident: tuple[int, str] | None = None  # the open one that it is about
 
 
 def reckon(facts: Facts) -> tuple[str, list[Reason]]:
@@ -48,6 +54,9 @@ def reckon(facts: Facts) -> tuple[str, list[Reason]]:
         reasons.append({"code": "late", "weight": 2})
     elif facts.minutes is not None and facts.minutes <= SOON.total_seconds() // 60:
         reasons.append({"code": "soon", "weight": 1, "minutes": facts.minutes})
+    if facts.incident:
+        pk, title = facts.incident
+        reasons.append({"code": "incident", "weight": 1, "incident": pk, "title": title})
     if facts.valued:
         reasons.append({"code": "valued", "weight": 1, "of": facts.valued})
     weight = sum(reason["weight"] for reason in reasons)
@@ -60,17 +69,44 @@ MACHINE = Machine("machine:priority", _("Priority"))  # raises by what it reckon
 
 
 def on_events(events: list[Event]) -> None:
-    """Something happened that may be a reason. Two queries for all, and one change for each that is raised."""
+    """Something happened that may be a reason."""
     told = [event for event in events if event.kind != TOPIC or "topic" in (event.payload.get("changes") or {})]
     pks = {event.payload["ticket"] for event in told if not event.payload.get("imported")}
-    if not pks:
-        return
-    waiting = Ticket.objects.filter(pk__in=pks, status__in=OURS).exclude(priority=Priority.URGENT).order_by("pk")
-    rows = waiting.select_related("requester__company").annotate(earlier=earlier_contacts())
+    if pks:
+        _look(_waiting().filter(pk__in=pks))
+
+
+def on_incident(events: list[Event]) -> None:
+    """What waits already is looked at: of the tickets that an open incident may be about, those that it is about."""
+    for incident in (
+        Incident.objects.open().filter(pk__in={event.payload["incident"] for event in events}).select_related("topic")
+    ):
+        rows, last = _waiting(), 0
+        if incident.topic:
+            rows = rows.filter(topic__in=incident.topic.with_descendants())
+        while batch := list(rows.filter(pk__gt=last).values_list("pk", "requester", "topic")[:BATCH]):
+            about = affected.touched({(requester, topic) for _pk, requester, topic in batch}, only=incident.pk)
+            if pks := [pk for pk, requester, topic in batch if (requester, topic) in about]:
+                _look(_waiting().filter(pk__in=pks))
+            last = batch[-1][0]
+
+
+def _waiting() -> QuerySet[Ticket]:
+    """What waits for us, and could be more urgent."""
+    return Ticket.objects.filter(status__in=OURS).exclude(priority=Priority.URGENT).order_by("pk")
+
+
+def _look(rows: QuerySet[Ticket]) -> None:
+    """Three queries for all where nothing is broken, and one change for each that is raised."""
+    rows = rows.select_related("requester__company").annotate(earlier=earlier_contacts())
     tickets = [ticket for ticket in rows if not ticket.decided_by_others("priority")]
     minutes = _minutes([ticket.pk for ticket in tickets]) if tickets else {}
+    incidents = affected.touched([(ticket.requester_id, ticket.topic_id) for ticket in tickets])
     for ticket in tickets:
-        facts = Facts(_valued(ticket.requester), 1 + (getattr(ticket, "earlier", 0) or 0), _left(ticket, minutes.get(ticket.pk)))
+        contacts = 1 + (getattr(ticket, "earlier", 0) or 0)
+        broken = incidents.get((ticket.requester_id, ticket.topic_id))
+        about = (broken.pk, broken.title) if broken else None
+        facts = Facts(_valued(ticket.requester), contacts, _left(ticket, minutes.get(ticket.pk)), about)
         wanted, reasons = reckon(facts)
         if RANK[wanted] > RANK[ticket.priority]:
             _raise(ticket, wanted, reasons)

@@ -1,16 +1,19 @@
 """Repeat contact: the same customer wrote about the same topic within the seven days before."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from operator import attrgetter
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery, Value
 
-from helpdesk.accounts.models import User
-from tickets.access import tickets_for
+from tickets.access import StaffRequest, tickets_for
 from tickets.models import Status, Ticket
 
 WITHIN = timedelta(days=7)
-FEW = 5
+EARLIER = 5  # shown of those that a ticket repeats
+OTHERS = 8  # and of those beside it
 
 
 def _before(rows: QuerySet[Ticket], requester: Any, topic: Any, opened: Any) -> QuerySet[Ticket]:
@@ -49,6 +52,26 @@ def repeats(ticket: Ticket) -> bool:
     return _of(ticket, Ticket.objects.all()).exists()
 
 
-def earlier(ticket: Ticket, reader: User) -> list[Ticket]:
-    """What it repeats, the newest few that this reader may see."""
-    return list(_of(ticket, tickets_for(reader)).order_by("-opened_at")[:FEW])
+@dataclass(frozen=True)
+class Beside:
+    """The customer's other tickets that a reader may see, the newest few of each."""
+
+    earlier: Sequence[Ticket]  # those that it repeats
+    others: Sequence[Ticket]
+    more: bool  # others than these
+
+
+def beside(request: StaffRequest, ticket: Ticket) -> Beside:
+    """One query, asked once a request."""
+    known: Beside | None = getattr(request, "_tickets_beside", None)
+    if known is None:
+        mine = tickets_for(request.user)
+        newest = mine.filter(requester=ticket.requester_id).exclude(pk=ticket.pk)
+        kinds = (_of(ticket, mine), EARLIER, True), (newest, OTHERS + 1, False)
+        parts = [rows.annotate(earlier=Value(it_is)).order_by("-opened_at", "-pk")[:few] for rows, few, it_is in kinds]
+        found = sorted(parts[0].union(parts[1], all=True), key=attrgetter("opened_at", "pk"), reverse=True)
+        others = [each for each in found if not each.earlier]
+        earlier = [each for each in found if each.earlier]
+        known = Beside(earlier, others[:OTHERS], len(others) > OTHERS)
+        request._tickets_beside = known  # type: ignore[attr-defined]
+    return known

@@ -116,6 +116,13 @@ def _reply(
 
 
 @transaction.atomic
+def check_answered(ticket: Ticket) -> None:
+    """Raises NotAnswered where nothing may be written by itself because of this ticket."""
+    newest = ticket.messages.filter(kind__in=(Message.Kind.CUSTOMER, Message.Kind.AUTOMATIC)).order_by("-pk").first()
+    if ticket.status == Status.SPAM or (newest and newest.kind == Message.Kind.AUTOMATIC):
+        raise NotAnswered(_("What they wrote is automatic, or spam: nothing automatic answers it."))
+
+
 def automatic(ticket: Ticket, text: str, *, by: Any, reason: str, once: str) -> Message:
     """Write to the requester without anybody having pressed Send: it leaves as automatic mail, under its backstops.
 
@@ -128,9 +135,7 @@ def automatic(ticket: Ticket, text: str, *, by: Any, reason: str, once: str) -> 
             return known
         if ticket.status == Status.CLOSED:
             raise TicketClosed(_("Ticket #%s is closed. Nothing can be added to it.") % ticket.number)
-        newest = ticket.messages.filter(kind__in=(Message.Kind.CUSTOMER, Message.Kind.AUTOMATIC)).order_by("-pk").first()
-        if ticket.status == Status.SPAM or (newest and newest.kind == Message.Kind.AUTOMATIC):
-            raise NotAnswered(_("What they wrote is automatic, or spam: nothing automatic answers it."))
+        check_answered(ticket)
         address = recipient(ticket)
         if address is None:
             raise NoAddress(_("We know no address of %s. Add one on the customer's page.") % ticket.requester)

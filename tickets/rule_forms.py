@@ -3,7 +3,7 @@
 from typing import Any
 
 from django import forms
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from helpdesk.accounts.models import Team, User
@@ -13,7 +13,7 @@ from helpdesk.lib.forms import choice
 from helpdesk.mail.models import Webhook
 from tickets.forms import TagsField, people
 from tickets.models import EscalationPath, EscalationStep, Priority, RuleKind
-from tickets.rules.actions import NOBODY, STATUSES
+from tickets.rules.actions import NOBODY, STATUSES, Play
 from tickets.rules.keeping import Wording
 from tickets.rules.meetings import HAPPENED
 from tickets.rules.timers import SINCE
@@ -21,7 +21,7 @@ from tickets.rules.timers import SINCE
 LEAVE = ("", _("leave it"))
 UNITS = {"minutes": 1, "hours": 60, "days": 1440}
 LONGEST = 365  # days
-PLAIN = ("status", "priority", "topic", "team", "add_tags", "remove_tags", "webhook", "reply")
+PLAIN = ("status", "priority", "topic", "team", "add_tags", "remove_tags", "webhook", "play", "reply")
 
 
 def _choice(label: Any, model: Any, rows: QuerySet[Any] | None = None, empty: Any = LEAVE[1]) -> forms.ModelChoiceField:
@@ -60,6 +60,7 @@ class RuleForm(forms.Form):
     )
     notify_words = forms.CharField(label=_("In these words"), required=False, max_length=150)
     webhook = _choice(_("Tell another tool"), Webhook, empty=_("none"))
+    play = _choice(_("Start a campaign for the customer"), Play, empty=_("none"))
     reply = _choice(
         _("Answer the customer with"), Answer, Answer.objects.filter(archived_at=None).order_by("title"), empty=_("no answer")
     )
@@ -70,8 +71,10 @@ class RuleForm(forms.Form):
         choice(self, "assignee").choices = [
             LEAVE, (NOBODY, _("Nobody")), *((str(user.pk), str(user)) for user in people())
         ]  # fmt: skip
-        kept = wording.actions.get("topic") if wording else None
-        choice(self, "topic").queryset = Topic.objects.living(keeping=[kept])
+        kept = wording.actions if wording else {}
+        choice(self, "topic").queryset = Topic.objects.living(keeping=[kept.get("topic")])
+        offered = Q(pk__in=Play.objects.startable().values("pk")) | Q(pk=kept.get("play"))
+        choice(self, "play").queryset = Play.objects.filter(offered).order_by("name")
         for name in ("happened",) if kind != RuleKind.UPDATE else ():
             del self.fields[name]
         for name in ("count", "unit", "since") if kind != RuleKind.TIME else ():

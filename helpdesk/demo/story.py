@@ -10,6 +10,7 @@ from helpdesk.accounts.vault import seal
 from helpdesk.customers import consent, dispatch, timeline
 from helpdesk.customers.models import Customer, Segment, Subscription
 from helpdesk.customers.timeline import Fact
+from helpdesk.incidents.models import Incident
 from helpdesk.knowledge.models import Answer, Topic
 from helpdesk.lib import dates
 from helpdesk.mail import sender
@@ -74,6 +75,7 @@ class Story:
             self.last_weeks()
         with dates.moved(to=self.before(days=1)):
             self.rules()
+        self.broken()
         self.this_morning()
         self.work()
 
@@ -247,6 +249,27 @@ class Story:
             ),
         ):
             keeping.switch(keeping.save(Rule(kind=kind), wording, by=mia), True, by=mia)
+
+    def broken(self) -> None:
+        """What failed for many last week, and what does since this morning."""
+        omar = self.staff["omar"]
+        for title, words, topic, ago, hours in (
+            ("Sign-in mails came an hour late", "", "sign-in", timedelta(days=6), 5),
+            (
+                "Saving a card in German loses the VAT number",
+                "The fix goes out on Thursday. Until then it can be written again under Settings, Company.",
+                "vat",
+                timedelta(hours=3.6),
+                0,
+            ),
+        ):
+            with dates.moved(to=self.start - ago):
+                topic_of = Topic.objects.get(slug=topic)
+                incident = Incident.objects.create(title=title, words=words, topic=topic_of, opened_by=omar)
+                timeline.record("incident.opened", actor=omar, **incident.told())
+            if hours:
+                with dates.moved(to=self.start - ago + timedelta(hours=hours)):
+                    incident.resolve(by=omar)
 
     def last_weeks(self) -> None:
         seat = self.ticket(

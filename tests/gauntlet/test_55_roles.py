@@ -32,7 +32,7 @@ TABLE = {
     "- - + - - - -": "POST account_confirm_email",
     "- + + + + + -": """
         GET live GET rail GET palette GET inbox GET inbox-view GET customers GET customer GET customer-consents GET customer-mail
-        GET knowledge GET answer GET notifications POST notifications-read GET views POST view-in-rail
+        GET knowledge GET answer GET incidents GET notifications POST notifications-read GET views POST view-in-rail
         GET account_reauthenticate POST account_reauthenticate GET account_email POST account_email
         GET account_change_password POST account_change_password GET account_set_password POST account_set_password
         GET account_confirm_login_code POST account_confirm_login_code
@@ -67,6 +67,7 @@ TABLE = {
         GET subscriptions-set-up GET subscription-add POST subscription-add GET subscription POST subscription
         GET calendars GET calendar-add POST calendar-add GET calendar POST calendar POST calendar-remove GET calendar-regions
         POST holiday-add POST holidays-country POST holidays-feed POST holidays-remove POST holiday
+        GET incident-add POST incident-add GET incident POST incident POST incident-resolve POST incident-reopen
         GET policies GET policy-add POST policy-add GET policy POST policy POST policy-move POST policy-switch
         GET clocks GET clocks-recount
         GET forms GET form-add POST form-add GET form POST form GET form-preview

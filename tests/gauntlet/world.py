@@ -22,6 +22,7 @@ from helpdesk.customers import consent
 from helpdesk.customers.models import Address, Customer, Event, EventDelivery, FieldDefinition, Segment, Subscription
 from helpdesk.demo.people import PASSWORD
 from helpdesk.files.models import Attachment, Blob
+from helpdesk.incidents.models import Incident
 from helpdesk.knowledge.models import Answer, Topic
 from helpdesk.lib.dates import now
 from helpdesk.lib.html import sanitize
@@ -172,6 +173,7 @@ class World:
             event_id=event.pk, subscriber="outreach.triggers.on_events", attempts=14, next_at=None, last_error="ValueError: no"
         )
 
+        self.incident, self.past_incident = Incident.objects.open().get(), Incident.objects.get(resolved_at__isnull=False)
         self.rule, self.second_rule = Rule.objects.filter(kind="create").order_by("position")[:2]
         self.form = TicketForm.objects.create(name="Returns", slug="returns")
         self.path = EscalationPath.objects.get()
@@ -229,6 +231,9 @@ class World:
             "answer-edit": {"pk": self.answer.pk},
             "answer-archive": {"pk": self.answer.pk},
             "answer-restore": {"pk": self.archived.pk},
+            "incident": {"pk": self.incident.pk},
+            "incident-resolve": {"pk": self.incident.pk},
+            "incident-reopen": {"pk": self.past_incident.pk},
             "topic": {"pk": self.topic.pk},
             "topic-archive": {"pk": self.spare_topic.pk},
             "topic-restore": {"pk": self.archived_topic.pk},

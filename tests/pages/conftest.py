@@ -14,6 +14,7 @@ from django.test import override_settings
 from helpdesk.accounts.models import Calendar, User
 from helpdesk.accounts.notifications import notify
 from helpdesk.customers.models import FieldDefinition
+from helpdesk.incidents.models import Incident
 from helpdesk.lib import signing
 from helpdesk.lib.dates import now
 from helpdesk.mail.inbox import process_due, receive
@@ -76,6 +77,7 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[str, s
             "campaign": str(sent.campaign_id),
             "calendar": str(Calendar.objects.get().pk),
             "policy": str(Policy.objects.earliest("position").pk),
+            "incident": str(Incident.objects.open().get().pk),
             "form": str(form.pk),
             "view": view.slug,
             "view_pk": str(view.pk),

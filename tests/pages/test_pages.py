@@ -103,4 +103,4 @@ def test_every_page_asks_as_much_as_is_written_down(world):
         counted[row.name] = len(asked)
     known = json.loads(QUERIES.read_text())
     assert counted == known, json.dumps(counted, indent=4)
-    assert all(counted[name] <= 12 for name in counted if name.startswith("inbox")) and counted["ticket"] <= 19
+    assert all(counted[name] <= 12 for name in counted if name.startswith("inbox")) and counted["ticket"] <= 15

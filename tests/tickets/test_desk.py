@@ -122,7 +122,7 @@ class TestTicket:
         ana_s.get("/inbox/")
         with CaptureQueriesContext(connection) as asked:
             page = ana_s.get(f"/tickets/{ticket.number}/?view=waiting")
-        assert len(asked) <= 19, "\n".join(q["sql"][:70] + q["sql"][q["sql"].find(" FROM ") :][:60] for q in asked)
+        assert len(asked) <= 15, "\n".join(q["sql"][:70] + q["sql"][q["sql"].find(" FROM ") :][:60] for q in asked)
         shown = [line.message.pk for line in page.context["talk"].lines if line.message]
         assert len(shown) == 50 and shown[-1] == message.pk
         older = ana_s.get(f"/tickets/{ticket.number}/?before={page.context['talk'].earlier}")

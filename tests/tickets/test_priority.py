@@ -21,8 +21,10 @@ from tickets.rules.keeping import Wording, save, switch
 
 FAR = 10_000  # minutes: nothing is promised
 EVERY = [
-    Facts(valued, contacts, minutes)
-    for valued, contacts, minutes in product(("", "customer", "company"), range(1, 7), (None, 0, 1, 59, 60, 61))
+    Facts(valued, contacts, minutes, incident)
+    for valued, contacts, minutes, incident in product(
+        ("", "customer"), (1, 2, 3, 4, 5), (None, 0, 1, 60, 61), (None, (1, "Cards fail"))
+    )
 ]
 
 
@@ -31,11 +33,18 @@ def test_more_reasons_never_make_it_lower() -> None:
     told = {facts: RANK[reckon(facts)[0]] for facts in EVERY}
     for one, two in product(EVERY, EVERY):
         minutes = min(FAR if each.minutes is None else each.minutes for each in (one, two))
-        both = Facts(one.valued or two.valued, max(one.contacts, two.contacts), None if minutes == FAR else minutes)
+        both = Facts(
+            one.valued or two.valued,
+            max(one.contacts, two.contacts),
+            None if minutes == FAR else minutes,
+            one.incident or two.incident,
+        )
         assert told[both] >= max(told[one], told[two], RANK["normal"]), (one, two)
 
 
 def test_what_the_reasons_amount_to() -> None:
+    assert reckon(Facts(incident=(1, "Cards fail")))[0] == "normal"
+    assert reckon(Facts("company", incident=(1, "Cards fail")))[0] == "high"
     assert reckon(Facts(contacts=9))[0] == reckon(Facts(minutes=0))[0] == reckon(Facts("customer"))[0] == "normal"
     assert reckon(Facts(contacts=3, minutes=40))[0] == reckon(Facts("company", minutes=0))[0] == "high"
     assert reckon(Facts(contacts=3, minutes=61))[0] == reckon(Facts("customer", contacts=2))[0] == "normal"
@@ -192,4 +201,4 @@ def test_a_batch_costs_what_one_costs(ben, cleo, support, parcel):
     one = cost()
     for _n in range(8):
         wrote(cleo, parcel)
-    assert cost() == one == 3  # its events, the tickets, their clocks
+    assert cost() == one == 4  # its events, the tickets, their clocks, what is broken

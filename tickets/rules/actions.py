@@ -6,6 +6,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from django.apps import apps
+from django.conf import settings
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.text import get_text_list
@@ -14,6 +16,7 @@ from django.utils.translation import gettext_lazy as _later
 
 from helpdesk.accounts.models import Team, User
 from helpdesk.accounts.notifications import notify
+from helpdesk.customers import timeline
 from helpdesk.knowledge.models import Answer, Topic
 from helpdesk.mail import webhooks
 from helpdesk.mail.models import Webhook
@@ -21,6 +24,7 @@ from tickets import changes, escalation, replies
 from tickets.access import who_may_read
 from tickets.models import EscalationPath, Priority, RuleMeeting, RuleVersion, Status, Ticket, TicketClosed
 
+Play: Any = apps.get_model(settings.PLAYS)  # what a rule may start for a customer; tickets knows no more of it
 NOBODY = "nobody"
 STATUSES = Status.choices[1:6]  # what a rule may set: not new, which nobody sets, and not spam, which a person says
 
@@ -155,6 +159,18 @@ def _webhook(ticket: Ticket, value: Any, by: Actor) -> None:
     webhooks.plan(webhook, "ticket.rule_fired", data, key=key, at=by.meeting.at)
 
 
+def _start(ticket: Ticket, value: Any, by: Actor) -> None:
+    play = _get(Play, value)
+    if not Play.objects.startable().filter(pk=play.pk).exists():
+        raise Trouble(_("“%s” does not run, or needs an event of its own.") % play)
+    try:
+        replies.check_answered(ticket)
+    except replies.NotAnswered as error:
+        raise Trouble(str(error)) from error
+    told = {"campaign": play.pk, "name": str(play), "ticket": ticket.pk, "number": ticket.number, "subject": ticket.subject}
+    timeline.record("play.requested", customer=ticket.requester_id, actor=by.ref, **told, by=by.name)
+
+
 def _say_notify(value: Any) -> str:
     who = [*_names(User, value.get("people", [])), *_names(Team, [value.get("team")])]
     who += [_("the assignee")] if value.get("assignee") else []
@@ -182,6 +198,7 @@ ACTIONS: dict[str, Action] = {
     "escalate": Action(_later("Escalate"), lambda v: _("escalate by %s") % _named(EscalationPath, v["path"]), _escalate),
     "notify": Action(_later("Tell people here"), _say_notify, _notify),
     "webhook": Action(_later("Tell another tool"), lambda v: _("tell %s") % _named(Webhook, v), _webhook, Webhook),
+    "play": Action(_later("Start a campaign"), lambda v: _("start %s for the customer") % _named(Play, v), _start, Play),
     "reply": Action(_later("Answer the customer"), lambda v: _("answer with %s") % _named(Answer, v), _reply, Answer),
 }
 

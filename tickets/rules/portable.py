@@ -15,13 +15,15 @@ from helpdesk.lib.conditions import ConditionError
 from helpdesk.mail.models import Webhook
 from tickets.models import EscalationPath, Priority, Rule, RuleKind
 from tickets.rules import keeping, timers
-from tickets.rules.actions import ACTIONS, NOBODY, STATUSES
+from tickets.rules.actions import ACTIONS, NOBODY, STATUSES, Play
 from tickets.rules.keeping import Wording
 from tickets.rules.meetings import HAPPENED
 
 MOST = 1000  # rules of one file
 VERSION = 1
-LABELS: dict[Any, str] = {User: "email", Team: "name", Topic: "name", Answer: "title", Webhook: "name", EscalationPath: "name"}
+LABELS: dict[Any, str] = {
+    User: "email", Team: "name", Topic: "name", Answer: "title", Webhook: "name", EscalationPath: "name", Play: "name",
+}  # fmt: skip
 
 
 class Unreadable(ValueError):

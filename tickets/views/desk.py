@@ -39,7 +39,8 @@ def inbox(request: StaffRequest, slug: str = queues.FIRST) -> HttpResponse:
     return render(request, "tickets/inbox.html", context)
 
 
-def list_context(request: StaffRequest, slug: str) -> dict[str, Any]:
+def list_context(request: StaffRequest, slug: str, opened: Ticket | None = None) -> dict[str, Any]:
+    """The list; of the ticket that is ``opened`` beside it the clocks come with those of its rows."""
     view = queues.views_of(request).get(slug)
     if view is None:
         raise Http404
@@ -54,8 +55,9 @@ def list_context(request: StaffRequest, slug: str) -> dict[str, Any]:
         raise Http404 from error
     except listing.NoRows as error:
         fault = str(error)
+    reading.bring(page.rows, opened)
     for row in page.rows:
-        row.pressing = reading.pressing(row.open_clocks) if row.is_live else None  # type: ignore[attr-defined]
+        row.pressing = reading.pressing(row.shown_clocks) if row.is_live else None  # type: ignore[attr-defined]
     count = queues.counts(request).get(view.slug)
     older = urlencode({"after": page.after, **({"q": words} if words else {})}) if page.after else ""
     return {
@@ -110,7 +112,7 @@ def standing(request: StaffRequest, ticket: Ticket) -> dict[str, Any]:
         "may_reply": may_reply(request, ticket),
         "may_change": ticket.status != Status.CLOSED and may(request.user, "change"),
         "suggestion": showing.shown(ticket),
-        "earlier": repeats.earlier(ticket, request.user),
+        "earlier": repeats.beside(request, ticket).earlier,
     }
 
 
@@ -141,6 +143,7 @@ def show(
 ) -> HttpResponse:
     """The ticket's panes for htmx, the whole desk otherwise. ``address`` is where the browser is then, if not there already."""
     view = queues.view_of(request, request.GET.get("view", ""))
+    beside = {} if request.htmx else list_context(request, view.slug, ticket)
     context = {
         "view": view,
         "form": form,
@@ -159,7 +162,7 @@ def show(
         if address:
             response["HX-Push-Url"] = address
         return response
-    return render(request, "tickets/ticket.html", context | list_context(request, view.slug), status=status)
+    return render(request, "tickets/ticket.html", context | beside, status=status)
 
 
 def view_slug(request: StaffRequest) -> str:

@@ -1,0 +1,15 @@
+"""Incidents' place in the rail."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from helpdesk.accounts.access import EVERYONE
+
+
+def places(request: HttpRequest) -> list[dict[str, Any]]:
+    if not (request.user.is_authenticated and request.user.has_role(*EVERYONE)):
+        return []
+    return [{"key": "incidents", "icon": "incident", "word": _("Incidents"), "url": reverse("incidents"), "go": "e"}]
