@@ -353,6 +353,7 @@ CELERY_BEAT_SCHEDULE = {
     "suggest": {"task": "tickets.tasks.suggest", "schedule": 5, "options": {"expires": 5}},
     "learn": {"task": "tickets.tasks.learn", "schedule": 60, "options": {"expires": 60}},
     "close-solved": {"task": "tickets.tasks.close_solved", "schedule": 600, "options": {"expires": 300}},
+    "tidy-webhooks": {"task": "helpdesk.mail.tasks.tidy_webhooks", "schedule": 3600, "options": {"expires": 600}},
     "tidy-rules": {"task": "tickets.tasks.tidy_rules", "schedule": 3600, "options": {"expires": 600}},
     "tidy": {"task": "helpdesk.customers.tasks.tidy", "schedule": 3600, "options": {"expires": 600}},
 }

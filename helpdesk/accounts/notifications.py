@@ -1,14 +1,18 @@
 """Telling people here something: a list of their own, and a count on every page."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import Count, F, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from helpdesk.accounts.models import Notification, User
 from helpdesk.lib.dates import now
 from helpdesk.live.streams import announce
 
+KEEP = timedelta(days=90)
+AT_ONCE = 10_000
 
 @transaction.atomic
 def notify(users: Iterable[User], words: str, url: str = "", about: str = "") -> int:
@@ -40,3 +44,16 @@ def mark_read(user: User, *, upto: int) -> int:
     if seen:
         User.objects.filter(pk=user.pk).update(unread=Notification.objects.filter(user=user, read_at=None).count())
     return seen
+
+
+@transaction.atomic
+def tidy() -> int:
+    """Forget what was told KEEP ago, the oldest first, read or not; returns how many went. By id, which needs no index."""
+    oldest = Notification.objects.order_by("pk").values_list("pk", "user", "at")[:AT_ONCE]
+    old = [(pk, user) for pk, user, at in oldest if at < now() - KEEP]
+    people = User.objects.filter(pk__in={user for _pk, user in old})
+    list(people.order_by("pk").select_for_update(no_key=True).values("pk"))
+    gone = Notification.objects.filter(pk__in=[pk for pk, _user in old]).delete()[0]
+    left = Notification.objects.filter(user=OuterRef("pk"), read_at=None).order_by().values("user").annotate(n=Count("pk"))
+    people.update(unread=Coalesce(Subquery(left.values("n")), 0))
+    return gone

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.conf import settings
 
+from helpdesk.accounts import notifications
 from helpdesk.accounts.models import IdempotentCall
 from helpdesk.customers import dispatch as line
 from helpdesk.customers.append_only import erasing
@@ -25,8 +26,9 @@ def dispatch() -> None:
 
 @tick
 def tidy() -> None:
-    """Old idempotency keys, files that nothing holds, and events from outside after EXTERNAL_EVENT_DAYS."""
+    """Old idempotency keys and notifications, files that nothing holds, and events from outside after EXTERNAL_EVENT_DAYS."""
     IdempotentCall.objects.filter(created_at__lt=now() - KEEP_CALLS).delete()
+    notifications.tidy()
     sweep()
     old = Event.objects.exclude(source="").filter(received_at__lt=now() - timedelta(days=settings.EXTERNAL_EVENT_DAYS))
     with erasing():

@@ -27,6 +27,11 @@ def fetch_mailboxes() -> None:
 
 
 @tick
+def tidy_webhooks() -> None:
+    webhooks.tidy()
+
+
+@tick
 def send_webhooks() -> None:
     if webhooks.deliver_due():
         bell.ring(webhooks.TASK)

@@ -34,6 +34,8 @@ MOST = 64_000  # bytes of an answer that are read
 CLAIM = timedelta(minutes=1)
 PATIENCE = 10  # seconds of one tick, and the try that is on its way then
 OLD_SECRET = timedelta(days=1)
+KEEP = timedelta(days=30)
+AT_ONCE = 10_000
 GONE = 410
 # Seconds before each next try, about three days together; each is varied by a tenth, so that a tool that comes back is not
 # met by everything at one moment.
@@ -181,3 +183,10 @@ def retry(row: WebhookDelivery, *, by: User) -> bool:
 def troubled() -> QuerySet[WebhookDelivery]:
     """What has not arrived though it was tried, the newest first."""
     return WebhookDelivery.objects.exclude(state=State.DONE).exclude(error="").select_related("webhook").order_by("-id")
+
+
+def tidy() -> int:
+    """Forget what was told, or given up, KEEP ago, the oldest first; returns how many went. By id, which needs no index."""
+    oldest = WebhookDelivery.objects.order_by("pk").values_list("pk", "finished_at")[:AT_ONCE]
+    old = [pk for pk, finished_at in oldest if finished_at and finished_at < now() - KEEP]
+    return WebhookDelivery.objects.filter(pk__in=old, finished_at__isnull=False).delete()[0]

@@ -177,3 +177,14 @@ def test_nothing_private_is_dialled(host, monkeypatch):
     webhooks.deliver_due()
     row = WebhookDelivery.objects.get()
     assert row.state == "pending" and "not public" in row.error
+
+
+def test_what_was_told_goes_after_thirty_days_and_what_is_owed_stays(tool, webhook):
+    webhooks.plan(webhook, "ticket.escalated", {}, key="told")
+    webhooks.deliver_due()
+    with dates.moved(by=timedelta(days=29)):
+        assert webhooks.tidy() == 0
+    with dates.moved(by=timedelta(days=31)):
+        webhooks.plan(webhook, "ticket.escalated", {}, key="owed")
+        assert webhooks.tidy() == 1
+    assert WebhookDelivery.objects.get().key == "owed"
