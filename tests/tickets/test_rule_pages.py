@@ -147,6 +147,11 @@ def test_a_file_that_cannot_be_kept_says_so(lead):
         assert answer.status_code == 422 and "nested too deep, or holds" in answer.content.decode()
 
 
+def test_a_file_of_a_later_version_is_refused(lead):
+    answer = lead.post("/rules/import/", {"source": '{"twofold": "rules", "version": 2, "rules": []}'})
+    assert answer.status_code == 422 and "This is version 2 of such files" in answer.content.decode()
+
+
 def test_a_trial_looks_at_all_that_happened_in_the_last_change(lead, ana, ticket, drain):
     drain()
     ticket.assign(ana, by=ana)  # who takes a new ticket also opens it, and that is told last

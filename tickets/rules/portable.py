@@ -77,6 +77,10 @@ def _read(text: str) -> Iterator[tuple[Rule, Wording]]:
     rows = data.get("rules") if isinstance(data, dict) else None
     if not isinstance(rows, list) or data.get("twofold") != "rules":
         raise Unreadable(_('This is no file of rules: it begins with {"twofold": "rules", "version": 1, "rules": […]}.'))
+    if data.get("version", VERSION) != VERSION:
+        raise Unreadable(_("This is version %(theirs)s of such files; here version %(ours)d is read.") % {
+            "theirs": str(data["version"])[:20], "ours": VERSION,
+        })  # fmt: skip
     if len(rows) > MOST:
         raise Unreadable(_("Bring at most %d rules at once.") % MOST)
     for place, row in enumerate(rows, 1):
