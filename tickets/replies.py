@@ -115,7 +115,6 @@ def _reply(
     return message
 
 
-@transaction.atomic
 def check_answered(ticket: Ticket) -> None:
     """Raises NotAnswered where nothing may be written by itself because of this ticket."""
     newest = ticket.messages.filter(kind__in=(Message.Kind.CUSTOMER, Message.Kind.AUTOMATIC)).order_by("-pk").first()
@@ -123,6 +122,7 @@ def check_answered(ticket: Ticket) -> None:
         raise NotAnswered(_("What they wrote is automatic, or spam: nothing automatic answers it."))
 
 
+@transaction.atomic
 def automatic(ticket: Ticket, text: str, *, by: Any, reason: str, once: str) -> Message:
     """Write to the requester without anybody having pressed Send: it leaves as automatic mail, under its backstops.
 
