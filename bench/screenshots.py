@@ -79,7 +79,9 @@ PAGES = [
     Page("customer-mail", "customers.Customer?external_id=cus_ben:customer-mail"),
     Page("outgoing", "mail.Outgoing:outgoing"),
     Page("incidents", "/incidents/"),
-    Page("incident", "incidents.Incident?title=Saving a card in German loses the VAT number:incident", who="mia@nordwind.example"),
+    Page(
+        "incident", "incidents.Incident?title=Saving a card in German loses the VAT number:incident", who="mia@nordwind.example"
+    ),
     Page("incident-new", "/incidents/new/", who="mia@nordwind.example"),
     Page("segments", "/segments/", who="mia@nordwind.example"),
     Page("segment-new", "/segments/new/", who="mia@nordwind.example"),

@@ -14,6 +14,7 @@ from helpdesk.live.streams import announce
 KEEP = timedelta(days=90)
 AT_ONCE = 10_000
 
+
 @transaction.atomic
 def notify(users: Iterable[User], words: str, url: str = "", about: str = "") -> int:
     """Tell each of these people once, in the caller's transaction; who does not work here any more is told nothing.
