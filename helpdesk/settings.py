@@ -430,6 +430,7 @@ EVENT_SUBSCRIBERS: dict[str, list[str]] = {
     "incident.opened": ["tickets.priority.on_incident"],
     "incident.changed": ["tickets.priority.on_incident"],
     "incident.reopened": ["tickets.priority.on_incident"],
+    "incident.spreads": ["tickets.priority.on_incident"],
     "incident.resolved": [],
     "customer.created": ["outreach.triggers.on_events"],
     "customer.updated": [],

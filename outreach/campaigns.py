@@ -49,6 +49,8 @@ def problems(version: Version) -> list[str]:
         found.append(_("Mail like this must carry our postal address: set POSTAL_ADDRESS for this installation."))
     if not version.trigger_kind:
         found.append(_("Say which event starts it."))
+    if journeys.PLAY in (version.exit_kind, version.trigger_kind if version.entry_key else ""):
+        found.append(_("What rules start is once a ticket: it takes no “Once for each”, and ends nothing."))
     if campaign.klass != Campaign.Klass.TRANSACTIONAL and campaign.subscription is None:
         found.append(_("Say which subscription it belongs to, so that people can say no to it."))
     if not version.sends:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from helpdesk.customers.conditions_form import ConditionsForm
 from helpdesk.knowledge.models import Topic
-from outreach import messages, triggers
+from outreach import journeys, messages, triggers
 from outreach.models import Campaign, Version, open_ticket
 
 UNITS = {"minutes": 60, "hours": 3600, "days": 86400}
@@ -69,7 +69,7 @@ class VersionForm(forms.Form):
         KIND,
         label=gettext_lazy("It starts when this happens"),
         max_length=80,
-        help_text=gettext_lazy("The kind of an event, such as order_shipped."),
+        help_text=gettext_lazy("The kind of an event, such as order_shipped; play.requested where only rules start it."),
         error_messages={"invalid": NO_KIND},
     )
     entry_key = forms.RegexField(
@@ -125,7 +125,11 @@ class VersionForm(forms.Form):
         for name in ("trigger_kind", "exit_kind"):
             if data.get(name) and not triggers.starts_something(data[name]):
                 self.add_error(name, _("“%s” is a kind of our own that starts and ends nothing.") % data[name])
-        if data.get("exit_kind") and data["exit_kind"] == data.get("trigger_kind"):
+        if data.get("trigger_kind") == journeys.PLAY and data.get("entry_key"):
+            self.add_error("entry_key", _("A rule starts it once a ticket. Leave this empty."))
+        if data.get("exit_kind") == journeys.PLAY:
+            self.add_error("exit_kind", _("What rules start ends nothing."))
+        elif data.get("exit_kind") and data["exit_kind"] == data.get("trigger_kind"):
             self.add_error("exit_kind", _("What ends it cannot be what starts it."))
         if bool(data.get("quiet_from")) != bool(data.get("quiet_until")) and not self.errors:
             self.add_error("quiet_until", _("Give both ends of the quiet hours, or none."))

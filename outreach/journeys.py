@@ -21,6 +21,7 @@ from helpdesk.mail.models import WAITING, Lane, Outgoing, State
 from outreach.models import Campaign, Enrolment, EnrolmentQuerySet, Version
 
 KIND = "campaign.message"
+PLAY = "play.requested"  # somebody wants this customer to go through one campaign, whatever else starts it
 BATCH = 500
 LOOK_AGAIN = timedelta(hours=1)
 UNSETTLED = (*WAITING, State.CLAIMED, State.SENDING)
@@ -66,6 +67,11 @@ INSERT_ONCE = """
 """
 
 
+def properties(event: Event) -> dict[str, Any]:
+    """What texts may say of an event; of a play nothing, for it is none of those that the texts were written for."""
+    return {} if event.kind == PLAY else event.payload
+
+
 def enrol(version: Version, entries: dict[tuple[int, str], Event]) -> list[Enrolment]:
     """Take in customers, each once for its entry key, and plan their first messages; returns who is new.
 
@@ -85,7 +91,7 @@ def enrol(version: Version, entries: dict[tuple[int, str], Event]) -> list[Enrol
                 array(c for c, _key in entries),
                 array(key for _c, key in entries),
                 array(event.pk for event in entries.values()),
-                array(json.dumps(event.payload) for event in entries.values()),
+                array(json.dumps(properties(event)) for event in entries.values()),
                 array(planned.step if planned else 0 for planned in courses.values()),
                 array(planned and planned.due_at for planned in courses.values()),
             ],
@@ -102,7 +108,7 @@ def enrol(version: Version, entries: dict[tuple[int, str], Event]) -> list[Enrol
             customer_id=key[0],
             entry_key=key[1],
             event_id=event_id,
-            properties=event.payload,
+            properties=properties(event),
             created_at=moment,
         )
     record_all(

@@ -20,11 +20,11 @@ from helpdesk.lib.dates import now
 from helpdesk.mail import outbox
 from helpdesk.mail.models import Outgoing, State
 from outreach import journeys
+from outreach.journeys import PLAY
 from outreach.models import Campaign, Enrolment, Version
 
 log = structlog.get_logger(__name__)
 Key = tuple[int, str]  # customer, entry key
-PLAY = "play.requested"  # somebody wants this customer to go through one campaign, whatever else starts it
 
 
 def on_events(events: list[Event]) -> None:
@@ -66,7 +66,7 @@ def starters() -> list[str]:
 def taking_in(kinds: set[str], asked: Collection[Any] = ()) -> QuerySet[Version]:
     """The newest launched version of each running campaign, if one of these kinds starts it or it is one of those asked for."""
     newer = Version.objects.filter(campaign=OuterRef("campaign"), launched_at__isnull=False, number__gt=OuterRef("number"))
-    wanted = Q(trigger_kind__in=kinds)
+    wanted = Q(trigger_kind__in=kinds - {PLAY})
     if pks := [pk for pk in asked if isinstance(pk, int)]:
         wanted |= Q(campaign__in=pks)
     return Version.objects.filter(
@@ -89,6 +89,8 @@ def entries(version: Version, events: list[Event]) -> dict[Key, Event]:
         found.setdefault((event.customer_id or 0, key), event)
     if keyless:
         log.warning("events_without_entry_key", version=version.pk, path=version.entry_key, events=keyless)
+    if not found:
+        return {}
     inside = segments.among(version.conditions, {customer for customer, _key in found})
     gone = _gone_already(version, found)
     return {key: event for key, event in found.items() if key[0] in inside and key not in gone}

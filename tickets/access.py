@@ -53,7 +53,9 @@ def in_reach(reader: Reader) -> Q:
 
 def who_may_read(ticket: Ticket, people: Iterable[User]) -> list[User]:
     """Those of these people who see this ticket now, by the same rule as `in_reach`: whoever else is told nothing of it."""
-    mine = Q(reach=Reach.ALL) | Q(pk=ticket.assignee_id) | Q(reach=Reach.TEAM, teams=ticket.team_id)
+    mine = Q(reach=Reach.ALL) | Q(pk=ticket.assignee_id)
+    if ticket.team_id:  # else it would be whoever is in no team
+        mine |= Q(reach=Reach.TEAM, teams=ticket.team_id)
     found = User.objects.active().filter(mine, pk__in={user.pk for user in people}, role__in=EVERYONE)
     return list(found.distinct())
 
@@ -82,7 +84,7 @@ def ticket_for(reader: Reader, number: int, to: str = "read") -> Ticket:
     if isinstance(reader, User):
         read_to = ReadMark.objects.filter(ticket=OuterRef("pk"), user=reader).values("message_id")
         begun = FilteredRelation("drafts", condition=Q(drafts__user=reader))
-        rows = rows.annotate(read_to=Subquery(read_to), begun=begun).select_related(*beside, *suggested, "begun")  # type: ignore[misc]
+        rows = rows.annotate(read_to=Subquery(read_to), begun=begun).select_related("begun")  # type: ignore[misc]
     ticket = rows.filter(number=number).first()
     if ticket is None:
         raise Http404

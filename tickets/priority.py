@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from helpdesk.customers import timeline
 from helpdesk.customers.models import Customer, Event
 from helpdesk.incidents import affected
 from helpdesk.incidents.models import Incident
@@ -28,7 +29,7 @@ from tickets.repeats import earlier_contacts
 SOON = timedelta(minutes=60)
 TOPIC = "ticket.updated"  # of these, what files it elsewhere: only then somebody may have written of the same before
 HIGH, URGENT = 2, 4  # what the reasons weigh together
-BATCH = 1000  # tickets that are looked at together
+BATCH = 200  # tickets that are looked at in one transaction, where an incident may be about many
 RANK = {priority: n for n, priority in enumerate(Priority.values)}
 TIMES = ("soon", "late")
 
@@ -77,18 +78,25 @@ def on_events(events: list[Event]) -> None:
 
 
 def on_incident(events: list[Event]) -> None:
-    """What waits already is looked at: of the tickets that an open incident may be about, those that it is about."""
-    for incident in (
-        Incident.objects.open().filter(pk__in={event.payload["incident"] for event in events}).select_related("topic")
-    ):
-        rows, last = _waiting(), 0
+    """What waits already is looked at: of the tickets that an open incident may be about, those that it is about.
+
+    BATCH of them at a time, each in the transaction of an event of its own: none stays locked for the sake of the others.
+    """
+    after: dict[int, int] = {}
+    for event in events:
+        if event.payload.get("narrowed", True):  # not if only its words are others
+            pk, last = event.payload["incident"], event.payload.get("after", 0)
+            after[pk] = min(after.get(pk, last), last)
+    for incident in Incident.objects.open().filter(pk__in=after).select_related("topic").order_by("pk"):
+        rows = _waiting().filter(pk__gt=after[incident.pk])
         if incident.topic:
             rows = rows.filter(topic__in=incident.topic.with_descendants())
-        while batch := list(rows.filter(pk__gt=last).values_list("pk", "requester", "topic")[:BATCH]):
-            about = affected.touched({(requester, topic) for _pk, requester, topic in batch}, only=incident.pk)
-            if pks := [pk for pk, requester, topic in batch if (requester, topic) in about]:
-                _look(_waiting().filter(pk__in=pks))
-            last = batch[-1][0]
+        batch = list(rows.values_list("pk", "requester", "topic")[:BATCH])
+        about = affected.touched({(requester, topic) for _pk, requester, topic in batch}, only=incident.pk)
+        if pks := [pk for pk, requester, topic in batch if (requester, topic) in about]:
+            _look(_waiting().filter(pk__in=pks))
+        if len(batch) == BATCH:
+            timeline.record("incident.spreads", actor=MACHINE, **incident.told(), after=batch[-1][0])
 
 
 def _waiting() -> QuerySet[Ticket]:

@@ -115,11 +115,12 @@ def _reply(
     return message
 
 
-def check_answered(ticket: Ticket) -> None:
-    """Raises NotAnswered where nothing may be written by itself because of this ticket."""
+def check_answered(ticket: Ticket) -> Message | None:
+    """What they wrote last; raises NotAnswered where nothing may be written by itself because of it."""
     newest = ticket.messages.filter(kind__in=(Message.Kind.CUSTOMER, Message.Kind.AUTOMATIC)).order_by("-pk").first()
     if ticket.status == Status.SPAM or (newest and newest.kind == Message.Kind.AUTOMATIC):
         raise NotAnswered(_("What they wrote is automatic, or spam: nothing automatic answers it."))
+    return newest
 
 
 @transaction.atomic

@@ -48,12 +48,18 @@ class IncidentForm(SetupForm):
         """Save; a new one is open from now on, and who waits already is looked at. The same one twice is one click."""
         if self.before is None:
             one_at_a_time(f"incident:{self.instance.title}")
-            if same := Incident.objects.open().filter(title=self.instance.title).first():
+            if same := Incident.objects.open().filter(**self._facts()).first():
                 return same
             self.instance.opened_by = by
-        changed = self._facts() != self.before
+        before, after = self.before, self._facts()
         kept: Incident = super().keep(by=by)
-        if changed:
-            kind = "incident.changed" if self.before else "incident.opened"
-            timeline.record(kind, actor=by, **kept.told())
+        if before is None:
+            timeline.record("incident.opened", actor=by, **kept.told())
+        elif before != after:
+            narrowed = any(before[name] != after[name] for name in ("topic_id", "conditions"))
+            timeline.record("incident.changed", actor=by, **kept.told(), narrowed=narrowed)
         return kept
+
+    def _write(self) -> None:
+        """What the form says, and no more: it may be resolved meanwhile."""
+        self.instance.save(update_fields=self.told if self.instance.pk else None)

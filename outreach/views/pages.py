@@ -16,7 +16,7 @@ from helpdesk.customers import segments
 from helpdesk.customers.models import Customer, Event
 from helpdesk.lib import conditions
 from helpdesk.lib.ids import row_id
-from outreach import campaigns, guards, messages, reading
+from outreach import campaigns, guards, journeys, messages, reading
 from outreach.liquid import BadTemplate
 from outreach.models import Campaign, Version
 
@@ -99,7 +99,10 @@ def campaign_launch(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("campaign", pk)
     try:
         if campaigns.launch(draft, by=person(request)):
-            notices.success(request, _("It runs. Whoever “%s” happens to from now on is taken in.") % draft.trigger_kind)
+            if draft.trigger_kind == journeys.PLAY:
+                notices.success(request, _("It runs. Rules for tickets can start it for a customer now."))
+            else:
+                notices.success(request, _("It runs. Whoever “%s” happens to from now on is taken in.") % draft.trigger_kind)
     except campaigns.NotReady as error:
         for problem in error.problems:
             notices.error(request, problem)

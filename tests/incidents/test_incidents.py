@@ -9,9 +9,10 @@ from django.test.utils import CaptureQueriesContext
 from helpdesk.accounts.models import AuditEntry
 from helpdesk.customers.models import Customer, Event
 from helpdesk.incidents import affected
+from helpdesk.incidents.forms import IncidentForm
 from helpdesk.incidents.models import Incident
 from helpdesk.knowledge.models import Topic
-from tickets import intake
+from tickets import intake, priority
 from tickets.models import Ticket
 from tickets.priority import on_events, on_incident
 
@@ -96,6 +97,37 @@ def test_what_would_mean_every_ticket_is_refused_beside_its_cause(lead, cards):
     assert broken(lead, title="", topic=cards.pk).status_code == 422
     assert broken(lead, source='{"field": "no such"}').status_code == 422
     assert not Incident.objects.exists()
+
+
+def test_the_same_title_for_something_else_is_another_incident(lead, cards):
+    for topic in (cards.pk, cards.pk, cards.parent_id):
+        assert broken(lead, topic=topic).status_code == 302
+    assert Incident.objects.count() == 2  # a double click is one
+
+
+def test_saving_what_was_resolved_meanwhile_leaves_it_resolved(lead, mia, cards):
+    broken(lead, topic=cards.pk)
+    stale = Incident.objects.get()
+    form = IncidentForm({"title": stale.title, "topic": cards.pk, "words": "It was the bank."}, instance=stale)
+    Incident.objects.get().resolve(by=mia)
+    assert form.is_valid()
+    form.keep(by=mia)
+    assert Incident.objects.get().words == "It was the bank." and not Incident.objects.get().is_open
+
+
+def test_many_that_wait_are_looked_at_a_few_at_a_time(lead, ben, support, cards, drain, monkeypatch):
+    monkeypatch.setattr(priority, "BATCH", 3)
+    waiting = [wrote(ben, None) for _n in range(8)]
+    drain()
+    Ticket.objects.update(topic=cards)
+    broken(lead, topic=cards.pk)
+    drain()
+    assert all("incident" in {reason["code"] for reason in fresh(each).priority_reasons} for each in waiting)
+    assert Event.objects.filter(kind="incident.spreads").count() == 2
+    pk = Incident.objects.get().pk
+    lead.post(f"/incidents/{pk}/", {"action": "save", "title": "Cards fail", "topic": cards.pk, "source": "{}"})
+    drain()
+    assert Event.objects.filter(kind="incident.spreads").count() == 2  # other words mean no others
 
 
 def test_two_people_in_one_form(lead, browser, omar, cards):

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from django.db import connection
 
 from helpdesk.customers.models import Event
 from outreach import campaigns
@@ -80,9 +81,9 @@ def test_a_rule_starts_a_campaign_once_a_ticket(lead, browser, play, campaign, t
     assert not other.enrolments.exists()  # nobody asked for it
     assert len([letter for letter in sink.to("ben@carter.example") if letter.message["subject"] == "Recovery for you"]) == 2
     shown = browser(ana).get(f"/tickets/{ticket.number}/").content.decode()
-    assert "Rule “Make good” started “Recovery” for them" in shown
+    assert "Rule “Make good” asked for “Recovery” for them" in shown
     told = browser(ana).get(f"/customers/{ben.pk}/").content.decode()
-    assert "because a rule started it" in told and f"ticket #{ticket.number}" in told
+    assert "because a rule started it" in told
 
 
 def test_whoever_the_campaign_does_not_mean_or_who_said_no_is_left_alone(lead, play, support, ana, ben, cleo, drain, sink):
@@ -133,3 +134,37 @@ def test_it_is_taken_along_as_json_by_name(lead, play):
     lead.post(f"/rules/{rule.pk}/remove/")
     assert lead.post("/rules/import/", {"source": text}).status_code == 302
     assert Rule.objects.get(removed_at=None).version.actions == rule.version.actions
+
+
+def test_its_texts_say_nothing_of_the_ticket_in_place_of_what_they_mean(lead, play, ticket, ana, drain, sink):
+    drain()
+    body = {"body": 'About {{ event.number | default: "your order" }}.'}
+    write(lead, play("Recovery", trigger_kind="order_shipped", steps=[SEND | body]))
+    urge(ticket, ana, drain)
+    assert any("About your order." in letter.text for letter in sink.to("ben@carter.example"))
+
+
+def test_one_play_that_cannot_be_asked_stops_no_other(lead, play, ticket, ana, drain):
+    drain()
+    write(lead, play("Recovery"))
+    broken = play("Broken").live
+    with connection.cursor() as cursor:  # a launched version never changes, but the fields it asks about go
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute("UPDATE outreach_version SET conditions = %s WHERE id = %s", ['{"field": "gone"}', broken.pk])
+        cursor.execute("SET LOCAL session_replication_role = origin")
+    urge(ticket, ana, drain)
+    assert [each.campaign.name for each in Enrolment.objects.all()] == ["Recovery"]
+
+
+def test_what_somebody_unknown_wrote_starts_nothing(lead, play, ticket, ana, drain):
+    drain()
+    write(lead, play("Recovery"))
+    ticket.messages.update(stranger=True)
+    urge(ticket, ana, drain)
+    assert "starts nothing" in RuleRun.objects.first().results[0]["error"] and not Enrolment.objects.exists()
+
+
+def test_a_campaign_for_rules_has_no_key_and_a_play_ends_nothing(campaign):
+    for wrong in ({"entry_key": "number"}, {"exit_kind": "play.requested"}):
+        with pytest.raises(campaigns.NotReady, match="once a ticket"):
+            campaign("Recovery", **{"trigger_kind": "play.requested", "entry_key": "", "exit_kind": ""} | wrong)

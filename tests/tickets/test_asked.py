@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from helpdesk.accounts.models import Team, User
 from helpdesk.customers import identity
-from helpdesk.customers.models import Company
+from helpdesk.customers.models import Company, FieldDefinition
 from helpdesk.knowledge.models import Topic
 from helpdesk.lib import conditions
 from helpdesk.lib.conditions.query import Inexpressible, QueryError, to_query, to_tree
@@ -28,6 +28,11 @@ tickets = st.fixed_dictionaries({
     "channel": st.sampled_from(Channel.values), "language": st.sampled_from(["", "de", "EN"]),
     "tags": st.lists(asked.said, max_size=3), "assignee": st.integers(0, 2), "team": st.integers(0, 2),
     "topic": st.integers(0, 1), "outgoing_id": st.sampled_from([None, 7]), "waiting_since": ago, "solved_at": ago,
+    "due_at": st.one_of(ago, ago.map(lambda span: span and -span)), "escalated_at": ago, "escalations": st.integers(0, 3),
+    "attributes": st.fixed_dictionaries({}, optional={
+        "note": asked.said, "size": st.integers(-3, 12) | st.just(0.5), "until": asked.days, "paid": st.booleans(),
+        "tier": st.sampled_from(["gold", "tin"]), "parts": st.lists(st.sampled_from(["a", "b"]), min_size=1, unique=True),
+    }),
     "first_replied_at": ago, "last_customer_message_at": ago, "closed_at": ago,
 })  # fmt: skip
 messages = st.lists(st.tuples(asked.texts, st.sampled_from(Message.Kind.values), st.integers(0, 2), ago), max_size=3)
@@ -42,6 +47,9 @@ def cast(ana: User, mia: User, support: Any) -> dict[str, Any]:
     ben.stage = "trial"
     ben.save()
     cleo = identity.customer_for_address("cleo@marchetti.example")
+    for key, type, choices in (("note", "text", []), ("size", "number", []), ("until", "date", []), ("paid", "boolean", []),
+                               ("tier", "choice", ["gold", "tin"]), ("parts", "multi", ["a", "b"])):  # fmt: skip
+        FieldDefinition.objects.create(subject="ticket", key=key, label=key.title(), type=type, choices=choices)
     found: dict[str, Any] = {"people": [None, ana, mia], "teams": [None, support.team, billing],
             "topics": [None, Topic.objects.create(name="Post")],
             "customers": [ben, cleo], "mailboxes": [None, support]}  # fmt: skip

@@ -17,7 +17,7 @@ from helpdesk.lib import dates
 from helpdesk.mail.models import Webhook, WebhookDelivery
 from helpdesk.mail.models.webhooks import new_secret
 from tickets import changes, intake, spam
-from tickets.models import EscalationPath, EscalationStep, Rule, RuleKind, RuleMeeting, RuleRun, Ticket
+from tickets.models import Clock, EscalationPath, EscalationStep, Policy, Rule, RuleKind, RuleMeeting, RuleRun, Ticket
 from tickets.rules import keeping, tidy, timers, why
 from tickets.rules.keeping import Wording
 from tickets.rules.meetings import live_rules
@@ -221,6 +221,8 @@ def test_a_reminder_of_a_rule_is_no_last_message_that_brings_the_next(rule, tick
 
 def test_an_answer_by_a_rule_is_automatic_mail_and_ends_nobodys_waiting(rule, ticket, ana, sink, drain):
     drain()
+    targets = {each: {"hours": "calendar", "first_reply": 60} for each in ("normal", "urgent")}
+    Policy.objects.create(name="All", position=1, targets=targets)
     answer = Answer.objects.create(title="We are on it", body="We **are** on it.", updated_by=ana)
     rule("update", {"all": [leaf("priority", "changed_to", "urgent")]}, name="calm", reply=answer.pk)
     waiting = ticket.waiting_since
@@ -235,6 +237,7 @@ def test_an_answer_by_a_rule_is_automatic_mail_and_ends_nobodys_waiting(rule, ti
     )
     assert letter.message["In-Reply-To"] == "<first@carter.example>"
     assert (ticket.status, ticket.waiting_since, ticket.first_replied_at) == ("new", waiting, None)
+    assert Clock.objects.get(ticket=ticket, kind="first_reply").is_open
     assert [event.actor for event in Event.objects.filter(kind="ticket.auto_replied")] == [RuleRun.objects.get().rule.ref]
     said = ticket.messages.latest("pk")
     assert (said.author, said.reason) == ("Rule “calm”", "Rule “calm”")

@@ -164,9 +164,11 @@ def _start(ticket: Ticket, value: Any, by: Actor) -> None:
     if not Play.objects.startable().filter(pk=play.pk).exists():
         raise Trouble(_("“%s” does not run, or needs an event of its own.") % play)
     try:
-        replies.check_answered(ticket)
+        newest = replies.check_answered(ticket)
     except replies.NotAnswered as error:
         raise Trouble(str(error)) from error
+    if newest and (newest.stranger or newest.is_doubtful):
+        raise Trouble(_("Nobody knows whether the customer wrote the last message: it starts nothing."))
     told = {"campaign": play.pk, "name": str(play), "ticket": ticket.pk, "number": ticket.number, "subject": ticket.subject}
     timeline.record("play.requested", customer=ticket.requester_id, actor=by.ref, **told, by=by.name)
 

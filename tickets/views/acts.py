@@ -92,12 +92,12 @@ def compose(request: StaffRequest, number: int) -> HttpResponse:
     form = ComposeForm(request.POST, request.FILES)
     if not form.is_valid():
         remember(request, ticket, [*attached(request, ticket), *attachments.keep_uploads(form.cleaned_data.get("files", []))])
-        return show(request, ticket, form=form, fault=faults(form), status=422)
+        return show(request, ticket_for(request.user, number), form=form, fault=faults(form), status=422)
     data = form.cleaned_data
     files = [*attached(request, ticket), *attachments.keep_uploads(data["files"])]
     if fault := attachments.too_much([file.blob.size for file in files]):
         remember(request, ticket, files)
-        return show(request, ticket, form=form, fault=fault, status=422)
+        return show(request, ticket_for(request.user, number), form=form, fault=fault, status=422)
     before = ticket_for(request.user, number)  # its place in the view, before it changes
     try:
         sent = write(request, ticket, data, files)

@@ -6,6 +6,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from helpdesk.accounts.models import Calendar, Team, User
 from helpdesk.customers.models import Customer, Event
@@ -307,6 +308,24 @@ def test_a_recount_goes_on_where_it_stopped_and_begins_anew_for_a_new_reason(
             pass
     assert recounts.progress() is None and Recount.objects.get().done == 5
     assert {ticket.clocks.get(kind="first_reply").due_at for ticket in tickets} == {at("09:30")}
+
+
+def test_a_calendar_that_changes_has_open_tickets_counted_anew(
+    policy: Policy, office: Calendar, support: Mailbox, ben: Customer, mia: User, browser: Callable[[User], Client]
+):
+    ticket = opened(ben, at("16:30"))
+    assert ticket.clocks.get(kind="first_reply").due_at == at("09:30", 1)
+    with dates.moved(to=at("16:40")):
+        week = {f"day_{n}": "09:00-20:00" if n < 5 else "" for n in range(7)}
+        said = {"name": "Office", "zone": "UTC", "is_default": "on", **week}
+        assert browser(mia).post(f"/calendars/{office.pk}/", said).status_code == 302
+        assert Recount.objects.get().finished_at is None
+        while recounts.run_once():
+            pass
+        assert ticket.clocks.get(kind="first_reply").due_at == at("17:30")
+        Recount.objects.all().delete()
+        browser(mia).post(f"/calendars/{office.pk}/day/", {"day": "2026-11-24", "name": "Founders' day"})
+        assert Recount.objects.filter(finished_at=None).exists()
 
 
 def test_closing_by_the_clock_leaves_history_too(policy: Policy, support: Mailbox, ben: Customer, ana: User):

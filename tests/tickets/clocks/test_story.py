@@ -185,7 +185,7 @@ def test_the_warning_comes_before_in_the_clocks_own_time():
 
 
 # Minute by minute -----------------------------------------------------------------------------------------------------
-# Both days in 2026 on which the clocks change, in twelve zones; two without such days stand for the rest of the world.
+# Both days in 2026 on which the clocks change, in twelve zones.
 
 CHANGES = {
     "Europe/Berlin": (date(2026, 3, 29), date(2026, 10, 25)),
