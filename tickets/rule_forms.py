@@ -8,6 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 from helpdesk.accounts.models import Team, User
 from helpdesk.accounts.setup import SetupForm
+from helpdesk.customers import definitions, inputs
+from helpdesk.customers.models import FieldDefinition
 from helpdesk.knowledge.models import Answer, Topic
 from helpdesk.lib.forms import choice
 from helpdesk.mail.models import Webhook
@@ -73,6 +75,10 @@ class RuleForm(forms.Form):
         ]  # fmt: skip
         kept = wording.actions if wording else {}
         choice(self, "topic").queryset = Topic.objects.living(keeping=[kept.get("topic")])
+        self.known = list(definitions.of(FieldDefinition.Subject.TICKET).values())
+        for each in self.known:
+            kept_value = kept.get("attributes", {}).get(each.key)
+            self.fields[inputs.name_of(each)] = inputs.field(each, kept_value, empty=LEAVE[1])
         offered = Q(pk__in=Play.objects.startable().values("pk")) | Q(pk=kept.get("play"))
         choice(self, "play").queryset = Play.objects.filter(offered).order_by("name")
         for name in ("happened",) if kind != RuleKind.UPDATE else ():
@@ -85,6 +91,7 @@ class RuleForm(forms.Form):
     def _initial(self, wording: Wording) -> dict[str, Any]:
         does = dict(wording.actions)
         path, told = does.pop("escalate", {}), does.pop("notify", {})
+        fields = inputs.initial(does.pop("attributes", {}))
         unit = next((unit for unit in ("days", "hours") if wording.minutes and wording.minutes % UNITS[unit] == 0), "minutes")
         return {
             "name": wording.name,
@@ -93,6 +100,7 @@ class RuleForm(forms.Form):
             "count": wording.minutes // UNITS[unit] or None,
             "unit": unit if wording.minutes else "hours",
             **does,
+            **fields,
             "assignee": str(does.get("assignee", "")),
             "escalate_path": path.get("path"),
             "escalate_reason": path.get("reason", ""),
@@ -114,10 +122,22 @@ class RuleForm(forms.Form):
             raise forms.ValidationError(_("Say what the rule does: choose at least one thing under “Then”."))
         return said
 
+    @property
+    def described(self) -> list[forms.BoundField]:
+        """The custom fields of tickets; one that is left empty is left alone."""
+        return [self[inputs.name_of(each)] for each in self.known]
+
+    @property
+    def sets_fields(self) -> bool:
+        """Whether any of them is set, or wrong: then they are shown."""
+        return any(each.value() or each.errors for each in self.described)
+
     def actions(self) -> dict[str, Any]:
         """What was chosen, as a version keeps it: ids and plain values."""
         said = self.cleaned_data
         does = {name: getattr(said[name], "pk", said[name]) for name in PLAIN if said.get(name)}
+        if given := {key: value for key, value in inputs.said(self.known, said).items() if value is not None}:
+            does["attributes"] = given
         if said.get("assignee"):
             does["assignee"] = NOBODY if said["assignee"] == NOBODY else int(said["assignee"])
         if said.get("escalate_path"):

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from helpdesk.customers import definitions
@@ -56,10 +57,13 @@ def name_of(definition: FieldDefinition) -> str:
     return PREFIX + definition.key
 
 
-def field(definition: FieldDefinition, kept: Any = None, *, required: bool = False) -> forms.Field:
-    """Its input. A choice that was taken away stays with those who have it, until somebody chooses another."""
+def field(definition: FieldDefinition, kept: Any = None, *, required: bool = False, empty: str | Promise = "") -> forms.Field:
+    """Its input. A choice that was taken away stays with those who have it, until somebody chooses another.
+
+    ``empty`` is what choosing nothing means.
+    """
     common: dict[str, Any] = {"label": definition.label, "required": required, "help_text": definition.hint}
-    nothing = "" if required else _("Not known")
+    nothing = "" if required else empty or _("Not known")
     match definition.type:
         case Type.NUMBER:
             return forms.DecimalField(**common, max_digits=18, decimal_places=6)

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from helpdesk.accounts.models import AuditEntry, Reach, Team
-from tickets.models import EscalationPath, Rule, RuleMeeting
+from helpdesk.customers.models import FieldDefinition
+from tickets.models import EscalationPath, Rule, RuleMeeting, RuleRun
 from tickets.rules import actions, keeping
 from tickets.rules.keeping import Wording
 
@@ -145,6 +146,41 @@ def test_a_file_that_cannot_be_kept_says_so(lead):
     for wrong in ('"\\ud800"', "[" * 5000 + "]" * 5000, "1" * 5000):
         answer = lead.post("/rules/import/", {"source": '{"twofold": "rules", "rules": [' + wrong + "]}"})
         assert answer.status_code == 422 and "nested too deep, or holds" in answer.content.decode()
+
+
+def test_a_rule_sets_custom_fields(lead, browser, ana, ticket, drain):
+    for key, type, choices in (
+        ("tier", "choice", ["gold", "tin"]),
+        ("size", "number", []),
+        ("paid", "boolean", []),
+        ("until", "date", []),
+    ):
+        FieldDefinition.objects.create(subject="ticket", key=key, label=key.title(), type=type, choices=choices)
+    drain()
+    said = {"attribute_tier": "gold", "attribute_size": "2.5", "attribute_paid": "false", "source": URGENT, "priority": ""}
+    wrong = write(lead, **said | {"attribute_size": "many"})
+    assert wrong.status_code == 422 and "<details open>" in wrong.content.decode()
+    assert write(lead, **said).status_code == 302
+    rule = Rule.objects.get()
+    assert rule.version.actions == {"attributes": {"tier": "gold", "size": 2.5, "paid": False}}
+    page = lead.get(f"/rules/{rule.pk}/").content.decode()
+    assert "set Paid to No" in page and "set Tier to gold" in page and "<details open>" in page
+    lead.post(f"/rules/{rule.pk}/switch/", {"on": "1"})
+    ticket.describe({"until": "2026-12-24"}, by=ana)
+    ticket.tag(["down"], by=ana)
+    drain()
+    ticket.refresh_from_db()
+    assert ticket.attributes == {"until": "2026-12-24", "tier": "gold", "size": 2.5, "paid": False}
+    assert "Tier: – → gold" in browser(ana).get(f"/tickets/{ticket.number}/").content.decode()
+    text = lead.get("/rules/export/").content.decode()
+    assert json.loads(text)["rules"][0]["actions"] == rule.version.actions
+    FieldDefinition.objects.get(key="tier").delete()
+    ticket.tag([], by=ana)
+    ticket.tag(["down"], by=ana)
+    drain()
+    assert "There is no field attributes.tier." in RuleRun.objects.latest("pk").results[0]["error"]
+    refused = lead.post("/rules/import/", {"source": text})
+    assert refused.status_code == 422 and "There is no field attributes.tier." in refused.content.decode()
 
 
 def test_a_file_of_a_later_version_is_refused(lead):

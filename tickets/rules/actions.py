@@ -16,7 +16,8 @@ from django.utils.translation import gettext_lazy as _later
 
 from helpdesk.accounts.models import Team, User
 from helpdesk.accounts.notifications import notify
-from helpdesk.customers import timeline
+from helpdesk.customers import definitions, timeline
+from helpdesk.customers.models import FieldDefinition
 from helpdesk.knowledge.models import Answer, Topic
 from helpdesk.mail import webhooks
 from helpdesk.mail.models import Webhook
@@ -122,6 +123,18 @@ def _remove_tags(ticket: Ticket, value: Any, by: Actor) -> None:
     ticket.tag([tag for tag in ticket.tags if tag not in value], by=by)
 
 
+def _describe(ticket: Ticket, value: Any, by: Actor) -> None:
+    if wrong := definitions.misfits(FieldDefinition.Subject.TICKET, value, strict=True):
+        raise Trouble(" ".join(wrong.values()))
+    changes.change(ticket, {"attributes": value}, by=by)
+
+
+def _say_describe(value: Any) -> str:
+    known = definitions.of(FieldDefinition.Subject.TICKET)
+    told = [(known[key].label, definitions.words(known[key], one)) if key in known else (key, one) for key, one in value.items()]
+    return ", ".join(_("set %(field)s to %(value)s") % {"field": field, "value": one} for field, one in told)
+
+
 def _escalate(ticket: Ticket, value: Any, by: Actor) -> None:
     path = _get(EscalationPath, value["path"], is_enabled=True)
     try:
@@ -197,6 +210,7 @@ ACTIONS: dict[str, Action] = {
     ),
     "add_tags": Action(_later("Add tags"), lambda v: _("add the tags %s") % ", ".join(v), _add_tags),
     "remove_tags": Action(_later("Take tags away"), lambda v: _("take away the tags %s") % ", ".join(v), _remove_tags),
+    "attributes": Action(_later("Fields"), _say_describe, _describe),
     "escalate": Action(_later("Escalate"), lambda v: _("escalate by %s") % _named(EscalationPath, v["path"]), _escalate),
     "notify": Action(_later("Tell people here"), _say_notify, _notify),
     "webhook": Action(_later("Tell another tool"), lambda v: _("tell %s") % _named(Webhook, v), _webhook, Webhook),

@@ -8,6 +8,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from helpdesk.accounts.models import Team, User
+from helpdesk.customers import definitions
+from helpdesk.customers.models import FieldDefinition
 from helpdesk.customers.payloads import BadPayload, check_object
 from helpdesk.knowledge.models import Answer, Topic
 from helpdesk.lib import conditions
@@ -129,6 +131,12 @@ def _checked(actions: Any) -> dict[str, Any]:
         tags = actions.get(name, ["x"])
         if not isinstance(tags, list) or not tags or not all(isinstance(tag, str) and 0 < len(tag) <= 60 for tag in tags):
             raise Unreadable(_("%s is a list of words.") % name)
+    if "attributes" in actions:
+        given = actions["attributes"]
+        if not isinstance(given, dict) or not given or None in given.values():
+            raise Unreadable(_("attributes is an object of fields and their values."))
+        if misfits := definitions.misfits(FieldDefinition.Subject.TICKET, given, strict=True):
+            raise Unreadable(" ".join(misfits.values()))
     for name, words, most in (("escalate", "reason", 200), ("notify", "words", 150)):
         said = actions.get(name, {})
         if not isinstance(said, dict):
