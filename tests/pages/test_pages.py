@@ -36,7 +36,7 @@ def daily(row):
     return pytest.param(row, id=row.name, marks=pytest.mark.long if twin else ())
 
 
-@pytest.mark.parametrize("row", map(daily, PAGES))
+@pytest.mark.parametrize("row", [daily(row) for row in PAGES])
 @pytest.mark.parametrize("looks", [BRIEFLY, pytest.param(AT_LENGTH, marks=pytest.mark.long)], ids=["briefly", "at length"])
 def test_everybody_can_use_it_and_it_fits(contexts, world, row, looks):
     complaints, wrong = [], []
