@@ -12,7 +12,7 @@ from helpdesk.accounts.models import Role, User
 from helpdesk.customers import dispatch
 from helpdesk.customers.models import EventDelivery
 from tickets.models import Rule, RuleKind, RuleMeeting, RuleRun, Ticket
-from tickets.rules import keeping, meet_pending
+from tickets.rules import keeping, meet_pending, why
 from tickets.rules.keeping import Wording
 
 RULES = 300
@@ -42,7 +42,8 @@ def measure(results: Results, size: Sizes) -> None:
         tree = {"all": dice.sample(leaves, 3)}
         does = {"add_tags": ["fired"]}
         keeping.switch(keeping.save(Rule(kind=RuleKind.UPDATE), Wording(f"Bench {n}", tree, does), by=by), True, by=by)
-    Ticket.objects.filter(pk__in=[ticket.pk for ticket in second[::100]]).update(tags=["bench-fires"])
+    fires = {ticket.pk for ticket in second[::100]}
+    Ticket.objects.filter(pk__in=fires).update(tags=["bench-fires"])
     cpu = time.process_time()
     with statements() as asked:
         changed = seconds(lambda: _change(second, by))
@@ -51,9 +52,10 @@ def measure(results: Results, size: Sizes) -> None:
         met = seconds(_meet)
     cpu = time.process_time() - cpu
     done, runs = RuleMeeting.objects.filter(state="done").count(), RuleRun.objects.count()
-    assert done >= number and runs == len(second[::100]), (done, runs)
-    for row in RuleMeeting.objects.filter(began=None).order_by("id")[:10]:
-        assert len(row.versions) == RULES, row.versions
+    assert done >= number and runs == len(fires), (done, runs)
+    rows = RuleMeeting.objects.filter(began=None).order_by("id")
+    for met in why.explained([*rows.filter(ticket__in=fires)[:5], *rows.exclude(ticket__in=fires)[:5]]):
+        _right(met, met.meeting.ticket_id in fires)
     results.note(
         f"{RULES} rules judged {done:,} changes and fired {runs} times in {met:.1f} s; {of_changes / number:.1f} statements a "
         f"change without them, {len(asked) / number:.2f} more with them; "
@@ -63,6 +65,14 @@ def measure(results: Results, size: Sizes) -> None:
     results.count("statements that the rules add to a change", len(asked) / number, "statements", budget=STATEMENTS)
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE tickets_rulemeeting, tickets_rulerun, tickets_rule, tickets_ruleversion, tickets_ruletimer")
+
+
+def _right(met: why.Met, fires: bool) -> None:
+    """Of a sampled change: by the first rule's tag it fires, and no other has that tag; all else holds of every change."""
+    assert len(met.verdicts) == RULES, len(met.verdicts)
+    for n, verdict in enumerate(met.verdicts):
+        assert verdict.fired == verdict.reason.holds == (fires and n == 0), (met.meeting.pk, n, verdict.reason)
+        assert verdict.fired or ["tags" in each.words for each in verdict.because] == [True], (n, verdict.because)
 
 
 def _tickets(number: int, after: int = 0) -> list[Ticket]:
