@@ -30,10 +30,10 @@ def findings(page, when):
 
 
 def daily(row):
-    """A row, for the long tests alone if it is the empty form of one that is looked at filled in."""
+    """A row, for the long tests alone if it is like another, or the empty form of one that is looked at filled in."""
     thing = row.name.removesuffix("-new")
     twin = row.name != thing and not NAMED.keys().isdisjoint((thing, f"{thing}-edit"))
-    return pytest.param(row, id=row.name, marks=pytest.mark.long if twin else ())
+    return pytest.param(row, id=row.name, marks=pytest.mark.long if twin or row.like else ())
 
 
 @pytest.mark.parametrize("row", [daily(row) for row in PAGES])
