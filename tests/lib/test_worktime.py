@@ -164,7 +164,7 @@ places = st.sampled_from([(name, day) for name, changes in CHANGES.items() for d
 LENGTH = 5 * 1440
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(places, weeks, st.sets(st.integers(-3, 4), max_size=2), st.integers(0, LENGTH), st.integers(0, LENGTH))
 @example(("Pacific/Apia", date(2011, 12, 30)), ALWAYS, set(), 0, LENGTH)
 def test_it_agrees_with_counting_minutes(place, week, holiday_offsets, one, other):  # type: ignore[no-untyped-def]

@@ -32,8 +32,15 @@ def findings(page, options: dict[str, object] = TAGS) -> list[str]:
     return [f"{v['id']}: {v['nodes'][0]['html'][:120]} ({len(v['nodes'])})" for v in found]
 
 
-@pytest.mark.parametrize("width", [1440, 390])
-@pytest.mark.parametrize("address", [GUIDE, DESK, TICKET, PAGE, PORTAL, WRONG])
+SHELLS = [DESK, TICKET, PAGE, PORTAL, WRONG]  # narrow in the long tests: daily, the pages that stand in them are
+
+
+@pytest.mark.parametrize(
+    ("address", "width"),
+    [(GUIDE, 1440), (GUIDE, 390)]
+    + [(shell, 1440) for shell in SHELLS]
+    + [pytest.param(shell, 390, marks=pytest.mark.long) for shell in SHELLS],
+)
 def test_axe_finds_nothing_and_the_page_fits(tab, address, width):
     page = tab(width=width)
     page.goto(address)
