@@ -59,7 +59,7 @@ def _incident(request: StaffRequest, pk: int | None) -> HttpResponse:
     if action == "save" and not wrong and not known.newer:
         form.instance.conditions = asked.tree or everybody()
         form.keep(by=request.user)
-        messages.success(request, _("Saved") if pk else _("It is open. Tickets about it say so."))
+        messages.success(request, _("Saved") if pk else _("It is open, and a reason of urgency for tickets about it."))
         return redirect("incidents")
     if data is not None and action != "save":
         asked.press(action, form)
