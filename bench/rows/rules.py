@@ -54,8 +54,8 @@ def measure(results: Results, size: Sizes) -> None:
     done, runs = RuleMeeting.objects.filter(state="done").count(), RuleRun.objects.count()
     assert done >= number and runs == len(fires), (done, runs)
     rows = RuleMeeting.objects.filter(began=None).order_by("id")
-    for met in why.explained([*rows.filter(ticket__in=fires)[:5], *rows.exclude(ticket__in=fires)[:5]]):
-        _right(met, met.meeting.ticket_id in fires)
+    for sampled in why.explained([*rows.filter(ticket__in=fires)[:5], *rows.exclude(ticket__in=fires)[:5]]):
+        _right(sampled, sampled.meeting.ticket_id in fires)
     results.note(
         f"{RULES} rules judged {done:,} changes and fired {runs} times in {met:.1f} s; {of_changes / number:.1f} statements a "
         f"change without them, {len(asked) / number:.2f} more with them; "
