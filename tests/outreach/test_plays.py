@@ -33,6 +33,7 @@ def play(campaign):
             "exit_kind": "",
             "steps": [SEND | {"subject": f"{name} for you"}],
         }
+        usual |= {"quiet_from": None, "quiet_until": None}  # so that it goes at any hour
         made = campaign(name, **usual | fields).campaign
         made.holds = {}
         made.save()
