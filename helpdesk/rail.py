@@ -16,28 +16,29 @@ from django.utils.module_loading import import_string
 from django.views.decorators.http import require_safe
 
 from helpdesk.accounts.access import EVERYONE, staff
+from helpdesk.lib.memo import once
 
 Entries = list[dict[str, Any]]
 
 
 def rail_for(request: HttpRequest) -> dict[str, Any]:
     """Places and views for this reader with the current ones marked; asked once a request."""
-    known = getattr(request, "_rail", None)
-    if known is None:
-        htmx = getattr(request, "htmx", None)
-        here = (htmx.current_url_abs_path if htmx else None) or request.get_full_path()
-        places = [dict(place) for source in settings.RAIL["places"] for place in import_string(source)(request)]
-        views = [dict(view) for view in import_string(str(settings.RAIL["views"]))(request)]
-        view = next((e for e in views if e.get("here")), None) or nearest(views, here)
-        place = next((e for e in places if e.get("here")), None) or nearest(places, here)
-        for entry in views:
-            entry["current"] = "page" if entry is view else ""
-        for entry in places:
-            entry["current"] = "" if entry is not place else "true" if view else "page"
-        page = str(settings.RAIL.get("views_page", ""))
-        known = {"places": places, "views": views, "views_page": reverse(page) if views and page else ""}
-        request._rail = known  # type: ignore[attr-defined]
-    return known
+    return once(request, "rail", lambda: _rail_for(request))
+
+
+def _rail_for(request: HttpRequest) -> dict[str, Any]:
+    htmx = getattr(request, "htmx", None)
+    here = (htmx.current_url_abs_path if htmx else None) or request.get_full_path()
+    places = [dict(place) for source in settings.RAIL["places"] for place in import_string(source)(request)]
+    views = [dict(view) for view in import_string(str(settings.RAIL["views"]))(request)]
+    view = next((e for e in views if e.get("here")), None) or nearest(views, here)
+    place = next((e for e in places if e.get("here")), None) or nearest(places, here)
+    for entry in views:
+        entry["current"] = "page" if entry is view else ""
+    for entry in places:
+        entry["current"] = "" if entry is not place else "true" if view else "page"
+    page = str(settings.RAIL.get("views_page", ""))
+    return {"places": places, "views": views, "views_page": reverse(page) if views and page else ""}
 
 
 def nearest(entries: Entries, here: str) -> dict[str, Any] | None:

@@ -1,6 +1,7 @@
 """Which tickets a person or a token may see, and what they may do: one rule for lists, counts, pages, files and streams."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import PermissionDenied
@@ -80,12 +81,12 @@ def ticket_for(reader: Reader, number: int, to: str = "read") -> Ticket:
     beside = ("requester__company", "address", "assignee", "team", "topic", "mailbox", "follow_up_of")
     suggested = ("suggestion__topic", "suggestion__team")
     followers = Participant.objects.filter(ticket=OuterRef("pk")).order_by("id").values("address")
-    rows = tickets_for(reader).select_related(*beside, *suggested).annotate(followers=ArraySubquery(followers))
+    rows: QuerySet[Any] = tickets_for(reader).select_related(*beside, *suggested).annotate(followers=ArraySubquery(followers))
     if isinstance(reader, User):
         read_to = ReadMark.objects.filter(ticket=OuterRef("pk"), user=reader).values("message_id")
         begun = FilteredRelation("drafts", condition=Q(drafts__user=reader))
-        rows = rows.annotate(read_to=Subquery(read_to), begun=begun).select_related("begun")  # type: ignore[misc]
-    ticket = rows.filter(number=number).first()
+        rows = rows.annotate(read_to=Subquery(read_to), begun=begun).select_related("begun")
+    ticket: Ticket | None = rows.filter(number=number).first()
     if ticket is None:
         raise Http404
     if not may(reader, to):

@@ -85,7 +85,7 @@ def load(ticket: Ticket, reader: User, *, before: int | None = None, pictures: C
         message.was_asked = message.stranger and message.address.lower() in asked  # type: ignore[attr-defined]
         message.delivery = sent.get(message.outgoing_id or 0)  # type: ignore[attr-defined]
         message.delivery_words = delivery(message.delivery)  # type: ignore[attr-defined]
-    if not before and ticket.read_to != last:  # type: ignore[attr-defined]
+    if not before and getattr(ticket, "read_to", None) != last:
         ReadMark.objects.bulk_create(
             [ReadMark(ticket=ticket, user=reader, message_id=last)],
             update_conflicts=True,
@@ -96,7 +96,7 @@ def load(ticket: Ticket, reader: User, *, before: int | None = None, pictures: C
         ticket,
         _woven(messages, _events(ticket, reader, messages, earlier, before)),
         None if earlier else sent.get(ticket.outgoing_id or 0),
-        getattr(ticket, "begun", None),
+        ticket.begun,
         earlier,
         last,
         sorted((m for m in messages if m.kind in PASSED_ON), key=lambda m: (m.is_ours, -m.pk)),

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from helpdesk.accounts.models import User
 from helpdesk.lib import conditions
 from helpdesk.lib.dates import now
+from helpdesk.lib.memo import once
 from tickets.access import StaffRequest, tickets_for
 from tickets.models import LIVE, OURS, Order, SavedView, Status
 
@@ -129,13 +130,12 @@ def _chosen(saved: SavedView, user: User) -> Q:
 
 def views_of(request: StaffRequest) -> dict[str, View]:
     """Every view that this reader may open, in the order of the rail; asked once a request."""
-    known = getattr(request, "_ticket_views", None)
-    if known is None:
-        hidden = request.user.hidden_views
-        found = [*VIEWS.values(), *(of_saved(each) for each in SavedView.objects.seen_by(request.user).select_related("team"))]
-        known = {view.slug: replace(view, hidden=True) if view.slug in hidden else view for view in found}
-        request._ticket_views = known  # type: ignore[attr-defined]
-    return known
+    return once(request, "views", lambda: _views_of(request.user))
+
+
+def _views_of(user: User) -> dict[str, View]:
+    found = [*VIEWS.values(), *(of_saved(each) for each in SavedView.objects.seen_by(user).select_related("team"))]
+    return {view.slug: replace(view, hidden=True) if view.slug in user.hidden_views else view for view in found}
 
 
 def view_of(request: StaffRequest, slug: str) -> View:
@@ -145,13 +145,13 @@ def view_of(request: StaffRequest, slug: str) -> View:
 
 def counts(request: StaffRequest) -> dict[str, int]:
     """How many tickets each view in the rail holds for this reader: one query over the open rows, asked once a request."""
-    known = getattr(request, "_ticket_counts", None)
-    if known is None:
-        shown = [view for view in views_of(request).values() if view.counted and (not view.hidden or view.slug == FIRST)]
-        wanted = dict(_counters(shown, request.user))
-        known = tickets_for(request.user).filter(status__in=LIVE).aggregate(**wanted)
-        request._ticket_counts = known  # type: ignore[attr-defined]
-    return known
+    return once(request, "counts", lambda: _counts(request))
+
+
+def _counts(request: StaffRequest) -> dict[str, int]:
+    shown = [view for view in views_of(request).values() if view.counted and (not view.hidden or view.slug == FIRST)]
+    wanted = dict(_counters(shown, request.user))
+    return tickets_for(request.user).filter(status__in=LIVE).aggregate(**wanted)
 
 
 def _counters(views: Iterable[View], user: User) -> Iterable[tuple[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery, Value
 
+from helpdesk.lib.memo import once
 from tickets.access import StaffRequest, tickets_for
 from tickets.models import Status, Ticket
 
@@ -63,15 +64,14 @@ class Beside:
 
 def beside(request: StaffRequest, ticket: Ticket) -> Beside:
     """One query, asked once a request."""
-    known: Beside | None = getattr(request, "_tickets_beside", None)
-    if known is None:
-        mine = tickets_for(request.user)
-        newest = mine.filter(requester=ticket.requester_id).exclude(pk=ticket.pk)
-        kinds = (_of(ticket, mine), EARLIER, True), (newest, OTHERS + 1, False)
-        parts = [rows.annotate(earlier=Value(it_is)).order_by("-opened_at", "-pk")[:few] for rows, few, it_is in kinds]
-        found = sorted(parts[0].union(parts[1], all=True), key=attrgetter("opened_at", "pk"), reverse=True)
-        others = [each for each in found if not each.earlier]
-        earlier = [each for each in found if each.earlier]
-        known = Beside(earlier, others[:OTHERS], len(others) > OTHERS)
-        request._tickets_beside = known  # type: ignore[attr-defined]
-    return known
+    return once(request, f"beside:{ticket.pk}", lambda: _beside(request, ticket))
+
+
+def _beside(request: StaffRequest, ticket: Ticket) -> Beside:
+    mine = tickets_for(request.user)
+    newest = mine.filter(requester=ticket.requester_id).exclude(pk=ticket.pk)
+    kinds = (_of(ticket, mine), EARLIER, True), (newest, OTHERS + 1, False)
+    parts = [rows.annotate(earlier=Value(it_is)).order_by("-opened_at", "-pk")[:few] for rows, few, it_is in kinds]
+    found = sorted(parts[0].union(parts[1], all=True), key=attrgetter("opened_at", "pk"), reverse=True)
+    others = [each for each in found if not each.earlier]
+    return Beside([each for each in found if each.earlier], others[:OTHERS], len(others) > OTHERS)

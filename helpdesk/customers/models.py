@@ -1,5 +1,7 @@
 """Who we serve, what they allowed, and the timeline of everything that happened to them."""
 
+from typing import Any
+
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
@@ -187,6 +189,11 @@ class FieldDefinition(models.Model):
 
     def __str__(self) -> str:
         return self.label
+
+
+def everybody() -> dict[str, Any]:
+    """The condition that leaves nobody out."""
+    return {"all": []}
 
 
 class Segment(models.Model):

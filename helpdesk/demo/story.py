@@ -4,27 +4,23 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from helpdesk.accounts import calendars
-from helpdesk.accounts.models import Calendar, HolidaySource, Team, User
-from helpdesk.accounts.vault import seal
+from helpdesk.accounts.models import Team, User
 from helpdesk.customers import consent, dispatch, timeline
 from helpdesk.customers.models import Customer, Segment, Subscription
 from helpdesk.customers.timeline import Fact
-from helpdesk.incidents.models import Incident
+from helpdesk.demo import desk
 from helpdesk.knowledge.models import Answer, Topic
 from helpdesk.lib import dates
 from helpdesk.mail import sender
-from helpdesk.mail.models import Lane, Mailbox, Outgoing, Webhook
-from helpdesk.mail.models.webhooks import new_secret
+from helpdesk.mail.models import Lane, Mailbox, Outgoing
 from helpdesk.mail.transports import FileTransport
 from outreach import campaigns, journeys
 from outreach.models import Campaign
 from tickets import clocks, replies
 from tickets.intake import Words, imported, open_ticket
 from tickets.intake.opening import hear
-from tickets.models import EscalationPath, EscalationStep, Policy, Rule, Ticket
-from tickets.rules import keeping, meet_pending
-from tickets.rules.keeping import Wording
+from tickets.models import Ticket
+from tickets.rules import meet_pending
 
 ANSWERS = [
     (
@@ -69,13 +65,13 @@ class Story:
         """From the first settings to this minute."""
         with dates.moved(to=self.before(days=14)):
             self.furnish()
-            self.promises()
+            desk.promises(self.staff)
             self.campaigns()
         with imported():
             self.last_weeks()
         with dates.moved(to=self.before(days=1)):
-            self.rules()
-        self.broken()
+            desk.rules(self.staff)
+        desk.incidents(self.staff, self.start)
         self.this_morning()
         self.work()
 
@@ -112,26 +108,6 @@ class Story:
             name="On trial", created_by=self.staff["mia"], conditions={"field": "stage", "op": "is", "value": "trial"}
         )
         consent.withdraw(self.customers["cleo"].pk, "tips", source="asked by mail", actor=self.staff["ana"])
-
-    def promises(self) -> None:
-        """Office hours with a lunch break and Berlin's holidays; what is urgent is looked at around the clock."""
-        day = [[8 * 60, 12 * 60 + 30], [13 * 60, 18 * 60]]
-        week = [*[day] * 4, [[8 * 60, 16 * 60]], [], []]
-        office = Calendar.objects.create(name="Office Berlin", zone="Europe/Berlin", week=week, is_default=True)
-        year = calendars.today(office).year
-        berlin = HolidaySource(calendar=office, country="DE", subdivision="BE", first_year=year)
-        calendars.add_source(berlin, by=self.staff["omar"])
-        quick = {"hours": "calendar", "first_reply": 30, "next_reply": 60, "resolution": 8 * 60}
-        usual = {"hours": "business", "first_reply": 4 * 60, "next_reply": 6 * 60, "resolution": 24 * 60}
-        everybody = {"urgent": quick, **dict.fromkeys(("high", "normal", "low"), usual)}
-        trial = {"hours": "business", "first_reply": 2 * 60, "next_reply": 4 * 60, "resolution": None}
-        Policy.objects.create(
-            name="Signing in",
-            position=1,
-            targets=everybody | {"normal": trial},
-            conditions={"field": "topic", "op": "is", "value": Topic.objects.get(slug="sign-in").pk},
-        )
-        Policy.objects.create(name="Everybody", position=2, targets=everybody)
 
     def campaigns(self) -> None:
         self.campaign(
@@ -224,52 +200,6 @@ class Story:
                 dispatch.run_once() + meet_pending() + journeys.sweep() + sum(sender.send(lane, transport=line) for lane in Lane)
             ):
                 continue
-
-    def rules(self) -> None:
-        """Four rules that are on, and where a ticket goes that nobody takes."""
-        mia = self.staff["mia"]
-        tool = Webhook.objects.create(
-            name="On-call", url=f"https://oncall.{settings.MAIL_DOMAIN}/twofold", secret=seal(new_secret())
-        )
-        path = EscalationPath.objects.create(name="Nobody takes it")
-        EscalationStep.objects.create(path=path, position=0, user=mia)
-        EscalationStep.objects.create(path=path, position=1, webhook=tool)
-        sign_in = {"field": "topic", "op": "is", "value": Topic.objects.get(slug="sign-in").pk}
-        locked = {"any": [sign_in, {"field": "subject", "op": "contains", "value": "locked out"}]}
-        complaint = {"all": [{"field": "tags", "op": "any_of", "value": ["complaint"]}]}
-        nobody = {"all": [{"field": "assignee", "op": "is_not_set"}]}
-        told = {"people": [mia.pk], "words": "somebody complains"}
-        for kind, wording in (
-            ("create", Wording("Who is locked out comes first", locked, {"priority": "high", "add_tags": ["access"]})),
-            ("create", Wording("Complaints are heard", complaint, {"notify": told})),
-            ("update", Wording("A reopened ticket finds its person", {}, {"notify": {"assignee": True}}, ["ticket.reopened"])),
-            (
-                "time",
-                Wording("Nobody took it", nobody, {"escalate": {"path": path.pk, "reason": "Nobody took it"}}, [], "opened", 120),
-            ),
-        ):
-            keeping.switch(keeping.save(Rule(kind=kind), wording, by=mia), True, by=mia)
-
-    def broken(self) -> None:
-        """What failed for many last week, and what does since this morning."""
-        omar = self.staff["omar"]
-        for title, words, topic, ago, hours in (
-            ("Sign-in mails came an hour late", "", "sign-in", timedelta(days=6), 5),
-            (
-                "Saving a card in German loses the VAT number",
-                "The fix goes out on Thursday. Until then it can be written again under Settings, Company.",
-                "vat",
-                timedelta(hours=3.6),
-                0,
-            ),
-        ):
-            with dates.moved(to=self.start - ago):
-                topic_of = Topic.objects.get(slug=topic)
-                incident = Incident.objects.create(title=title, words=words, topic=topic_of, opened_by=omar)
-                timeline.record("incident.opened", actor=omar, **incident.told())
-            if hours:
-                with dates.moved(to=self.start - ago + timedelta(hours=hours)):
-                    incident.resolve(by=omar)
 
     def last_weeks(self) -> None:
         seat = self.ticket(

@@ -10,14 +10,15 @@ from helpdesk.accounts.locks import one_at_a_time
 from helpdesk.accounts.models import User
 from helpdesk.accounts.setup import SetupForm
 from helpdesk.customers import timeline
-from helpdesk.incidents.models import Incident, everybody
+from helpdesk.customers.models import everybody
+from helpdesk.incidents.models import Incident
 from helpdesk.knowledge.forms import offer_topics
 
 NOBODY_LEFT_OUT: tuple[dict[str, Any], ...] = ({}, everybody())
 
 
 class IncidentForm(SetupForm):
-    """``tree`` says whom it affects, cleaned, set by the view before it is kept."""
+    """Whom it affects, the view sets on the instance before it is kept."""
 
     noun = "incident"
     told = ("title", "words", "topic_id", "conditions")

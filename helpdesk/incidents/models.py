@@ -7,13 +7,9 @@ from django.db.models import Q
 
 from helpdesk.accounts.models import User, audit
 from helpdesk.customers import timeline
+from helpdesk.customers.models import everybody
 from helpdesk.knowledge.models import Topic
 from helpdesk.lib.dates import now
-
-
-def everybody() -> dict[str, Any]:
-    """The condition that leaves nobody out."""
-    return {"all": []}
 
 
 class IncidentQuerySet(models.QuerySet["Incident"]):

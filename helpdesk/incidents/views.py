@@ -9,8 +9,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from helpdesk.accounts.access import EVERYONE, MANAGERS, StaffRequest, staff
 from helpdesk.accounts.seen import Seen, audited, compared, stored, turn
 from helpdesk.customers.conditions_form import ConditionsForm
+from helpdesk.customers.models import everybody
 from helpdesk.incidents.forms import IncidentForm
-from helpdesk.incidents.models import Incident, everybody
+from helpdesk.incidents.models import Incident
 from helpdesk.lib import conditions
 
 RECENT = 100  # resolved ones

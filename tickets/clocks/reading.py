@@ -15,12 +15,10 @@ from tickets.models.clocks import Clock, Hours
 
 def bring(tickets: Iterable[Ticket], whole: Ticket | None = None) -> None:
     """Give each its ``shown_clocks``: the open ones, and of the ``whole`` ticket all. One query."""
-    rows = (
-        Clock.objects.filter(Q(ended_at=None) | Q(ticket=whole)).select_related("policy")
-        if whole
-        else Clock.objects.filter(ended_at=None)
-    )
-    prefetch_related_objects([*tickets, *([whole] if whole else [])], Prefetch("clocks", rows, to_attr="shown_clocks"))
+    rows = Clock.objects.filter(ended_at=None)
+    if whole:
+        tickets, rows = [*tickets, whole], Clock.objects.filter(Q(ended_at=None) | Q(ticket=whole)).select_related("policy")
+    prefetch_related_objects(list(tickets), Prefetch("clocks", rows, to_attr="shown_clocks"))
 
 
 def pressing(clocks: Iterable[Clock]) -> Clock | None:
@@ -47,7 +45,7 @@ def lines(ticket: Ticket) -> list[Line]:
     """All clocks of a ticket in the order they began; one query, unless they were brought with those of a list."""
     if not hasattr(ticket, "shown_clocks"):
         bring([], ticket)
-    return [line(clock) for clock in ticket.shown_clocks]  # type: ignore[attr-defined]
+    return [line(clock) for clock in ticket.shown_clocks]
 
 
 def line(clock: Clock) -> Line:

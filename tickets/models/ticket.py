@@ -34,8 +34,9 @@ OWN = "machine:"  # refs of what decides by reckoning
 UNDONE = ("status", "waiting_since", "first_replied_at", "solved_at", "last_message_id", "last_message_at")
 
 if TYPE_CHECKING:
+    from tickets.models.clocks import Clock
     from tickets.models.escalation import Escalation
-    from tickets.models.message import Message
+    from tickets.models.message import Draft, Message
 
 
 class TicketQuerySet(models.QuerySet["Ticket"]):
@@ -52,6 +53,11 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
 
 class Ticket(TicketRow):
     objects = TicketQuerySet.as_manager()
+
+    # what pages bring along with it: access.ticket_for, clocks.reading.bring, views.desk.list_context
+    begun: "Draft | None" = None
+    shown_clocks: "list[Clock]"
+    pressing: "Clock | None"
 
     # --- what people do: each idempotent, in one transaction with its event ------------------------------------------
 

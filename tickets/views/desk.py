@@ -57,7 +57,7 @@ def list_context(request: StaffRequest, slug: str, opened: Ticket | None = None)
         fault = str(error)
     reading.bring(page.rows, opened)
     for row in page.rows:
-        row.pressing = reading.pressing(row.shown_clocks) if row.is_live else None  # type: ignore[attr-defined]
+        row.pressing = reading.pressing(row.shown_clocks) if row.is_live else None
     count = queues.counts(request).get(view.slug)
     older = urlencode({"after": page.after, **({"q": words} if words else {})}) if page.after else ""
     return {

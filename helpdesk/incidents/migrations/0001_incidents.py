@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('title', models.CharField(max_length=120)),
                 ('words', models.TextField(blank=True, max_length=2000)),
-                ('conditions', models.JSONField(default=helpdesk.incidents.models.everybody)),
+                ('conditions', models.JSONField(default=helpdesk.customers.models.everybody)),
                 ('opened_at', models.DateTimeField(default=helpdesk.lib.dates.now)),
                 ('resolved_at', models.DateTimeField(null=True)),
                 ('opened_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
