@@ -19,7 +19,7 @@ from helpdesk.lib.rows import at_most
 from tickets import columns
 from tickets.access import tickets_for
 from tickets.models import ReadMark, Ticket
-from tickets.models.saved import NEVER, URGENCY, WAITING, Order
+from tickets.models.saved import DUE, NEVER, URGENCY, WAITING, Order
 from tickets.queues import View
 from tickets.repeats import is_repeat
 
@@ -41,6 +41,7 @@ TIMES = ("last_message_at", "waiting_since", "due_at", "solved_at", "opened_at")
 SORTS = {
     **{name: Sort(F(name), attrgetter(name)) for name in TIMES},
     "waiting": Sort(WAITING, lambda ticket: ticket.waiting_since or NEVER),
+    "due": Sort(DUE, lambda ticket: ticket.due_at or NEVER),
     "urgency": Sort(URGENCY, lambda ticket: RANKS[ticket.priority], number=True),
 }
 ANYWHERE = frozenset({Order.ACTIVITY, Order.QUIET})  # the orders that have an index over solved and closed tickets too

@@ -90,6 +90,7 @@ SORTED: dict[str, tuple[str, bool]] = {  # an order of a saved view → (column,
     Order.OPENED: ("opened_at", True),
     Order.OLDEST: ("opened_at", False),
     Order.WAITING: ("waiting", False),
+    Order.DUE: ("due", False),
     Order.URGENT: ("urgency", False),
 }
 

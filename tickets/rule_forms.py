@@ -53,6 +53,7 @@ class RuleForm(forms.Form):
     assignee = forms.ChoiceField(label=_("Assignee"), required=False)
     add_tags = TagsField(label=_("Add tags"), required=False, max_length=2000, help_text=_("With commas between them."))
     remove_tags = TagsField(label=_("Take tags away"), required=False, max_length=2000)
+    emptied = forms.MultipleChoiceField(label=_("Empty these"), required=False, widget=forms.CheckboxSelectMultiple)
     escalate_path = _choice(_("Escalate by"), EscalationPath, empty=_("no path"))
     escalate_reason = forms.CharField(label=_("For the reason"), required=False, max_length=200)
     notify_assignee = forms.BooleanField(label=_("Tell the assignee"), required=False)
@@ -76,6 +77,9 @@ class RuleForm(forms.Form):
         kept = wording.actions if wording else {}
         choice(self, "topic").queryset = Topic.objects.living(keeping=[kept.get("topic")])
         self.known = list(definitions.of(FieldDefinition.Subject.TICKET).values())
+        choice(self, "emptied").choices = [(each.key, each.label) for each in self.known]
+        if not self.known:
+            del self.fields["emptied"]
         for each in self.known:
             kept_value = kept.get("attributes", {}).get(each.key)
             self.fields[inputs.name_of(each)] = inputs.field(each, kept_value, empty=LEAVE[1])
@@ -91,7 +95,8 @@ class RuleForm(forms.Form):
     def _initial(self, wording: Wording) -> dict[str, Any]:
         does = dict(wording.actions)
         path, told = does.pop("escalate", {}), does.pop("notify", {})
-        fields = inputs.initial(does.pop("attributes", {}))
+        given = does.pop("attributes", {})
+        fields = inputs.initial({key: value for key, value in given.items() if value is not None})
         unit = next((unit for unit in ("days", "hours") if wording.minutes and wording.minutes % UNITS[unit] == 0), "minutes")
         return {
             "name": wording.name,
@@ -101,6 +106,7 @@ class RuleForm(forms.Form):
             "unit": unit if wording.minutes else "hours",
             **does,
             **fields,
+            "emptied": [key for key, value in given.items() if value is None],
             "assignee": str(does.get("assignee", "")),
             "escalate_path": path.get("path"),
             "escalate_reason": path.get("reason", ""),
@@ -116,6 +122,8 @@ class RuleForm(forms.Form):
             self.add_error("escalate_reason", _("Say why: whoever gets it reads this first."))
         if said.get("escalate_reason") and not said.get("escalate_path") and "escalate_path" not in self.errors:
             self.add_error("escalate_path", _("Choose by which path."))
+        if both := [each.label for each in self.known if each.key in said.get("emptied", ()) and each.key in self._given(said)]:
+            self.add_error("emptied", _("Set it or empty it: %s") % ", ".join(both))
         if self.kind == RuleKind.TIME and said.get("count") and said["count"] * UNITS[said.get("unit", "days")] > LONGEST * 1440:
             self.add_error("count", _("At most a year."))
         if not self.errors and not self.actions():
@@ -130,13 +138,17 @@ class RuleForm(forms.Form):
     @property
     def sets_fields(self) -> bool:
         """Whether any of them is set, or wrong: then they are shown."""
-        return any(each.value() or each.errors for each in self.described)
+        emptied = [self["emptied"]] if self.known else []
+        return any(each.value() or each.errors for each in [*self.described, *emptied])
+
+    def _given(self, said: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in inputs.said(self.known, said).items() if value is not None}
 
     def actions(self) -> dict[str, Any]:
         """What was chosen, as a version keeps it: ids and plain values."""
         said = self.cleaned_data
         does = {name: getattr(said[name], "pk", said[name]) for name in PLAIN if said.get(name)}
-        if given := {key: value for key, value in inputs.said(self.known, said).items() if value is not None}:
+        if given := self._given(said) | dict.fromkeys(said.get("emptied", ())):
             does["attributes"] = given
         if said.get("assignee"):
             does["assignee"] = NOBODY if said["assignee"] == NOBODY else int(said["assignee"])

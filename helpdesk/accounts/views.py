@@ -15,7 +15,7 @@ from helpdesk.accounts.access import ADMINS, StaffRequest, staff
 from helpdesk.accounts.forms import PersonForm, TeamForm, TokenForm
 from helpdesk.accounts.models import ApiToken, AuditEntry, Team, User
 from helpdesk.accounts.names import names_of
-from helpdesk.lib.ids import row_id
+from helpdesk.lib import ids
 
 FORM = ["GET", "HEAD", "POST"]
 PAGE = 100
@@ -171,7 +171,7 @@ def audit_log(request: StaffRequest) -> HttpResponse:
     rows = AuditEntry.objects.order_by("-pk")
     if subject := request.GET.get("subject", "")[:120].replace("\0", ""):
         rows = rows.filter(subject=subject)
-    if (before := row_id(request.GET.get("before", ""))) is not None:
+    if (before := ids.row_id(request.GET.get("before", ""))) is not None:
         rows = rows.filter(pk__lt=before)
     page = list(rows[: PAGE + 1])
     names = names_of([ref for entry in page for ref in (entry.actor, entry.subject)])
@@ -184,9 +184,7 @@ def audit_log(request: StaffRequest) -> HttpResponse:
         }
         for entry in page[:PAGE]
     ]
-    query = request.GET.copy()
-    query["before"] = str(page[PAGE - 1].pk) if len(page) > PAGE else ""
-    older = f"?{query.urlencode()}" if len(page) > PAGE else ""
+    older = ids.older(request.GET, [entry.pk for entry in page], PAGE)
     return render(request, "accounts/audit_log.html", {"lines": lines, "subject": subject, "older": older})
 
 

@@ -3,9 +3,13 @@
 from django.db.models import Q, QuerySet
 
 from helpdesk.accounts.models import Reach, User
-from helpdesk.customers.models import Address, Customer, Event
+from helpdesk.customers.models import Address, Company, Customer, Event
 
 FOUND = 51  # one page and one more, to know whether there is a next
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.replace("\0", " ").split())[:200]
 
 
 def found(text: str, before: int | None = None) -> list[int]:
@@ -15,7 +19,7 @@ def found(text: str, before: int | None = None) -> list[int]:
     newest, which is why each branch has its own limit.
     """
     older = Q() if before is None else Q(pk__lt=before)
-    text = " ".join(text.replace("\0", " ").split())[:200]
+    text = one_line(text)
     if not text:
         return list(Customer.objects.filter(older).order_by("-pk").values_list("pk", flat=True)[:FOUND])
     by_name = Customer.objects.filter(older, name__icontains=text).order_by("-pk").values_list("pk", flat=True)[:FOUND]
@@ -28,6 +32,17 @@ def found(text: str, before: int | None = None) -> list[int]:
     )
     by_id = Customer.objects.filter(older, external_id=text).values_list("pk", flat=True)
     return sorted({*by_name, *by_address, *by_id}, reverse=True)[:FOUND]
+
+
+def companies_found(text: str, before: int | None = None) -> list[int]:
+    """Ids of a page of companies by name or external id, newest first; bounded as `found` is."""
+    older = Q() if before is None else Q(pk__lt=before)
+    text = one_line(text)
+    rows = Company.objects.filter(older).order_by("-pk").values_list("pk", flat=True)
+    if not text:
+        return list(rows[:FOUND])
+    by_id = rows.filter(external_id=text)
+    return sorted({*rows.filter(name__icontains=text)[:FOUND], *by_id}, reverse=True)[:FOUND]
 
 
 def events_for(reader: User, customer: Customer) -> QuerySet[Event]:

@@ -6,11 +6,20 @@ from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
+from helpdesk.accounts.setup import SetupForm
 from helpdesk.customers import definitions, inputs
 from helpdesk.customers.addresses import BadAddress, canonical
-from helpdesk.customers.models import Customer, FieldDefinition, Subscription
-from helpdesk.customers.profile import Profile, known_zone
+from helpdesk.customers.models import Company, Customer, FieldDefinition, Subscription
+from helpdesk.customers.payloads import BadPayload
+from helpdesk.customers.profile import Profile, known_zone, merged
 from helpdesk.lib.forms import choice
+
+
+def _zone(said: str) -> str:
+    zone = said.strip()
+    if not known_zone(zone):
+        raise forms.ValidationError(_("We do not know this time zone. They look like Europe/Berlin."))
+    return zone
 
 
 class CustomerForm(forms.Form):
@@ -66,10 +75,7 @@ class CustomerForm(forms.Form):
         return lines
 
     def clean_zone(self) -> str:
-        zone = self.cleaned_data["zone"].strip()
-        if not known_zone(zone):
-            raise forms.ValidationError(_("We do not know this time zone. They look like Europe/Berlin."))
-        return zone
+        return _zone(self.cleaned_data["zone"])
 
     def clean(self) -> dict[str, Any]:
         if self.customer is None and not self.cleaned_data.get("emails") and "emails" not in self.errors:
@@ -91,6 +97,37 @@ class CustomerForm(forms.Form):
             company=company,
             attributes=attributes,
         )
+
+
+class CompanyForm(SetupForm):
+    """The facts of a company, with a field for each attribute that has a definition."""
+
+    noun = "company"
+    told = ("name", "zone", "attributes")
+
+    class Meta:
+        model = Company
+        fields = ["name", "zone"]
+        labels = {"name": _("Name"), "zone": _("Time zone")}
+        help_texts = {"zone": _("For example Europe/Berlin. Whoever of them has none of their own goes by it. Empty: ours.")}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial = {**self.initial, **inputs.initial(self.instance.attributes)}
+        self.definitions = list(definitions.of(FieldDefinition.Subject.COMPANY).values())
+        for definition in self.definitions:
+            self.fields[inputs.name_of(definition)] = inputs.field(definition, self.instance.attributes.get(definition.key))
+
+    def clean_zone(self) -> str:
+        return _zone(self.cleaned_data["zone"])
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or self.cleaned_data
+        try:
+            self.instance.attributes = merged(self.instance.attributes, inputs.said(self.definitions, said))
+        except BadPayload as error:
+            self.add_error(None, str(error))
+        return said
 
 
 class ConsentForm(forms.Form):

@@ -21,7 +21,10 @@ class Company(models.Model):
     created_at = models.DateTimeField(default=now)
 
     class Meta:
-        indexes = [GinIndex(OpClass("attributes", name="jsonb_path_ops"), name="company_attributes")]  # as for customers
+        indexes = [  # as for customers
+            GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="company_name_words"),
+            GinIndex(OpClass("attributes", name="jsonb_path_ops"), name="company_attributes"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -30,7 +33,9 @@ class Company(models.Model):
 class Customer(models.Model):
     external_id = models.CharField(max_length=200, null=True, blank=True, unique=True)
     name = models.CharField(max_length=200, blank=True)
-    company = models.ForeignKey(Company, null=True, blank=True, on_delete=models.SET_NULL, related_name="customers")
+    company = models.ForeignKey(
+        Company, null=True, blank=True, on_delete=models.SET_NULL, related_name="customers", db_index=False
+    )
     language = models.CharField(max_length=10, blank=True)
     zone = models.CharField(max_length=64, blank=True)
     stage = models.CharField(max_length=40, blank=True)
@@ -44,6 +49,7 @@ class Customer(models.Model):
         indexes = [
             GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="customer_name_words"),
             models.Index(fields=["-id"], name="customer_newest"),
+            models.Index(fields=["company", "-id"], name="customer_of_company"),
             models.Index(Upper("stage"), "id", name="customer_stage"),  # as conditions compare text: without case
             GinIndex(OpClass("attributes", name="jsonb_path_ops"), name="customer_attributes"),  # as they ask for a choice
         ]

@@ -100,11 +100,17 @@ def _company(facts: CompanyFacts | str, warnings: list[str]) -> Company | None:
         company = Company.objects.filter(name=name).order_by("pk").first() or Company.objects.create(name=name)
     else:
         return None
-    new = {
-        "name": name or company.name,
-        "zone": zone if (zone := _zone(facts.zone, warnings)) is not None else company.zone,
-        "attributes": merged(company.attributes, facts.attributes),
-    }
-    if any(getattr(company, key) != value for key, value in new.items()):
-        Company.objects.filter(pk=company.pk).update(**new)
+    zone = _zone(facts.zone, warnings)
+
+    def differing(kept: Company) -> dict[str, Any]:
+        new = {
+            "name": name or kept.name,
+            "zone": kept.zone if zone is None else zone,
+            "attributes": merged(kept.attributes, facts.attributes),
+        }
+        return {key: value for key, value in new.items() if getattr(kept, key) != value}
+
+    if differing(company):  # asked again behind the lock: what somebody else says of it meanwhile stays
+        company = Company.objects.select_for_update(no_key=True).get(pk=company.pk)
+        Company.objects.filter(pk=company.pk).update(**differing(company))
     return company

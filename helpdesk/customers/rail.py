@@ -19,6 +19,6 @@ def places(request: HttpRequest) -> list[dict[str, Any]]:
             "word": _("Customers"),
             "url": reverse("customers"),
             "go": "c",
-            "here": request.path.startswith("/segments/"),
+            "here": request.path.startswith(("/companies/", "/segments/")),
         }
     ]

@@ -13,6 +13,17 @@ from helpdesk.customers.models import FieldDefinition, Subscription
 Type = FieldDefinition.Type
 
 
+TICKET_TYPES = ["Question", "Problem", "Incident", "Task"]
+# a field that most desks want; the form of a new one can begin with it
+TYPE_OF_TICKET = {
+    "subject": FieldDefinition.Subject.TICKET,
+    "label": _("Type"),
+    "key": "type",
+    "type": Type.CHOICE,
+    "options": "\n".join(TICKET_TYPES),
+}
+
+
 class SubscriptionForm(SetupForm):
     noun = "subscription"
     told = ("name", "slug", "description", "opt_in")
@@ -76,7 +87,8 @@ class FieldForm(SetupForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.initial["options"] = "\n".join(self.instance.choices)
+        if self.instance.pk:
+            self.initial["options"] = "\n".join(self.instance.choices)
         for name in ("subject", "key", "type", "target"):
             self.fields[name].disabled = self.instance.pk is not None
 

@@ -13,7 +13,7 @@ from helpdesk.accounts.access import ADMINS, MANAGERS, StaffRequest, staff
 from helpdesk.accounts.seen import audited, seen, turn
 from helpdesk.accounts.setup import SetupForm
 from helpdesk.customers.models import FieldDefinition, Subscription
-from helpdesk.customers.setup import FieldForm, SubscriptionForm
+from helpdesk.customers.setup import TYPE_OF_TICKET, FieldForm, SubscriptionForm
 
 FORM = ["GET", "HEAD", "POST"]
 
@@ -33,22 +33,32 @@ def subscription(request: StaffRequest, pk: int | None = None) -> HttpResponse:
 @require_safe
 @staff(*ADMINS)
 def fields(request: StaffRequest) -> HttpResponse:
-    return render(request, "customers/field_list.html", {"rows": FieldDefinition.objects.all()})
+    rows = list(FieldDefinition.objects.all())
+    untyped = not any(each.subject == FieldDefinition.Subject.TICKET and each.key == "type" for each in rows)
+    return render(request, "customers/field_list.html", {"rows": rows, "untyped": untyped})
 
 
 @require_http_methods(FORM)
 @staff(*ADMINS)
 def field(request: StaffRequest, pk: int | None = None) -> HttpResponse:
-    return _page(request, FieldDefinition, FieldForm, pk, "fields", _("Add a field"))
+    initial = TYPE_OF_TICKET if pk is None and request.GET.get("like") == "type" else None
+    return _page(request, FieldDefinition, FieldForm, pk, "fields", _("Add a field"), initial)
 
 
 def _page(
-    request: StaffRequest, model: type[models.Model], form_class: type[SetupForm], pk: int | None, home: str, title: str
+    request: StaffRequest,
+    model: type[models.Model],
+    form_class: type[SetupForm],
+    pk: int | None,
+    home: str,
+    title: str,
+    initial: dict[str, Any] | None = None,
 ) -> HttpResponse:
     with turn(request, f"{form_class.noun}:{pk}"):
         found: Any = get_object_or_404(model, pk=pk) if pk else model()
         context = {"title": str(found) if pk else title, "home": home, "new": pk is None}
-        return set_up(request, form_class(request.POST or None, instance=found), "customers/setup_form.html", home, context)
+        form = form_class(request.POST or None, instance=found, initial=initial)
+        return set_up(request, form, "customers/setup_form.html", home, context)
 
 
 def set_up(request: StaffRequest, form: SetupForm, template: str, home: str, context: dict[str, Any]) -> HttpResponse:

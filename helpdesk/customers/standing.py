@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from helpdesk.customers import consent, definitions
-from helpdesk.customers.models import Address, Consent, Customer, FieldDefinition, Subscription, Suppression
+from helpdesk.customers.models import Address, Consent, Customer, Subscription, Suppression
 
 
 @dataclass
@@ -47,8 +47,8 @@ def reaches(customer: Customer) -> list[Reach]:
     return [Reach(address, lying.get(address.canonical)) for address in addresses]
 
 
-def attributes(customer: Customer) -> list[tuple[str, Any]]:
-    """The customer's attributes under the names people gave them, in that order; then those nobody named."""
-    known = definitions.of(FieldDefinition.Subject.CUSTOMER)
-    named = [(field.label, words) for field, words in definitions.said(FieldDefinition.Subject.CUSTOMER, customer.attributes)]
-    return named + sorted((key, value) for key, value in customer.attributes.items() if key not in known)
+def attributes(subject: str, kept: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Attributes under the names people gave them, in that order; then those nobody named."""
+    known = definitions.of(subject)
+    named = [(field.label, words) for field, words in definitions.said(subject, kept)]
+    return named + sorted((key, value) for key, value in kept.items() if key not in known)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from helpdesk.customers import segment_views, setup_views, views
+from helpdesk.customers import company_views, segment_views, setup_views, views
 
 urlpatterns = [
     path("customers/", views.customers, name="customers"),
@@ -13,6 +13,9 @@ urlpatterns = [
     path("customers/<int:pk>/consents/", views.consents, name="customer-consents"),
     path("customers/<int:pk>/addresses/<int:address>/suppress/", views.suppress, name="address-suppress"),
     path("customers/<int:pk>/addresses/<int:address>/lift/", views.lift, name="address-lift"),
+    path("companies/", company_views.companies, name="companies"),
+    path("companies/<int:pk>/", company_views.company, name="company"),
+    path("companies/<int:pk>/edit/", company_views.edit, name="company-edit"),
     path("segments/", segment_views.segment_list, name="segments"),
     path("segments/new/", segment_views.segment, name="segment-add"),
     path("segments/<int:pk>/", segment_views.segment, name="segment"),

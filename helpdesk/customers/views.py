@@ -14,9 +14,8 @@ from helpdesk.accounts.access import AGENTS, EVERYONE, MANAGERS, StaffRequest, s
 from helpdesk.accounts.seen import seen, turn
 from helpdesk.customers import access, consent, history, identity, standing
 from helpdesk.customers.forms import ConsentForm, CustomerForm
-from helpdesk.customers.models import Address, Consent, Customer, Event, Suppression
-from helpdesk.lib import dates
-from helpdesk.lib.ids import row_id
+from helpdesk.customers.models import Address, Consent, Customer, Event, FieldDefinition, Suppression
+from helpdesk.lib import dates, ids
 
 PAGE = access.FOUND - 1
 
@@ -26,11 +25,9 @@ PAGE = access.FOUND - 1
 def customers(request: StaffRequest) -> HttpResponse:
     """Customers by name, address or external id, newest first."""
     text = request.GET.get("q", "").strip()
-    ids = access.found(text, row_id(request.GET.get("before", "")))
-    rows = Customer.objects.filter(pk__in=ids[:PAGE]).order_by("-pk").select_related("company").prefetch_related("addresses")
-    query = request.GET.copy()
-    query["before"] = str(ids[PAGE - 1]) if len(ids) > PAGE else ""
-    context = {"rows": rows, "text": text, "older": f"?{query.urlencode()}" if len(ids) > PAGE else ""}
+    found = access.found(text, ids.row_id(request.GET.get("before", "")))
+    rows = Customer.objects.filter(pk__in=found[:PAGE]).order_by("-pk").select_related("company").prefetch_related("addresses")
+    context = {"rows": rows, "text": text, "older": ids.older(request.GET, found, PAGE)}
     return render(request, "customers/customer_list.html", context)
 
 
@@ -54,7 +51,7 @@ def customer(request: StaffRequest, pk: int) -> HttpResponse:
         "panels": [panel for panel in panels if panel],
         "reaches": standing.reaches(person),
         "allowances": standing.allowances(person),
-        "attributes": standing.attributes(person),
+        "attributes": standing.attributes(FieldDefinition.Subject.CUSTOMER, person.attributes),
         "local_time": dates.local(dates.now(), zone).replace(tzinfo=None),  # or the template would turn it back into ours
         "zone": zone.key,
         "zone_is_known": any(zones),

@@ -7,6 +7,7 @@ from helpdesk.accounts.models import Role, Team, User
 from helpdesk.customers import identity
 from helpdesk.customers.models import Customer, FieldDefinition
 from helpdesk.customers.profile import CompanyFacts, Profile
+from helpdesk.customers.setup import TICKET_TYPES
 
 PASSWORD = "paper and ink"  # noqa: S105  printed at the start; the demo is for loopback
 STAFF = [
@@ -26,6 +27,7 @@ class Somebody:
     company: str = ""
     stage: str = "active"
     facts: dict[str, Any] = field(default_factory=dict)
+    contract: dict[str, Any] = field(default_factory=dict)  # of their company
 
 
 CUSTOMERS = [
@@ -46,6 +48,7 @@ CUSTOMERS = [
         "Rechtsanwaltskanzlei Hohenlohe-Schillingsfürst & Partner mbB",
         "renewal",
         {"plan": "Kanzlei", "seats": 25, "card_expires": "2026-12-07"},
+        {"contract": "Gold", "renews": "2027-01-15"},
     ),
     Somebody("cleo", "Cleo Marchetti", "cleo@marchetti.example", "Europe/Rome", facts={"plan": "Solo", "seats": 1}),
     Somebody(
@@ -81,6 +84,7 @@ CUSTOMERS = [
         "de",
         "Stadtwerke Königsbrück-Laußnitz",
         facts={"plan": "Enterprise", "seats": 80},
+        contract={"contract": "Gold", "renews": "2027-06-30"},
     ),
     Somebody(
         "maria",
@@ -124,6 +128,9 @@ def customers() -> dict[str, Customer]:
             FieldDefinition(subject="customer", key="plan", label="Plan", type="choice", choices=choices),
             FieldDefinition(subject="customer", key="seats", label="Seats", type="number"),
             FieldDefinition(subject="customer", key="card_expires", label="Card expires", type="date"),
+            FieldDefinition(subject="company", key="contract", label="Contract", type="choice", choices=["Gold", "Standard"]),
+            FieldDefinition(subject="company", key="renews", label="Renews", type="date"),
+            FieldDefinition(subject="ticket", key="type", label="Type", type="choice", choices=TICKET_TYPES),
             FieldDefinition(subject="ticket", key="invoice", label="Invoice number", type="text", hint="It begins with NW-."),
             FieldDefinition(
                 subject="ticket", key="device", label="Device", type="choice", choices=["Phone", "Tablet", "Computer"]
@@ -143,7 +150,12 @@ def customers() -> dict[str, Customer]:
     return {
         each.key: identity.upsert(
             Profile(
-                each.name, each.language, each.zone, each.stage, CompanyFacts(each.company) if each.company else None, each.facts
+                each.name,
+                each.language,
+                each.zone,
+                each.stage,
+                CompanyFacts(each.company, zone=each.zone, attributes=each.contract) if each.company else None,
+                each.facts,
             ),
             external_id=f"cus_{each.key}",
             emails=[each.email],

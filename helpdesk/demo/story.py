@@ -71,6 +71,7 @@ class Story:
             self.last_weeks()
         with dates.moved(to=self.before(days=1)):
             desk.rules(self.staff)
+            desk.forms()
         desk.incidents(self.staff, self.start)
         self.this_morning()
         self.work()
@@ -156,6 +157,7 @@ class Story:
         *,
         at: datetime,
         channel: str = "mail",
+        kind: str = "Question",
         topic: str = "",
         tags: tuple[str, ...] = (),
         priority: str = "normal",
@@ -173,6 +175,7 @@ class Story:
                 topic=Topic.objects.filter(slug=topic).first(),
                 tags=tags,
                 priority=priority,
+                attributes={"type": kind},
                 answers=answers,
             )
         self.work(at)
@@ -225,6 +228,7 @@ class Story:
             "Please, no more tips by mail",
             "I only want invoices. Everything else can stop.",
             at=self.before(days=9),
+            kind="Task",
             tags=("consent",),
         )
         self.reply(tips, "ana", "Done, Cleo. Invoices only from now on.\n\nAna", at=self.before(days=8.9), status="solved")
@@ -234,6 +238,7 @@ class Story:
             "Tried three times, each time the file ends at the same line. We need the whole year for the auditor.",
             at=self.before(days=2),
             topic="export",
+            kind="Problem",
             tags=("export",),
         )
         with dates.moved(to=self.before(days=1.8)):
@@ -254,6 +259,7 @@ class Story:
             "Auftragsdatenverarbeitungsvereinbarung, neue Fassung",
             "Anbei die von unserer Datenschutzbeauftragten überarbeitete Fassung. Bitte bis Monatsende zeichnen.",
             at=self.before(days=1.5),
+            kind="Task",
             tags=("contract",),
         )
         self.reply(
@@ -277,6 +283,7 @@ class Story:
             "it, our USt-IdNr. is missing on the invoice preview, and I cannot find the field any more.",
             at=self.before(hours=4),
             topic="vat",
+            kind="Problem",
             tags=("billing", "vat"),
             answers=sent,
             priority="high",
@@ -302,6 +309,7 @@ class Story:
             at=self.before(hours=26),
             channel="form",
             topic="bank",
+            kind="Incident",
             tags=("bank sync",),
         )
         self.reply(
@@ -318,6 +326,7 @@ class Story:
             "Wir haben am 12. überwiesen und heute wieder eine Mahnung bekommen. Bitte klären Sie das, der Kassenprüfer wartet.",
             at=self.before(hours=1.5),
             topic="billing",
+            kind="Problem",
             tags=("billing", "complaint"),
             priority="urgent",
         )
@@ -336,5 +345,6 @@ class Story:
             at=self.before(minutes=16),
             channel="form",
             topic="sign-in",
+            kind="Problem",
             tags=("sign-in",),
         )

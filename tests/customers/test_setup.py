@@ -6,8 +6,9 @@ import pytest
 from django.test import Client
 
 from helpdesk.accounts.models import AuditEntry, User
-from helpdesk.customers.models import FieldDefinition, Subscription
+from helpdesk.customers.models import Customer, FieldDefinition, Subscription
 from helpdesk.mail.models import Mailbox
+from tickets import intake
 
 Browser = Callable[[User], Client]
 
@@ -48,6 +49,24 @@ def test_two_who_set_up_the_same_thing_are_told_and_its_password_is_told_nobody(
     assert omars.post(url, {**box, "name": "Other", "signature": "Yours"}).status_code == 302
     asked = omars.post(url, box)
     assert asked.status_code == 409 and "</b>Other</dd>" in asked.content.decode() and "s3cret" not in asked.content.decode()
+
+
+def test_the_type_of_a_ticket_is_a_field_that_is_offered_until_it_is_there(
+    browser: Browser, omar: User, ana: User, ben: Customer, support: Mailbox
+) -> None:
+    page = browser(omar)
+    offer = 'href="/fields/new/?like=type"'
+    assert offer in page.get("/fields/").content.decode()
+    form = page.get("/fields/new/?like=type").context["form"]
+    said = {name: form[name].value() for name in ("subject", "label", "key", "type", "options")}
+    assert page.post("/fields/new/?like=type", said).status_code == 302
+    assert offer not in page.get("/fields/").content.decode()
+    kept = FieldDefinition.objects.get()
+    assert (kept.subject, kept.key, kept.choices) == ("ticket", "type", ["Question", "Problem", "Incident", "Task"])
+    for n, kind in enumerate(kept.choices):
+        intake.open_ticket(ben, f"Number {n}", intake.Words("Hello"), channel="mail", mailbox=support, attributes={"type": kind})
+    found = browser(ana).get("/inbox/", {"q": "type:problem,task"}).content.decode()
+    assert [n for n in range(4) if f"Number {n}" in found] == [1, 3]
 
 
 def test_a_field_has_a_type_and_a_key_for_good(browser: Browser, omar: User) -> None:

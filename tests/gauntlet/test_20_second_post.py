@@ -217,6 +217,7 @@ CASES = [
     Case("token-revoke", "tokens"),
     Case("customer-add", "customer-add", {"name": "New", "emails": "new@customer.example"}),
     Case("customer-edit", "customer-edit", {"name": "Åsa L.", "emails": "asa@lindqvist.example\nasa@home.example"}),
+    Case("company-edit", "company-edit", {"name": "Lindqvist AB", "zone": "Europe/Stockholm"}),
     Case("customer-consent", "customer", {"given": "no"}),
     Case("customer-consent", said=lambda w: {"given": "yes", "wording": "By phone", "subscription": w.subscription.pk}),
     Case("address-suppress", "customer"),

@@ -32,6 +32,7 @@ TABLE = {
     "- - + - - - -": "POST account_confirm_email",
     "- + + + + + -": """
         GET live GET rail GET palette GET inbox GET inbox-view GET customers GET customer GET customer-consents GET customer-mail
+        GET companies GET company
         GET knowledge GET answer GET incidents GET notifications POST notifications-read GET views POST view-in-rail
         GET account_reauthenticate POST account_reauthenticate GET account_email POST account_email
         GET account_change_password POST account_change_password GET account_set_password POST account_set_password
@@ -43,6 +44,7 @@ TABLE = {
         GET mfa_deactivate_totp POST mfa_deactivate_totp GET mfa_view_recovery_codes GET mfa_download_recovery_codes""",
     "- x + + + + -": """
         GET customer-add POST customer-add GET customer-edit POST customer-edit POST customer-consent POST address-suppress
+        GET company-edit POST company-edit
         GET answer-add POST answer-add GET answer-edit POST answer-edit POST answer-archive POST answer-restore
         GET campaigns GET campaign GET campaign-who GET guards GET blocked POST unblock GET who GET who-team
         GET view-add POST view-add""",

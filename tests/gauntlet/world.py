@@ -19,7 +19,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from helpdesk.accounts.models import Absence, ApiToken, Calendar, Reach, Role, Scope, Skill, Team, User
 from helpdesk.accounts.notifications import notify
 from helpdesk.customers import consent
-from helpdesk.customers.models import Address, Customer, Event, EventDelivery, FieldDefinition, Segment, Subscription
+from helpdesk.customers.models import Address, Company, Customer, Event, EventDelivery, FieldDefinition, Segment, Subscription
 from helpdesk.demo.people import PASSWORD
 from helpdesk.files.models import Attachment, Blob
 from helpdesk.incidents.models import Incident
@@ -131,6 +131,7 @@ class World:
         self.address = Address.objects.get(customer=self.customer)
         self.blocked = Address.objects.get(customer__external_id="cus_tomasz")
         consent.suppress(self.blocked.canonical, "manual", "page", actor=self.admin)
+        self.company = Company.objects.earliest("pk")
         self.running = Campaign.objects.get(name="Card expires soon")
         self.paused = Campaign.objects.get(name="First steps")
         campaigns.pause(self.paused, by=self.manager)
@@ -227,6 +228,7 @@ class World:
             "subscription": {"pk": self.subscription.pk},
             "field": {"pk": self.field.pk},
             "segment": {"pk": self.segment.pk},
+            **{key: {"pk": self.company.pk} for key in ("company", "company-edit")},
             "answer": {"pk": self.answer.pk},
             "answer-edit": {"pk": self.answer.pk},
             "answer-archive": {"pk": self.answer.pk},

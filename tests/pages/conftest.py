@@ -70,6 +70,7 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[str, s
             "text": str(text.pk),
             "simple": str(Ticket.objects.filter(requester__name__contains="Minh").latest("pk").number),
             "customer": str(ticket.requester_id),
+            "company": str(ticket.requester.company_id),
             "outgoing": str(sent.pk),
             "ruled": str(ruled.number),
             "rule": str(RuleRun.objects.latest("pk").rule_id),

@@ -183,6 +183,31 @@ def test_a_rule_sets_custom_fields(lead, browser, ana, ticket, drain):
     assert refused.status_code == 422 and "There is no field attributes.tier." in refused.content.decode()
 
 
+def test_a_rule_empties_custom_fields(lead, ana, ticket, drain):
+    for key in ("device", "paid"):
+        FieldDefinition.objects.create(subject="ticket", key=key, label=key.title(), type="text")
+    ticket.describe({"device": "Phone", "paid": "no"}, by=ana)
+    drain()
+    said = {"source": URGENT, "priority": "", "emptied": ["device"]}
+    wrong = write(lead, **said | {"attribute_device": "Tablet"})
+    assert wrong.status_code == 422 and "Set it or empty it: Device" in wrong.content.decode()
+    assert write(lead, **said | {"attribute_paid": "yes"}).status_code == 302
+    rule = Rule.objects.get()
+    assert rule.version.actions == {"attributes": {"paid": "yes", "device": None}}
+    page = lead.get(f"/rules/{rule.pk}/")
+    assert "empty Device" in page.content.decode() and page.context["form"]["emptied"].value() == ["device"]
+    lead.post(f"/rules/{rule.pk}/switch/", {"on": "1"})
+    ticket.tag(["down"], by=ana)
+    drain()
+    ticket.refresh_from_db()
+    assert ticket.attributes == {"paid": "yes"}
+    text = lead.get("/rules/export/").content.decode()
+    assert lead.post("/rules/import/", {"source": text}).status_code == 302
+    FieldDefinition.objects.get(key="device").delete()
+    refused = lead.post("/rules/import/", {"source": text})
+    assert refused.status_code == 422 and "There is no field attributes.device." in refused.content.decode()
+
+
 def test_a_file_of_a_later_version_is_refused(lead):
     answer = lead.post("/rules/import/", {"source": '{"twofold": "rules", "version": 2, "rules": []}'})
     assert answer.status_code == 422 and "This is version 2 of such files" in answer.content.decode()

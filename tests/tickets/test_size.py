@@ -77,6 +77,7 @@ def test_every_order_of_a_view_that_people_set_up_has_its_index(many):
         "-opened": "ticket_live_opened",
         "opened": "ticket_live_opened",
         "waiting": "ticket_live_waiting",
+        "due": "ticket_live_due",
         "urgency": "ticket_live_urgency",
     }
     cases = [("live", order, index) for order, index in ours.items()]

@@ -96,13 +96,16 @@ ORDERS = {
     "-opened": "2345",
     "opened": "5432",
     "waiting": "5324",
+    "due": "5324",
     "urgency": "3254",
 }
 
 
 def test_each_order_page_by_page(ana, several):
-    """The fourth waits on nobody, so it comes last where the longest waiting come first."""
+    """The fourth waits on nobody, so it comes last where the longest waiting come first; two were promised something."""
     Ticket.objects.filter(subject="Subject 4").update(status="pending", waiting_since=None)
+    for n, minutes in ((3, 90), (5, 30)):
+        Ticket.objects.filter(subject=f"Subject {n}").update(due_at=dates.now() + timedelta(minutes=minutes))
     for order, expected in ORDERS.items():
         view = queues.of_saved(SavedView(name="x", order=order, conditions={}))
         rows, found, after = listing.rows_of(ana, view), "", ""
@@ -118,7 +121,7 @@ def test_each_order_page_by_page(ana, several):
 
 def test_a_page_address_that_is_none_is_404(browser, ana):
     ana_s = browser(ana)
-    for order in ("urgency", "waiting"):
+    for order in ("urgency", "waiting", "due"):
         view = SavedView.objects.create(name=order, order=order, owner=ana)
         for after in ("x", "1", "5_1", "2026-13-01T00:00:00Z_1", "2026-01-01_1", "1_%00", "1_99999999999999999999"):
             assert ana_s.get(f"/inbox/{view.slug}/?after={after}").status_code == 404, (order, after)

@@ -15,7 +15,7 @@ from helpdesk.knowledge.models import Topic
 from helpdesk.lib.dates import now
 from helpdesk.mail.models import Mailbox
 from tickets.models.change import Changing
-from tickets.models.saved import URGENCY, WAITING
+from tickets.models.saved import DUE, URGENCY, WAITING
 from tickets.models.terms import LIVE, OURS, Channel, Priority, Status
 
 
@@ -95,6 +95,7 @@ class TicketRow(Changing):
             models.Index(fields=["-last_message_at", "-id"], name="ticket_any", condition=~Q(status="spam")),
             models.Index(fields=["opened_at", "id"], name="ticket_live_opened", condition=Q(status__in=LIVE)),
             models.Index(WAITING, "id", name="ticket_live_waiting", condition=Q(status__in=LIVE)),
+            models.Index(DUE, "id", name="ticket_live_due", condition=Q(status__in=LIVE)),
             models.Index(URGENCY, "id", name="ticket_live_urgency", condition=Q(status__in=LIVE)),
             models.Index(fields=["requester", "-opened_at", "-id"], name="ticket_of_customer"),
             models.Index(fields=["topic", "opened_at"], name="ticket_of_topic"),

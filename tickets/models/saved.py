@@ -11,9 +11,10 @@ from django.utils.translation import gettext_lazy as _
 from helpdesk.accounts.models import Team, User
 from helpdesk.lib.dates import now
 
-NEVER = datetime(9999, 12, 31, tzinfo=UTC)  # who does not wait comes after all who do
+NEVER = datetime(9999, 12, 31, tzinfo=UTC)  # who does not wait, or was promised nothing, comes after all who do
 # What a list is sorted by beside columns; each has an index that says the same, so a page costs the same anywhere.
 WAITING = Coalesce(F("waiting_since"), Value(NEVER, models.DateTimeField()), output_field=models.DateTimeField())
+DUE = Coalesce(F("due_at"), Value(NEVER, models.DateTimeField()), output_field=models.DateTimeField())
 URGENCY = Case(
     When(priority="urgent", then=Value(0)), When(priority="high", then=Value(1)), When(priority="normal", then=Value(2)),
     default=Value(3), output_field=models.SmallIntegerField(),
@@ -28,6 +29,7 @@ class Order(models.TextChoices):
     OPENED = "-opened", _("Opened, newest first")
     OLDEST = "opened", _("Opened, oldest first")
     WAITING = "waiting", _("Waiting on us longest first")
+    DUE = "due", _("Due next first")
     URGENT = "urgency", _("Most urgent first, then the oldest")
 
 

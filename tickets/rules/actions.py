@@ -131,8 +131,12 @@ def _describe(ticket: Ticket, value: Any, by: Actor) -> None:
 
 def _say_describe(value: Any) -> str:
     known = definitions.of(FieldDefinition.Subject.TICKET)
-    told = [(known[key].label, definitions.words(known[key], one)) if key in known else (key, one) for key, one in value.items()]
-    return ", ".join(_("set %(field)s to %(value)s") % {"field": field, "value": one} for field, one in told)
+    told = []
+    for key, one in value.items():
+        field = known[key].label if key in known else key
+        words = definitions.words(known[key], one) if key in known else one
+        told.append(_("empty %s") % field if one is None else _("set %(field)s to %(value)s") % {"field": field, "value": words})
+    return ", ".join(told)
 
 
 def _escalate(ticket: Ticket, value: Any, by: Actor) -> None:

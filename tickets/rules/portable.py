@@ -133,8 +133,10 @@ def _checked(actions: Any) -> dict[str, Any]:
             raise Unreadable(_("%s is a list of words.") % name)
     if "attributes" in actions:
         given = actions["attributes"]
-        if not isinstance(given, dict) or not given or None in given.values():
-            raise Unreadable(_("attributes is an object of fields and their values."))
+        if not isinstance(given, dict) or not given:
+            raise Unreadable(_("attributes is an object of fields and their values; null empties one."))
+        if unknown := set(given) - set(definitions.of(FieldDefinition.Subject.TICKET)):
+            raise Unreadable(_("There is no field attributes.%s.") % sorted(unknown)[0][:80])
         if misfits := definitions.misfits(FieldDefinition.Subject.TICKET, given, strict=True):
             raise Unreadable(" ".join(misfits.values()))
     for name, words, most in (("escalate", "reason", 200), ("notify", "words", 150)):

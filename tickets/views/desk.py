@@ -195,11 +195,16 @@ def about(request: StaffRequest, ticket: Ticket) -> dict[str, Any]:
 
 
 def facts(customer: Customer) -> list[tuple[str, Any]]:
-    """The first of what is known about a customer: by the names of its fields, or "card_expires" as "Card expires"."""
-    named = [(field.label, words) for field, words in definitions.said(FieldDefinition.Subject.CUSTOMER, customer.attributes)]
+    """The first of what is known about a customer: by the names of its fields, or "card_expires" as "Card expires".
+
+    Then the fields of their company, which are about them as well.
+    """
+    named = definitions.said(FieldDefinition.Subject.CUSTOMER, customer.attributes)
     known = definitions.of(FieldDefinition.Subject.CUSTOMER)
     others = [(key, value) for key, value in customer.attributes.items() if key not in known]
-    return [*named, *((key.replace("_", " ").capitalize(), value) for key, value in others)][:FACTS]
+    theirs = definitions.said(FieldDefinition.Subject.COMPANY, customer.company.attributes) if customer.company else []
+    own = [*named, *((key.replace("_", " ").capitalize(), value) for key, value in others)][:FACTS]
+    return [*own, *theirs[:FACTS]]
 
 
 def panels(request: StaffRequest, customer: Customer) -> list[dict[str, Any]]:
