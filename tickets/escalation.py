@@ -3,7 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
+import structlog
+from django.db import connection, transaction
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -14,7 +15,10 @@ from tickets.access import who_may_read
 from tickets.models import Escalation, EscalationPath, EscalationStep, Message, Status, Ticket, TicketClosed
 
 BATCH = 100
+AGAIN = timedelta(minutes=5)
 KIND = "ticket.escalated"
+
+log = structlog.get_logger(__name__)
 
 
 class NoStep(ValueError):
@@ -100,7 +104,13 @@ def go_on() -> int:
     """The steps whose time has come: where nobody here answered or solved it since, the next one. Returns how many were due."""
     due = list(Escalation.objects.filter(next_at__lte=now()).order_by("next_at", "id").values_list("pk", flat=True)[:BATCH])
     for pk in due:
-        _go_on(pk)
+        try:
+            _go_on(pk)
+        except Exception as error:  # a mistake of ours, or the database's: the others go on, and it is tried again
+            if not connection.is_usable():
+                raise
+            log.error("escalation_failed", escalation=pk, exc_info=error)
+            Escalation.objects.filter(pk=pk).update(next_at=now() + AGAIN)
     return len(due)
 
 

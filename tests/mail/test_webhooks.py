@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from django.db import connection
 
 from helpdesk.accounts.vault import seal
 from helpdesk.lib import dates
@@ -98,6 +99,13 @@ def test_what_fails_is_tried_again_with_the_same_id_and_says_why(tool, webhook, 
             assert webhooks.deliver_due() == 1
     assert len({headers["webhook-id"] for headers, _body in tool.taken}) == 1 and len(tool.taken) == 3  # no redirect was followed
     assert WebhookDelivery.objects.get().state == "done"
+
+
+def test_those_in_trouble_are_found_by_their_index(webhook):
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+        assert "webhook_troubled" in webhooks.troubled()[:20].explain()
 
 
 def test_in_the_end_it_has_failed_and_a_person_may_try_again(tool, webhook, browser, omar):

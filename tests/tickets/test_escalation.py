@@ -11,8 +11,8 @@ from helpdesk.customers.models import Event
 from helpdesk.lib import dates
 from helpdesk.mail.models import Webhook, WebhookDelivery
 from helpdesk.mail.models.webhooks import new_secret
-from tickets import escalation, replies
-from tickets.models import Escalation, EscalationPath, EscalationStep
+from tickets import escalation, intake, replies
+from tickets.models import Escalation, EscalationPath, EscalationStep, Ticket
 
 pytestmark = pytest.mark.django_db
 
@@ -122,3 +122,25 @@ def test_both_ways_to_the_next_step_wait_for_the_ticket_first(ticket, path, ana)
         holds = [query["sql"] for query in asked if "FOR UPDATE" in query["sql"] or query["sql"].startswith("UPDATE")]
         assert 'FROM "tickets_ticket"' in holds[0] and "FOR UPDATE" in holds[0]
     assert Escalation.objects.count() == 2
+
+
+def test_one_that_cannot_go_on_stops_no_other(ticket, path, ana, ben, monkeypatch):
+    """It is tried again five minutes later, and not at once for ever."""
+    second = intake.open_ticket(ben, "Second", intake.Words("It broke."), channel="form")
+    for each in (ticket, second):
+        escalation.escalate(each, path, "They lose data", by=ana)
+    take = escalation._take
+
+    def fail(broken, *others):
+        if broken.pk == ticket.pk:
+            raise RuntimeError("no")
+        return take(broken, *others)
+
+    monkeypatch.setattr(escalation, "_take", fail)
+    with dates.moved(by=timedelta(minutes=31)):
+        assert escalation.go_on() == 2 and escalation.go_on() == 0
+    assert [each.escalations for each in Ticket.objects.order_by("pk")] == [1, 2]
+    monkeypatch.undo()
+    with dates.moved(by=timedelta(minutes=37)):
+        assert escalation.go_on() == 1
+    assert [each.escalations for each in Ticket.objects.order_by("pk")] == [2, 2]

@@ -74,6 +74,7 @@ class WebhookDelivery(models.Model):
         indexes = [
             models.Index(fields=["next_at", "id"], name="webhook_due", condition=Q(state="pending")),
             models.Index(fields=["webhook", "-id"], name="webhook_deliveries"),
+            models.Index(fields=["-id"], name="webhook_troubled", condition=~Q(state="done") & ~Q(error="")),
         ]
 
     def __str__(self) -> str:
