@@ -19,7 +19,7 @@ from liquid import BoundTemplate
 from liquid.exceptions import LiquidError
 
 from helpdesk.lib import html
-from outreach.liquid import BrokenText, MissingValue, sandbox
+from helpdesk.lib.liquid import BrokenText, MissingValue, sandbox
 
 LIQUID = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 LINE_TAG = re.compile(r"^[ \t]*(\{%.*?%\})[ \t]*$", re.DOTALL | re.MULTILINE)

@@ -1,29 +1,31 @@
 """What a message says: values, text and headers of a batch, and what must be right before it may ever be sent."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import connection
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from liquid.exceptions import LiquidError
 
-from helpdesk.customers.models import Customer, Subscription
-from helpdesk.lib import dates, signing
-from helpdesk.lib.rows import array
+from helpdesk.customers import values as known
+from helpdesk.customers.models import Subscription
+from helpdesk.lib import dates, liquid, signing
+from helpdesk.lib.liquid import BadTemplate, BrokenText, MissingValue, without_empty
 from helpdesk.mail.models import Outgoing
 from helpdesk.mail.verdicts import Content, Missing
 from outreach.letters import Frame, Letter, fill, letter
-from outreach.liquid import BadTemplate, BrokenText, MissingValue, check, without_empty
 from outreach.models import Campaign, Version
 
 Values = dict[str, Any]
+ROOTS = ("customer", "company", "event", "workspace")
+ALWAYS_THERE = {"customer.email", "workspace.name", "unsubscribe_url"}
+check = partial(liquid.check, roots=ROOTS, always=ALWAYS_THERE)
 UNSUBSCRIBE = "unsubscribe"  # the kind of its tokens
 SPOKEN = {code for code, _name in settings.SPOKEN_LANGUAGES}
 
@@ -31,7 +33,7 @@ SPOKEN = {code for code, _name in settings.SPOKEN_LANGUAGES}
 def render(rows: list[Outgoing]) -> dict[int, Content | Missing]:
     """Every message's text; one query for the customers' addresses, and one for versions that were not read before."""
     versions = Version.objects.kept(row.version_id for row in rows)
-    people = _facts({row.customer_id: row.customer for row in rows if row.customer_id and row.customer})
+    people = known.of({row.customer_id: row.customer for row in rows if row.customer_id and row.customer})
     readers: dict[tuple[str, ZoneInfo], list[tuple[Outgoing, Values]]] = defaultdict(list)
     for row in rows:
         values = row.variables.get("values") or {**people.get(row.customer_id or 0, {}), "event": row.variables.get("event", {})}
@@ -106,48 +108,6 @@ def complete(step: Mapping[str, Any], values: Values, unsubscribe: str = "") -> 
             at.setdefault(name, text)
     whole["unsubscribe_url"] = unsubscribe
     return whole
-
-
-def facts_of(customers: Iterable[int]) -> dict[int, Values]:
-    """What messages may say about these customers; their own attributes lie beside the built-in ones."""
-    return _facts(Customer.objects.select_related("company").in_bulk(set(customers)))
-
-
-PRIMARY = """
-    SELECT DISTINCT ON (customer_id) customer_id, shown FROM customers_address
-    WHERE customer_id = ANY(%s::bigint[]) AND channel = 'email' ORDER BY customer_id, is_primary DESC, id
-"""
-
-
-def _facts(customers: dict[int, Customer]) -> dict[int, Values]:
-    if not customers:
-        return {}
-    with connection.cursor() as cursor:
-        cursor.execute(PRIMARY, [array(customers)])
-        emails = dict(cursor.fetchall())
-    found = {}
-    for customer in customers.values():
-        company = customer.company
-        found[customer.pk] = {
-            "customer": {
-                **customer.attributes,
-                "name": customer.name,
-                "first_name": first_name(customer.name),
-                "email": emails.get(customer.pk, ""),
-                "language": customer.language,
-                "stage": customer.stage,
-            },
-            "company": {**company.attributes, "name": company.name} if company else {},
-            "zone": customer.zone or (company.zone if company else ""),
-        }
-    return found
-
-
-def first_name(name: str) -> str:
-    """The first word of "Ben Carter"; of "Carter, Ben" the first after the comma."""
-    last, comma, first = name.partition(",")
-    words = (first if comma else last).split()
-    return words[0] if words else ""
 
 
 def unsubscribe_url(row: Outgoing) -> str:

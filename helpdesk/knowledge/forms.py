@@ -14,8 +14,10 @@ from helpdesk.accounts.locks import one_at_a_time
 from helpdesk.accounts.models import User, audit
 from helpdesk.knowledge.models import Answer, Topic
 from helpdesk.lib.dates import now
+from helpdesk.lib.liquid import BadTemplate, check
 
 A_CLICK = timedelta(minutes=1)
+ROOTS = ("customer", "company", "ticket", "agent", "workspace")  # what an answer knows; see tickets/answers
 
 
 def offer_topics(field: Any, none: Any, kept: int | None, without: Iterable[int] = ()) -> None:
@@ -34,7 +36,10 @@ class AnswerForm(forms.ModelForm):
         labels = {"title": _("Title"), "topic": _("Topic"), "body": _("Text")}
         help_texts = {
             "title": _("How you would look for it: “Card declined, what now”"),
-            "body": _("Markdown. It is inserted into a reply, where it can still be changed."),
+            "body": _(
+                "Markdown. It is inserted into a reply, where it can still be changed. {{ customer.first_name }}, "
+                "{{ ticket.number }}, {{ company.name }} and {{ agent.name }} are filled in."
+            ),
         }
         widgets = {"body": forms.Textarea(attrs={"rows": 10})}
 
@@ -42,6 +47,14 @@ class AnswerForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         self.before = self.instance.facts() if self.instance.pk else None
         offer_topics(self.fields["topic"], _("None"), self.instance.topic_id)
+
+    def clean_body(self) -> str:
+        body = str(self.cleaned_data["body"])
+        try:
+            check(body, ROOTS)
+        except BadTemplate as error:
+            raise forms.ValidationError(str(error)) from error
+        return body
 
     def cleaned_facts(self) -> dict[str, Any]:
         return {name: self.cleaned_data[name] for name in ("title", "topic", "language", "body")}

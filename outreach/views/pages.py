@@ -12,12 +12,12 @@ from django.views.decorators.http import require_POST, require_safe
 
 from helpdesk.accounts.access import AGENTS, MANAGERS, staff
 from helpdesk.accounts.models import AuditEntry, User
-from helpdesk.customers import segments
+from helpdesk.customers import segments, values
 from helpdesk.customers.models import Customer, Event
 from helpdesk.lib import conditions
 from helpdesk.lib.ids import row_id
+from helpdesk.lib.liquid import BadTemplate
 from outreach import campaigns, guards, journeys, messages, reading
-from outreach.liquid import BadTemplate
 from outreach.models import Campaign, Version
 
 PAGE = 50
@@ -182,7 +182,7 @@ def _reader(version: Version, pk: str) -> Customer | None:
 
 def _values(version: Version, person: Customer | None) -> messages.Values:
     """What a message would say to them, with the newest event of its kind, their own first."""
-    facts = messages.facts_of([person.pk]).get(person.pk, {}) if person else {}
+    facts = values.of_these([person.pk]).get(person.pk, {}) if person else {}
     own = Event.objects.filter(kind=version.trigger_kind, customer=person).order_by("-occurred_at") if person else None
     event = own.first() if own is not None else None
     return {**facts, "event": event.payload if event else {}}

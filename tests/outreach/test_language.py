@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpdesk.lib.liquid import BadTemplate, MissingValue, without_empty
 from outreach import messages
 from outreach.letters import Frame, letter
-from outreach.liquid import BadTemplate, MissingValue, check, without_empty
+from outreach.messages import check
 
 FRAME = Frame("Nordwind", "1 Letter Lane", "Product tips")
 VALUES = {

@@ -19,9 +19,10 @@ from helpdesk.accounts.notifications import notify
 from helpdesk.customers import definitions, timeline
 from helpdesk.customers.models import FieldDefinition
 from helpdesk.knowledge.models import Answer, Topic
+from helpdesk.lib.liquid import MissingValue
 from helpdesk.mail import webhooks
 from helpdesk.mail.models import Webhook
-from tickets import changes, escalation, replies
+from tickets import answers, changes, escalation, replies
 from tickets.access import who_may_read
 from tickets.models import EscalationPath, Priority, RuleMeeting, RuleVersion, Status, Ticket, TicketClosed
 
@@ -162,7 +163,10 @@ def _notify(ticket: Ticket, value: Any, by: Actor) -> None:
 def _reply(ticket: Ticket, value: Any, by: Actor) -> None:
     answer = _get(Answer, value, archived_at=None)
     try:
-        replies.automatic(ticket, answer.body, by=by, reason=by.name, once=f"rule:{by.meeting.pk}:{by.version.rule_id}")
+        text = answers.filled(answer, answers.known(ticket, by))
+        replies.automatic(ticket, text, by=by, reason=by.name, once=f"rule:{by.meeting.pk}:{by.version.rule_id}")
+    except MissingValue as error:
+        raise Trouble(_("The answer needs what is not known: %s") % error) from error
     except (replies.NoAddress, replies.NotAnswered) as error:
         raise Trouble(str(error)) from error
 

@@ -21,6 +21,7 @@ from helpdesk.knowledge.models import Answer
 from helpdesk.lib.dates import now
 from helpdesk.mail import outbox
 from helpdesk.mail.models import Outgoing
+from tickets import answers as texts
 from tickets import attachments, forwards, listing, queues, replies
 from tickets.access import StaffRequest, ticket_for
 from tickets.changes import change as change_ticket
@@ -217,7 +218,9 @@ def answers(request: StaffRequest, number: int) -> HttpResponse:
         found.order_by("title")[: FEW * 3], key=lambda answer: answer.topic_id != ticket.topic_id or not ticket.topic_id
     )
     name = "tickets/_answers.html" if request.htmx else "tickets/answers.html"
-    return render(request, name, {"ticket": ticket, "answers": chosen[:FEW], "words": words})
+    known = texts.known(ticket, request.user)
+    rows = [(answer, texts.inserted(answer, known)) for answer in chosen[:FEW]]
+    return render(request, name, {"ticket": ticket, "answers": rows, "words": words})
 
 
 @staff(*EVERYONE)
@@ -231,9 +234,10 @@ def insert(request: StaffRequest, number: int) -> HttpResponse:
         raise Http404
     answer = get_object_or_404(Answer, pk=int(chosen), archived_at=None)
     draft, _new = Draft.objects.select_for_update().get_or_create(ticket=ticket, user=request.user)
-    if draft.text.rstrip().endswith(answer.body.rstrip()):
+    text = texts.inserted(answer, texts.known(ticket, request.user))
+    if draft.text.rstrip().endswith(text.rstrip()):
         return after(request, ticket)
-    draft.text = f"{draft.text.rstrip()}\n\n{answer.body}".lstrip()
+    draft.text = f"{draft.text.rstrip()}\n\n{text}".lstrip()
     draft.saved_at = now()
     draft.save()
     return after(request, ticket)

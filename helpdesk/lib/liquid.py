@@ -1,11 +1,11 @@
-"""The language of messages: a small, strict part of Liquid in which nothing can be reached, called or made endless.
+"""The language of messages and answers: a small, strict part of Liquid in which nothing can be reached, called or made endless.
 
 Values are JSON: a path looks up keys of dictionaries, never attributes. Filters and tags are allow-lists. There are no
 variables to assign, so nothing can grow; loops walk lists only, 500 rounds in all nested ones; output has a limit.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -34,8 +34,6 @@ from liquid.expression import Expression
 from liquid.stringify import to_liquid_string
 
 MAX_SOURCE = 20_000  # characters
-ROOTS = ("customer", "company", "event", "workspace")
-ALWAYS_THERE = {"customer.email", "workspace.name", "unsubscribe_url", "forloop"}
 UNREAD = re.compile(r"\{%-?\s*(raw|endraw|comment|doc)\b")  # the lexer knows these without a tag
 LINKS = {"http", "https", "mailto", "tel"}
 
@@ -156,6 +154,14 @@ def sandbox(*, html: bool) -> Sandbox:
     return Sandbox(undefined=Absent, autoescape=html)
 
 
+def render(source: str, values: dict[str, Any]) -> str:
+    """A plain text with its values. Raises MissingValue for one that is not known, and for a text that is none."""
+    try:
+        return str(sandbox(html=False).from_string(source).render(**without_empty(values)))
+    except LiquidError as error:
+        raise BrokenText(str(getattr(error, "message", error))) from error
+
+
 @dataclass(frozen=True)
 class Use:
     """A value that a text writes out: where it comes from, and whether the text itself says what else to write."""
@@ -164,8 +170,11 @@ class Use:
     has_default: bool
 
 
-def check(source: str) -> list[Use]:
-    """The values a text writes, in order. Raises BadTemplate for anything that is not this language."""
+def check(source: str, roots: Collection[str], always: Collection[str] = ()) -> list[Use]:
+    """The values a text writes, in order, but those that are ``always`` there; what it knows begins with one of ``roots``.
+
+    Raises BadTemplate for anything that is not this language.
+    """
     if len(source) > MAX_SOURCE:
         raise BadTemplate(_("At most %d characters.") % MAX_SOURCE)
     if unread := UNREAD.search(source):
@@ -175,7 +184,7 @@ def check(source: str) -> list[Use]:
     except LiquidError as error:
         raise BadTemplate(str(getattr(error, "message", error))) from error
     context = RenderContext(template)
-    return list(_uses(template.nodes, frozenset(), context))
+    return [use for use in _uses(template.nodes, frozenset(roots), context) if use.path not in always]
 
 
 def _uses(nodes: Iterable[Node], known: frozenset[str], context: RenderContext) -> Iterator[Use]:
@@ -194,10 +203,10 @@ def _check_expression(expression: Expression, known: frozenset[str]) -> None:
     if isinstance(expression, Path):
         if not all(isinstance(segment, str | int) for segment in expression.path):
             raise BadTemplate(_("“%s”: a name in brackets must be plain text.") % expression)
-        if str(expression.path[0]) not in {*ROOTS, *known}:
+        if str(expression.path[0]) not in known:
             raise BadTemplate(
-                _("A message knows nothing called “%(name)s”; it knows %(roots)s.")
-                % {"name": expression.path[0], "roots": ", ".join(ROOTS)}
+                _("A text knows nothing called “%(name)s”; it knows %(roots)s.")
+                % {"name": expression.path[0], "roots": ", ".join(sorted(known))}
             )
     if isinstance(expression, FilteredExpression):
         for item in expression.filters or []:
@@ -222,7 +231,7 @@ def _use(expression: Expression, known: frozenset[str]) -> Iterator[Use]:
             _("“%s”: write default as the first filter, so that the others have something to work on.") % expression
         )
     value = [argument.value for argument in fallback.children()[:1]] if fallback else []
-    if path not in ALWAYS_THERE and str(left.path[0]) != "forloop":
+    if str(left.path[0]) != "forloop":
         yield Use(path, bool(value and str(value[0]).strip()))
 
 
