@@ -1,5 +1,6 @@
 """Hands tickets out: to somebody who is here, able and has room, as soon as there is one; back to the team if they are gone.
 
+What the rules on new tickets have not met yet waits for them: they may say whose it is.
 Everybody who hands out locks the people first, in the order of their ids, and counts their work only then: two who run at
 once see each other's gifts, and no cap is exceeded. The tickets are taken by compare-and-set under their own locks, which are
 never waited for: whoever holds one of those changes it, and that change, or the tick, brings us here again.
@@ -7,24 +8,27 @@ never waited for: whoever holds one of those changes it, and that change, or the
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 
+from helpdesk.accounts.access import AGENTS
 from helpdesk.accounts.models import Mode, Team, User
 from helpdesk.accounts.presence import presences
-from helpdesk.customers.models import Event
+from helpdesk.customers.models import Event, EventDelivery
 from helpdesk.customers.timeline import Fact, record_all
 from helpdesk.lib import rows
 from helpdesk.lib.dates import now
 from helpdesk.live.streams import announce
 from tickets import hands, queue
 from tickets.hands import Choice, Hand
-from tickets.models import OURS, Assignment, Priority, Status, StatusChange, Ticket
+from tickets.models import OURS, Assignment, Priority, Rule, RuleKind, RuleMeeting, RuleRun, Status, StatusChange, Ticket
 from tickets.models.change import one_change_of
 
 AT_ONCE = 200  # tickets of a team in one transaction
+A_CHAIN = timedelta(hours=1)  # what a rule did longer ago leads to nothing now
+RULES = "tickets.rules.on_events"
 OURSELVES = {"round_robin", "least_loaded"}
 
 
@@ -54,7 +58,7 @@ def _round() -> tuple[int, bool]:
         of_team[hand.team].append(hand)
     most = {team: min(sum(hand.room for hand in members), AT_ONCE) for team, members in of_team.items()}
     most = {team: room for team, room in most.items() if room}
-    chosen = {each.ticket: each for each in queue.fitting([h for m in of_team.values() for h in m], most)}
+    chosen = {each.ticket: each for each in queue.fitting([h for m in of_team.values() for h in m], most, _unruled())}
     free = Ticket.objects.filter(pk__in=chosen, assignee=None, status__in=OURS)
     tickets = [
         ticket
@@ -78,9 +82,20 @@ def _round() -> tuple[int, bool]:
     return len(choices), bool(choices) and any(hand.room for team in full for hand in of_team[team])
 
 
+def _unruled() -> set[int]:
+    """What came in just now and has still to meet the rules: these may say whose it is, so it is handed out after them."""
+    if not Rule.objects.filter(kind=RuleKind.CREATE, is_enabled=True, removed_at=None).exists():
+        return set()
+    waiting = RuleMeeting.objects.filter(state=RuleMeeting.State.PENDING, kind=RuleKind.CREATE, attempts=0)
+    owed = EventDelivery.objects.filter(subscriber=RULES, next_at__isnull=False, attempts=0).values("event_id")
+    told = Event.objects.filter(pk__in=owed, kind="ticket.opened").values_list("payload__ticket", flat=True)
+    return {*waiting.values_list("ticket", flat=True), *told}
+
+
 def _give(choices: Sequence[tuple[Ticket, Choice]], at: datetime) -> None:
     """Write it down: the tickets, whose turn it was, and the facts."""
     facts, taken = [], []
+    led = _led([ticket.pk for ticket, _choice in choices], at)
     for ticket, choice in choices:
         person = choice.hand.person
         changes: dict[str, list[Any]] = {"assignee": [None, person.pk]}
@@ -89,7 +104,9 @@ def _give(choices: Sequence[tuple[Ticket, Choice]], at: datetime) -> None:
             ticket.status = Status.OPEN
             changes["status"] = [Status.NEW.value, Status.OPEN.value]
             taken.append(ticket)
-        common = ticket.facts() | one_change_of(changes)
+        common = ticket.facts() | one_change_of(changes) | led.get(ticket.pk, {})
+        if ticket.imported_at and ticket.last_message_at <= ticket.imported_at:
+            common["imported"] = True  # its coming in, not something that happened here
         facts.append(
             Fact("ticket.assigned", ticket.requester_id, at, "", common | _told(person.pk, person.name, None, choice.why))
         )
@@ -111,6 +128,12 @@ def _give(choices: Sequence[tuple[Ticket, Choice]], at: datetime) -> None:
     record_all(facts)
     if choices:
         announce(*(f"ticket:{ticket.pk}" for ticket, _choice in choices), "inbox")
+
+
+def _led(tickets: Sequence[int], at: datetime) -> dict[int, dict[str, Any]]:
+    """How many rules led to a gift: a rule that takes each one back meets an end, as rules that undo each other do."""
+    lately = RuleRun.objects.filter(ticket__in=tickets, at__gt=at - A_CHAIN).order_by("ticket", "-id").distinct("ticket")
+    return {pk: {"depth": depth + 1} for pk, depth in lately.values_list("ticket", "meeting__depth")}
 
 
 def _told(to: int | None, name: str, was: int | None, why: dict[str, Any]) -> dict[str, Any]:
@@ -143,6 +166,13 @@ def hand_back(user: User, *, by: User) -> int:
     """Somebody goes away for long: what waits on us of theirs is their teams' again. Returns how many."""
     theirs = Ticket.objects.filter(assignee=user, status__in=OURS).values_list("pk", flat=True)
     return give_back(list(theirs), {user.pk: "handed_back"}, by=by)
+
+
+def take_from_the_gone() -> int:
+    """Who was shut out, or may no longer answer, keeps nothing that waits on us. Returns how many tickets were taken."""
+    how = dict.fromkeys(User.objects.exclude(is_active=True, role__in=AGENTS).values_list("pk", flat=True), "gone")
+    theirs = Ticket.objects.filter(assignee__in=how, status__in=OURS).order_by("pk").values_list("pk", flat=True)
+    return give_back(list(theirs[:AT_ONCE]), how)
 
 
 @transaction.atomic

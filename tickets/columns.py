@@ -34,6 +34,7 @@ PLAIN: dict[str, Column] = {
     "company": Column(_("Company"), lambda ticket: ticket.requester.company, "requester__company"),
     "team": Column(_("Team"), lambda ticket: ticket.team, "team"),
     "topic": Column(_("Topic"), lambda ticket: ticket.topic, "topic"),
+    "mailbox": Column(_("Mailbox"), lambda ticket: ticket.mailbox, "mailbox"),
     "channel": Column(_("Channel"), lambda ticket: ticket.get_channel_display()),
     "language": Column(_("Language"), lambda ticket: ticket.language),
     "opened": Column(_("Opened"), lambda ticket: ticket.opened_at),

@@ -8,7 +8,9 @@ from django.db import connection, transaction
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from helpdesk.accounts.models import User
 from helpdesk.accounts.notifications import notify
+from helpdesk.accounts.presence import presences
 from helpdesk.lib.dates import now
 from helpdesk.mail import webhooks
 from tickets.access import who_may_read
@@ -42,6 +44,8 @@ def escalate(ticket: Ticket, path: EscalationPath, reason: str, *, by: Any, seen
         if seen is not None and ticket.escalations != seen:
             return None
         last = Escalation.objects.filter(ticket=ticket, path=path).order_by("-number").first()
+        if last and ticket.status_changes.filter(at__gte=last.at, status=Status.SOLVED).exists():
+            last = None  # that was over; it begins anew
         step = next_step(path, last.step if last else -1)
         if step is None:
             raise NoStep(_("“%s” has no further step.") % path if last else _("“%s” leads to nobody yet.") % path)
@@ -49,9 +53,11 @@ def escalate(ticket: Ticket, path: EscalationPath, reason: str, *, by: Any, seen
 
 
 def next_step(path: EscalationPath, after: int) -> EscalationStep | None:
-    """The first step behind this place that still leads to somebody."""
-    steps = path.steps.filter(position__gt=after).select_related("user", "team", "webhook")
-    return next((step for step in steps if step.is_open), None)
+    """The first step behind this place that leads to somebody who is not away; if all are, the first that leads to somebody."""
+    found = [step for step in path.steps.filter(position__gt=after).select_related("user", "team", "webhook") if step.is_open]
+    people = presences(User.objects.filter(pk__in=[step.user_id for step in found if step.user_id]), now())
+    here = (step for step in found if not (step.user_id and people[step.user_id].is_away))
+    return next(here, found[0] if found else None)
 
 
 def _take(ticket: Ticket, path: EscalationPath, step: EscalationStep, reason: str, by: Any) -> Escalation:
@@ -125,7 +131,7 @@ def _go_on(pk: int) -> None:
         if not Escalation.objects.filter(pk=pk, next_at__lte=now()).update(next_at=None):
             return  # somebody was here meanwhile
         answers = ticket.messages.filter(kind=Message.Kind.REPLY, user__isnull=False, at__gt=found.at)
-        if not ticket.is_live or answers.exists():
+        if not ticket.is_live or not found.path.is_enabled or answers.exists():
             return
         if step := next_step(found.path, found.step):
             reason = found.reason if not found.actor else _("Nobody answered: %s") % found.reason

@@ -9,9 +9,11 @@ from django.utils.translation import gettext_lazy as _
 
 from helpdesk.accounts.locks import one_at_a_time
 from helpdesk.accounts.models import Calendar
+from helpdesk.accounts.presence import hours_of
 from helpdesk.accounts.setup import SetupForm
 from helpdesk.lib import conditions
 from helpdesk.lib.dates import now
+from helpdesk.lib.worktime import longest
 from tickets.clocks import recounts
 from tickets.clocks.lengths import NotLength, read_length, write_length
 from tickets.clocks.policies import SUBJECT, asks_about_clocks
@@ -106,8 +108,17 @@ class PolicyForm(SetupForm):
         in_hours = [priority for priority, row in targets.items() if row["hours"] == Hours.BUSINESS]
         if in_hours and not said.get("calendar") and not Calendar.objects.exists():
             self.add_error("calendar", _("There is no calendar yet, so no working time would pass. Add one first."))
+        else:
+            self._within_ten_years(targets, said.get("calendar") or Calendar.objects.filter(is_default=True).first())
         self.instance.targets = targets
         return said
+
+    def _within_ten_years(self, targets: dict[str, Any], calendar: Calendar | None) -> None:
+        most = longest(hours) / 60 if calendar and (hours := hours_of(calendar)) else None
+        for priority, row in targets.items():
+            for kind, _label in KINDS:
+                if most is not None and row["hours"] == Hours.BUSINESS and (row.get(kind) or 0) > most:
+                    self.add_error(f"{priority}_{kind}", _("In “%s” that takes more than ten years.") % calendar)
 
     def refuse(self, asked: forms.Form) -> bool:
         """A policy cannot ask about the clocks that it makes; False when it does not."""
@@ -134,6 +145,9 @@ class PolicyForm(SetupForm):
     def _write(self) -> None:
         policy = self.instance
         if policy.pk:
+            if self.before is not None and self.before | {"name": ""} == self._facts() | {"name": ""}:
+                policy.save(update_fields=["name"])  # it promises what it did
+                return
             policy.version += 1
         else:  # the first in the list, so that those below, which may take everything, do not hide it
             one_at_a_time("policies")

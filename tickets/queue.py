@@ -42,6 +42,7 @@ FITTING = f"""
     SELECT fitting.id, fitting.team_id, fitting.skills FROM room CROSS JOIN LATERAL (
         SELECT ticket.id, ticket.team_id, need.skills FROM tickets_ticket ticket CROSS JOIN {NEEDS}
         WHERE ticket.team_id = room.team AND ticket.status IN ('new', 'open') AND ticket.assignee_id IS NULL
+          AND ticket.id <> ALL (%s::bigint[])
           AND EXISTS (SELECT FROM free WHERE free.team = room.team AND free.skills @> need.skills)
         ORDER BY {ORDER} LIMIT room.most
     ) AS fitting
@@ -58,12 +59,12 @@ class Fitting:
     needs: frozenset[int]
 
 
-def fitting(hands: Iterable[Hand], most: Mapping[int, int]) -> list[Fitting]:
-    """What these people could take, team by team in the order of its queue, at most so many of each team."""
+def fitting(hands: Iterable[Hand], most: Mapping[int, int], later: Iterable[int] = ()) -> list[Fitting]:
+    """What these people could take, team by team in the order of its queue, at most so many of each team; none of ``later``."""
     free = {(hand.team, hand.person.skills) for hand in hands if hand.room}
     sets = json.dumps([{"team": team, "skills": sorted(skills)} for team, skills in free])
     with connection.cursor() as cursor:
-        cursor.execute(FITTING, [sets, array(most), array(most.values())])
+        cursor.execute(FITTING, [sets, array(most), array(most.values()), array(later)])
         return [Fitting(pk, team, frozenset(skills)) for pk, team, skills in cursor.fetchall()]
 
 

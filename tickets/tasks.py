@@ -24,6 +24,7 @@ def scan_files() -> None:
 
 @tick
 def hand_out() -> None:
+    assignment.take_from_the_gone()
     assignment.hand_out()
 
 
@@ -42,8 +43,13 @@ def recount_clocks() -> None:
 @tick
 def meet_rules() -> None:
     rules.due_timers()
-    if all(rules.meet_pending() for _ in range(ROUNDS)):
+    met = [rules.meet_pending()]
+    while met[-1] and len(met) < ROUNDS:
+        met.append(rules.meet_pending())
+    if met[-1]:
         bell.ring("tickets.tasks.meet_rules")
+    if met[0]:
+        bell.ring("tickets.tasks.hand_out")  # what was new waited for them
 
 
 @tick

@@ -15,6 +15,7 @@ from helpdesk.lib.dates import at_local, local
 
 DAY = 24 * 60  # minutes
 _ONE_DAY = timedelta(days=1)
+TEN_YEARS = 522  # weeks
 _FAR = 366 * 40  # days without an opening after which a calendar is taken for one that never opens
 
 Minutes = int | time
@@ -105,13 +106,21 @@ def _merged(intervals: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]
     return tuple(merged)
 
 
+def longest(calendar: Calendar) -> float:
+    """The most seconds of working time that can be promised in a calendar: what ten years of its weeks hold."""
+    return TEN_YEARS * 60.0 * sum(_minutes(end) - _minutes(begin) for day in calendar.week for begin, end in day)
+
+
 def add(calendar: Calendar, start: datetime, seconds: float) -> datetime:
     """The first instant, in UTC, by which `seconds` (not negative) of working time have passed since `start`.
 
-    With 0 seconds: `start` itself. Raises ValueError for a naive `start` or negative seconds.
+    With 0 seconds: `start` itself. Raises ValueError for a naive `start` or negative seconds, and CalendarError for more than
+    TEN_YEARS of weeks like this one hold.
     """
     if seconds < 0:
         raise ValueError("Working time runs forward only.")
+    if seconds > longest(calendar):
+        raise CalendarError("In this calendar so much working time takes more than ten years.")
     left = timedelta(seconds=seconds)
     start = local(start, UTC)
     if not left:

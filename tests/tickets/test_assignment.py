@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from helpdesk.accounts import presence
+from helpdesk.accounts import people, presence
 from helpdesk.accounts.models import Absence, Calendar, Mode, Skill, Team, User
 from helpdesk.customers import dispatch
 from helpdesk.customers.models import Event
@@ -272,3 +272,16 @@ def test_what_somebody_leaves_behind_is_handed_back_at_once_and_once(ask, drain,
     assert Counter(owners()) == {"Omar": 4}
     assert Event.objects.filter(kind="ticket.assigned", payload__how="handed_back").count() == 2
     assert Absence.objects.count() == 1
+
+
+def test_who_was_shut_out_keeps_nothing_that_waits_on_us(ask, drain, ana, omar, mia):
+    ticket = ask()
+    ticket.assign(ana, by=omar)
+    people.shut_out(User.objects.get(pk=ana.pk), by=omar)
+    drain()
+    assert owners() == ["Omar"] or owners() == ["Mia"]
+    back = Event.objects.filter(kind="ticket.assigned", payload__how="gone").get().payload
+    assert (back["from"], back["to"]) == ("Ana Kowalczyk", None)
+    User.objects.filter(pk__in=[omar.pk, mia.pk]).update(role="light")
+    drain()
+    assert owners() == [None]

@@ -49,6 +49,17 @@ def test_before_it_leaves_it_can_be_taken_back(seen, ana):
     assert "Held: Omar asks first" in said and UNDO in said
 
 
+def test_taken_back_behind_a_note_the_ticket_is_what_it_was(ticket, ana, mia):
+    before = {name: getattr(ticket, name) for name in ("status", "waiting_since", "first_replied_at", "solved_at")}
+    made = replies.reply(ticket, "Which phone is it?", by=ana, status="solved")
+    ticket.refresh_from_db()
+    note = replies.note(ticket, "Wait, that is another customer", by=mia)
+    replies.unsend(made, by=ana)
+    ticket.refresh_from_db()
+    assert {name: getattr(ticket, name) for name in before} == before and ticket.waits_on_us
+    assert ticket.last_message_id == note.pk and ticket.status_changes.latest("id").status == "new"
+
+
 def test_it_was_sent(seen):
     said = seen()
     assert "Sent" in said and AGAIN not in said and UNDO not in said

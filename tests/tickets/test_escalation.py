@@ -144,3 +144,30 @@ def test_one_that_cannot_go_on_stops_no_other(ticket, path, ana, ben, monkeypatc
     with dates.moved(by=timedelta(minutes=37)):
         assert escalation.go_on() == 1
     assert [each.escalations for each in Ticket.objects.order_by("pk")] == [2, 2]
+
+
+def test_after_a_solution_a_path_begins_anew(browser, ana, ticket, path):
+    press(browser, ana, ticket, path)
+    press(browser, ana, ticket, path, seen=1)
+    ticket.refresh_from_db()
+    ticket.solve(by=ana)
+    ticket.reopen(by=ana)
+    press(browser, ana, ticket, path, seen=2)
+    assert list(Escalation.objects.order_by("number").values_list("step", flat=True)) == [0, 1, 0]
+
+
+def test_a_path_that_is_switched_off_goes_no_further(ana, ticket, path):
+    escalation.escalate(ticket, path, "They lose data", by=ana)
+    EscalationPath.objects.filter(pk=path.pk).update(is_enabled=False)
+    with dates.moved(by=timedelta(minutes=31)):
+        assert escalation.go_on() == 1 and escalation.go_on() == 0
+    assert Escalation.objects.count() == 1
+
+
+def test_who_is_away_is_passed_over_while_somebody_else_is_left(ana, mia, ticket, path):
+    mia.away_since = dates.now()
+    mia.save()
+    assert escalation.escalate(ticket, path, "They lose data", by=ana).to == "Night"
+    path.steps.exclude(user=mia).delete()
+    second = intake.open_ticket(ticket.requester, "Second", intake.Words("It broke."), channel="form")
+    assert escalation.escalate(second, path, "They lose data", by=ana).to == "Mia Sandoval"

@@ -130,7 +130,7 @@ class _Work:
                     return []  # it ended before anything was promised
                 clock = Clock(ticket=ticket, kind=promise.kind)
             self._reckon(clock, ticket, policy, promise, *target)
-            self._tell(clock, ticket, policy)
+            self._tell(clock, ticket, policy, moved=before is not None and before["due_at"] != clock.due_at, new=before is None)
         if before is None:
             self.new.append(clock)
         elif before != {name: getattr(clock, name) for name in COUNTED}:
@@ -154,18 +154,24 @@ class _Work:
             return
         clock.due_at, clock.warn_at, clock.left = counted.due, counted.warn, counted.left if counted.due is None else None
 
-    def _tell(self, clock: Clock, ticket: Ticket, policy: Policy) -> None:
-        """The warning and the breach, each at its moment and once; then when to look again."""
+    def _tell(self, clock: Clock, ticket: Ticket, policy: Policy, *, moved: bool, new: bool) -> None:
+        """The warning and the breach, each at its moment and once; then when to look again.
+
+        What a change of priority or calendar moved into the past is missed from now on. What lies before the policy, or before
+        the ticket was brought in, is told to nobody.
+        """
         clock.next_at = None
         until = clock.ended_at or self.at
+        began = max(policy.changed_at, ticket.imported_at or policy.changed_at)
         if clock.due_at and (clock.due_at < until if clock.ended_at else clock.due_at <= until):
-            clock.breached_at = clock.due_at
+            told = clock.due_at >= began or not (moved or new)
+            clock.breached_at = until if told and moved else clock.due_at
             doubled = clock.kind == Kind.FULL_RESOLUTION and any(
                 other.kind == Kind.RESOLUTION and other.breached_at for other in [*self.known.get(ticket.pk, ()), *self.new]
                 if other.ticket_id == ticket.pk
             )  # fmt: skip
-            if clock.due_at >= policy.changed_at and not doubled:
-                self.facts.append(_fact("ticket.breached", clock.due_at, clock, ticket, policy))
+            if told and not doubled:
+                self.facts.append(_fact("ticket.breached", clock.breached_at, clock, ticket, policy))
             return
         if clock.ended_at or clock.due_at is None or clock.idle:
             return
@@ -174,7 +180,7 @@ class _Work:
                 clock.next_at = clock.warn_at
                 return
             clock.warned_at = clock.warn_at
-            self.facts.append(_fact("ticket.due_soon", max(clock.warn_at, policy.changed_at), clock, ticket, policy))
+            self.facts.append(_fact("ticket.due_soon", self.at if moved else max(clock.warn_at, began), clock, ticket, policy))
         clock.next_at = clock.due_at
 
     def _date(self, ticket: Ticket, clocks: list[Clock]) -> None:

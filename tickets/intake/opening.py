@@ -19,6 +19,7 @@ from helpdesk.lib.dates import now
 from helpdesk.mail.models import Mailbox, Outgoing
 from tickets import clocks
 from tickets.models import Channel, Message, Priority, Status, Ticket
+from tickets.models.change import imported_at
 from tickets.models.ticket import clean_tags
 
 MAX_SUBJECT = 250
@@ -107,6 +108,7 @@ def open_ticket(
                 campaign_id=answers.campaign_id if answers else None,
                 follow_up_of=follow_up_of,
                 opened_at=at,
+                imported_at=imported_at(),
                 status=Status.SPAM if words.spam else Status.NEW,
                 waiting_since=None if words.spam else wrote,
                 last_customer_message_at=wrote,

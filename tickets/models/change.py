@@ -4,12 +4,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from django.db import models
 from django.utils.crypto import get_random_string
 from django.utils.functional import Promise
+
+from helpdesk.lib.dates import now
 
 # What an event says of a change, by the names of the condition language: {"team": [3, 5]}, as plain values.
 TRACKED = {
@@ -35,6 +38,11 @@ def imported() -> Iterator[None]:
         yield
     finally:
         _imported.reset(token)
+
+
+def imported_at() -> datetime | None:
+    """When what is made now is brought in from elsewhere; None for what begins here."""
+    return now() if _imported.get() else None
 
 
 def one_change_of(changes: dict[str, list[Any]]) -> dict[str, Any]:

@@ -45,6 +45,7 @@ class TicketRow(Changing):
     campaign_id = models.BigIntegerField(null=True)
     follow_up_of = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="follow_ups")
 
+    imported_at = models.DateTimeField(null=True)  # it was brought in from elsewhere: what fell due before was missed there
     opened_at = models.DateTimeField(default=now)
     first_replied_at = models.DateTimeField(null=True)
     waiting_since = models.DateTimeField(null=True)  # the oldest message of theirs that nobody answered

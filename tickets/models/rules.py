@@ -28,6 +28,7 @@ class Rule(models.Model):
     position = models.PositiveIntegerField(default=0)
     is_enabled = models.BooleanField(default=False)
     removed_at = models.DateTimeField(null=True)
+    began_at = models.DateTimeField(null=True)  # it says this since then: a time that was over by then is left alone
     version = models.ForeignKey("RuleVersion", null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
 
     class Meta:

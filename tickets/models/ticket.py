@@ -326,8 +326,11 @@ class Ticket(TicketRow):
                 self._set(**before)
             self.record("ticket.unsent", by, message=message.pk, forward=True)
             return
-        if self.last_message_id == message.pk:
+        heard = self.messages.filter(pk__gt=message.pk, kind__in=(message.Kind.CUSTOMER, message.Kind.REPLY)).exists()
+        if not heard:
             self.status_changes.filter(at__gte=message.at).delete()  # as if it had never been
+            if self.last_message_id != message.pk:  # a note, or an answer of a rule: it stays the last
+                before = {name: value for name, value in before.items() if not name.startswith("last_message")}
         else:
             waits = [at for at in (before.get("waiting_since"), self.waiting_since) if at]
             before = {"waiting_since": min(waits, default=None)}

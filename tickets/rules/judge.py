@@ -6,10 +6,12 @@ The rules after it in the list see what it did.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -22,9 +24,9 @@ from helpdesk.lib.conditions import Asked, ConditionError, Facts
 from helpdesk.lib.dates import now
 from helpdesk.lib.rows import update
 from tickets.fields import RELATED
-from tickets.models import RuleKind, RuleMeeting, RuleRun, RuleVersion, Status, Ticket
+from tickets.models import RuleKind, RuleMeeting, RuleRun, RuleTimer, RuleVersion, Status, Ticket
 from tickets.models.change import TRACKED
-from tickets.rules import actions
+from tickets.rules import actions, timers
 from tickets.rules.meetings import live_rules
 
 log = structlog.get_logger(__name__)
@@ -76,15 +78,23 @@ def met_by(meeting: RuleMeeting, rules: dict[str, list[Live]]) -> list[Live]:
     return [each for each in chosen if each.version.rule_id != meeting.began]
 
 
-def as_of(ticket: Ticket, changes: dict[str, Any]) -> Ticket:
-    """The ticket with what this change made of it, whatever became of that since."""
+def as_of(ticket: Ticket, changes: dict[str, Any], undone: Mapping[str, Any] = MappingProxyType({})) -> Ticket:
+    """The ticket as this change left it: what it made of it, and before what later ones made of it, ``undone``."""
     seen = copy(ticket)
-    for name, (_was, value) in changes.items():
+    for name, value in {**undone, **{name: pair[1] for name, pair in changes.items()}}.items():
         if column := TRACKED.get(name):
             setattr(seen, column, value)
         elif name.startswith("attribute."):
             seen.attributes = {**seen.attributes, name.removeprefix("attribute."): value}
     return seen
+
+
+def undoing(later: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """What the fields were before these changes, which are told newest first."""
+    undone: dict[str, Any] = {}
+    for changes in later:
+        undone |= before(changes)
+    return undone
 
 
 def before(changes: dict[str, Any]) -> dict[str, Any]:
@@ -97,32 +107,59 @@ def meet_pending() -> int:
     rows = list(RuleMeeting.objects.filter(state=State.PENDING).order_by("id").select_related(*about)[:BATCH])
     if not rows:
         return 0
-    rules, at = loaded(), now()
+    rules = loaded()
+    try:
+        _meet(rows, rules)
+    except Exception as error:  # one of them stops no other: each by itself, and what fails is tried again
+        if not connection.is_usable():
+            raise
+        log.error("rules_failed_together", meetings=len(rows), exc_info=error)
+        for row in rows:
+            _guarded(row, partial(_meet, [row], rules))
+    return len(rows)
+
+
+def _guarded(row: RuleMeeting, do: Callable[[], None]) -> None:
+    try:
+        do()
+    except Exception as error:  # a mistake of ours, or the database's: the others go on, and it is tried again
+        if not connection.is_usable():
+            raise
+        log.error("rules_failed", meeting=row.pk, ticket=row.ticket_id, exc_info=error)
+        _again(row, error)
+
+
+def _meet(rows: list[RuleMeeting], rules: dict[str, list[Live]]) -> None:
+    at = now()
     every = [each.asked for met in rules.values() for each in met if each.asked]
     others = conditions.linked(every, Ticket.objects.filter(pk__in={row.ticket_id for row in rows}), at)
     quiet: list[RuleMeeting] = []
     firing: list[RuleMeeting] = []
+    again: dict[int, RuleTimer] = {}
+    later: dict[int, dict[str, Any]] = {}
+    undone: dict[int, dict[str, Any]] = {}
+    for row in reversed(rows):
+        undone[row.pk] = later.get(row.ticket_id, {})
+        later[row.ticket_id] = undone[row.pk] | before(row.changes)
     for row in rows:
         row.stopped = stopped(row)
         met = [] if row.stopped else met_by(row, rules)
         row.facts, row.versions, row.met_at = {}, [each.version.pk for each in met], at
         fires = False
         if met:
-            facts = conditions.facts([each.asked for each in met if each.asked], as_of(row.ticket, row.changes), at, others)
+            seen = as_of(row.ticket, row.changes, undone[row.pk])
+            facts = conditions.facts([each.asked for each in met if each.asked], seen, at, others)
             old = before(row.changes)
             fires = any(each.fires(row.happened, facts, at, old) for each in met)
             row.facts = conditions.frozen(facts)
+            if row.kind == RuleKind.TIME and not fires and met[0].asked and (turn := met[0].asked.turns(facts, at)):
+                again[row.pk] = RuleTimer(
+                    rule_id=met[0].version.rule_id, ticket_id=row.ticket_id, since=row.since or row.at, due_at=turn
+                )
         (firing if fires else quiet).append(row)
-    _nothing_fired(quiet)
+    _nothing_fired(quiet, again)
     for row in firing:
-        try:
-            _fire(row.pk, rules)
-        except Exception as error:  # a mistake of ours, or the database's: the others go on, and it is tried again
-            if not connection.is_usable():
-                raise
-            log.error("rules_failed", meeting=row.pk, ticket=row.ticket_id, exc_info=error)
-            _again(row, error)
-    return len(rows)
+        _guarded(row, partial(_fire, row.pk, rules))
 
 
 def _again(row: RuleMeeting, error: Exception) -> None:
@@ -140,8 +177,11 @@ def stopped(meeting: RuleMeeting) -> str:
 
 
 @transaction.atomic
-def _nothing_fired(rows: Sequence[RuleMeeting]) -> None:
-    """Keep what these met; what another worker took, or what became more meanwhile, is left to be judged again."""
+def _nothing_fired(rows: Sequence[RuleMeeting], again: dict[int, RuleTimer]) -> None:
+    """Keep what these met; what another worker took, or what became more meanwhile, is left to be judged again.
+
+    ``again`` are the moments at which time alone can have made one of them true.
+    """
     same = RuleMeeting.objects.filter(pk__in=[row.pk for row in rows], state=State.PENDING).select_for_update(skip_locked=True)
     still = {pk: seen for pk, *seen in same.values_list("pk", "happened", "changes")}
     kept = [row for row in rows if still.get(row.pk) == [row.happened, row.changes]]
@@ -151,6 +191,7 @@ def _nothing_fired(rows: Sequence[RuleMeeting]) -> None:
         alike[tuple(row.versions)].append(row.pk)
     for versions, pks in alike.items():
         RuleMeeting.objects.filter(pk__in=pks).update(state=State.DONE, versions=list(versions), met_at=rows[0].met_at)
+    timers.keep(again[row.pk] for row in kept if row.pk in again)
 
 
 @transaction.atomic
@@ -164,8 +205,10 @@ def _fire(pk: int, rules: dict[str, list[Live]]) -> None:
     meeting.stopped = stopped(meeting)
     met = [] if meeting.stopped else met_by(meeting, rules)
     at, changes, old = now(), dict(meeting.changes), before(meeting.changes)
+    newer = RuleMeeting.objects.filter(ticket=ticket, pk__gt=meeting.pk).order_by("-pk")
+    undone = undoing(newer.values_list("changes", flat=True))
     asked = [each.asked for each in met if each.asked]
-    facts = conditions.facts(asked, as_of(ticket, changes), at)
+    facts = conditions.facts(asked, as_of(ticket, changes, undone), at)
     meeting.facts, meeting.versions = conditions.frozen(facts), [each.version.pk for each in met]
     for each in met:
         if each.fires(meeting.happened, facts, at, old) and (run := _begin(meeting, each.version)):
@@ -173,7 +216,8 @@ def _fire(pk: int, rules: dict[str, list[Live]]) -> None:
             run.results = actions.perform(ticket, each.version.actions, actions.Actor(each.version, meeting))
             done = _standing(ticket)
             changes = {name: pair for name, pair in changes.items() if stood.get(name) == done.get(name)}
-            after = conditions.facts(asked, as_of(ticket, changes), at)
+            undone = {name: was for name, was in undone.items() if stood.get(name) == done.get(name)}
+            after = conditions.facts(asked, as_of(ticket, changes, undone), at)
             run.facts = conditions.frozen({name: value for name, value in after.items() if value != facts[name]})
             run.save(update_fields=["results", "facts"])
             facts = after

@@ -182,17 +182,21 @@ def _id_of(model: Any, name: Any) -> int:
     return int(found[0])
 
 
-def _walked(tree: Any, each: Callable[[list[tuple[Any, str]], Any], Any]) -> Any:
+def _walked(tree: Any, each: Callable[[list[tuple[Any, str]], Any], Any], subject: str = "ticket") -> Any:
     """A condition with the values of choices that are ids changed by ``each``; what is no condition stays as it is."""
     if not isinstance(tree, dict):
         return tree
-    out = {key: [_walked(part, each) for part in tree[key]] for key in ("all", "any") if isinstance(tree.get(key), list)}
-    out |= {"not": _walked(tree["not"], each)} if "not" in tree else {}
+    out = {key: [_walked(part, each, subject) for part in tree[key]] for key in ("all", "any") if isinstance(tree.get(key), list)}
+    out |= {"not": _walked(tree["not"], each, subject)} if "not" in tree else {}
     if out:
         return tree | out
-    found = conditions.find("ticket", tree["field"]) if isinstance(tree.get("field"), str) else None
-    options = [(value, str(label)) for value, label in found.options()] if found and found.type == "choice" else []
-    if "value" not in tree or not any(isinstance(value, int) for value, _label in options):
+    found = conditions.find(subject, tree["field"]) if isinstance(tree.get("field"), str) else None
+    if found and "where" in tree:
+        return tree | {"where": _walked(tree["where"], each, found.subject)}
+    if found is None or "value" not in tree or not callable(found.choices):
+        return tree
+    options = [(value, str(label)) for value, label in found.options()]
+    if options and not any(isinstance(value, int) for value, _label in options):
         return tree
     value = tree["value"]
     return tree | {"value": [each(options, one) for one in value] if isinstance(value, list) else each(options, value)}
@@ -206,4 +210,6 @@ def _value(options: list[tuple[Any, str]], label: Any) -> Any:
     found = [value for value, known in options if known == label]
     if len(found) > 1:
         raise Unreadable(_("several things here are called “%s”.") % str(label)[:80])
+    if not found and isinstance(label, int):  # an id, which may be anybody's here
+        raise Unreadable(_("conditions name things by their names; what was number %d was gone already.") % label)
     return found[0] if found else label

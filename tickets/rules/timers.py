@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -30,7 +30,8 @@ def plan(tickets: Collection[int], rules: QuerySet[Rule]) -> None:
     """Say anew when the time of each rule comes for each of these tickets, after something happened to them.
 
     Where a rule's conditions ask only what is told by an event each time it changes, a ticket that does not meet them has no
-    timer: the change that makes it meet them plans again. A time that is over is now, unless the rule has fired for it.
+    timer: the change that makes it meet them plans again. A time that is over is now, unless the rule has fired for it or it
+    was over before the rule began; and where time alone can make them true, it is that moment.
     """
     at = now()
     every = list(rules.select_related("version"))
@@ -47,12 +48,18 @@ def plan(tickets: Collection[int], rules: QuerySet[Rule]) -> None:
             if since is None or (rule.pk, ticket.pk, since.isoformat()) in fired:
                 continue
             due = since + timedelta(minutes=rule.version.minutes)  # type: ignore[union-attr]
-            certain = not asked.linked and set(asked.fields) <= set(TRACKED)
-            if (certain or due <= at) and not asked.holds(facts([asked], ticket, at, others), at, {}):
+            if (rule.began_at and due <= rule.began_at) or (ticket.imported_at and since <= ticket.imported_at):
                 continue
+            certain = not asked.linked and set(asked.fields) <= set(TRACKED)
+            if certain or due <= at:
+                known = facts([asked], ticket, at, others)
+                if not asked.holds(known, at, {}):
+                    if turn := asked.turns(known, at):
+                        wanted.append(RuleTimer(rule=rule, ticket=ticket, since=since, due_at=max(due, turn)))
+                    continue
             wanted.append(RuleTimer(rule=rule, ticket=ticket, since=since, due_at=max(due, at)))
     RuleTimer.objects.filter(ticket__in=tickets, rule__in=every).delete()
-    _keep(wanted)
+    keep(wanted)
 
 
 def _asked(rule: Rule) -> Asked | None:
@@ -62,7 +69,8 @@ def _asked(rule: Rule) -> Asked | None:
         return None
 
 
-def _keep(timers: Iterable[RuleTimer]) -> None:
+def keep(timers: Iterable[RuleTimer]) -> None:
+    """One for each rule and ticket: a later word replaces an earlier one."""
     RuleTimer.objects.bulk_create(
         timers, batch_size=1000, update_conflicts=True, unique_fields=["rule", "ticket"], update_fields=["since", "due_at"]
     )
@@ -76,14 +84,16 @@ def begin(rule: Rule) -> int:
     a person asks for it.
     """
     RuleTimer.objects.filter(rule=rule).delete()
+    Rule.objects.filter(pk=rule.pk).update(began_at=now())
     if rule.kind != RuleKind.TIME or not rule.is_enabled or rule.version is None:
         return 0
     column, wait = SINCE[rule.version.since][1], timedelta(minutes=rule.version.minutes)
     states = [*LIVE, Status.SOLVED]
-    coming = Ticket.objects.filter(status__in=states, **{f"{column}__gt": now() - wait}).annotate(since=F(column))
+    here = Q(imported_at=None) | Q(imported_at__lt=F(column))
+    coming = Ticket.objects.filter(here, status__in=states, **{f"{column}__gt": now() - wait}).annotate(since=F(column))
     rows = coming.values_list("pk", "since").iterator(chunk_size=2000)
     planned = [RuleTimer(rule=rule, ticket_id=pk, since=since, due_at=since + wait) for pk, since in rows]
-    _keep(planned)
+    keep(planned)
     return len(planned)
 
 

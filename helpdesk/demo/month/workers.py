@@ -43,7 +43,10 @@ def settle(*, came: bool) -> None:
     while True:
         while clocks.run_due() or rules.due_timers() or escalation.go_on():
             continue
-        while _deliver() or rules.meet_pending():
+        met = 0
+        while (told := _deliver()) or (more := rules.meet_pending()):
+            met += 0 if told else more
+        if met and assignment.hand_out():  # what was new waited for the rules
             continue
         if not (due := next_due()) or due > now():
             return

@@ -7,9 +7,9 @@ the same facts later, a condition gives the same answer, whatever became of the 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeGuard
 
 from django.db.models import QuerySet
 from django.utils.formats import date_format
@@ -19,7 +19,8 @@ from django.utils.translation import gettext as _
 from helpdesk.lib.conditions.changes import before
 from helpdesk.lib.conditions.fields import Field
 from helpdesk.lib.conditions.grammar import Group, Leaf, Linked, Node, Not, parse, to_json
-from helpdesk.lib.conditions.ops import show_one
+from helpdesk.lib.conditions.ops import delta, show_one
+from helpdesk.lib.conditions.times import instant
 from helpdesk.lib.conditions.tree import _holds, _q, _words
 
 Facts = dict[str, Any]
@@ -43,8 +44,10 @@ class Asked:
     def __init__(self, tree: Any, subject: str) -> None:
         self.node = parse(tree, subject, strict=False, change=True)
         leaves = list(_leaves(self.node))
-        self.fields: dict[str, Field] = {leaf.field.name: leaf.field for leaf in leaves if isinstance(leaf, Leaf)}
-        self.linked: dict[str, Linked] = {_key(leaf): leaf for leaf in leaves if isinstance(leaf, Linked)}
+        own = [leaf for leaf in leaves if _asks_itself(leaf)]
+        self.fields: dict[str, Field] = {leaf.field.name: leaf.field for leaf in own}
+        self.lengths = [(each.field.name, delta(each.value)) for each in own if each.op.takes == "duration"]
+        self.linked: dict[str, Leaf | Linked] = {_key(leaf): leaf for leaf in leaves if not _asks_itself(leaf)}
 
     def holds(self, facts: Facts, now: datetime, old: Old) -> bool:
         return _holds_of(self.node, facts, now, old)
@@ -52,6 +55,14 @@ class Asked:
     def reason(self, facts: Facts, now: datetime, old: Old) -> Reason:
         """Why, condition by condition."""
         return _reason(self.node, facts, now, old)
+
+    def turns(self, facts: Facts, now: datetime) -> datetime | None:
+        """The next moment at which time alone can change the answer: a date becomes so long ago, or is no longer so far ahead.
+
+        Conditions about other rows are not looked into.
+        """
+        moments = [moment for name, length in self.lengths for moment in _turns(facts.get(name), length) if moment > now]
+        return min(moments, default=None)
 
 
 def linked(asked: Iterable[Asked], rows: QuerySet[Any], now: datetime) -> dict[str, set[int]]:
@@ -91,6 +102,11 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, set | frozenset | tuple) else value
 
 
+def _turns(value: Any, length: timedelta) -> list[datetime]:
+    at = instant(value)
+    return [] if at is None else [turn + timedelta(microseconds=1) for turn in (at - length, at, at + length)]
+
+
 def _leaves(node: Node) -> Iterator[Leaf | Linked]:
     if isinstance(node, Not):
         yield from _leaves(node.part)
@@ -101,8 +117,13 @@ def _leaves(node: Node) -> Iterator[Leaf | Linked]:
         yield node
 
 
-def _key(linked: Linked) -> str:
-    return json.dumps(to_json(linked), sort_keys=True)
+def _asks_itself(leaf: Leaf | Linked) -> TypeGuard[Leaf]:
+    """Of a plain value of the object. Of other rows, and of words, which the database looks up, the answer itself is kept."""
+    return isinstance(leaf, Leaf) and leaf.field.type != "words"
+
+
+def _key(leaf: Leaf | Linked) -> str:
+    return json.dumps(to_json(leaf), sort_keys=True)
 
 
 def _holds_of(node: Node, known: Facts, now: datetime, old: Old) -> bool:
@@ -112,8 +133,12 @@ def _holds_of(node: Node, known: Facts, now: datetime, old: Old) -> bool:
         if node.word == "all":
             return all(_holds_of(part, known, now, old) for part in node.parts)
         return any(_holds_of(part, known, now, old) for part in node.parts)
-    if isinstance(node, Linked):
+    if not _asks_itself(node):
         return bool(known.get(_key(node)))
+    return _fits(node, known, now, old)
+
+
+def _fits(node: Leaf, known: Facts, now: datetime, old: Old) -> bool:
     name, value = node.field.name, known.get(node.field.name)
     if node.op.change:
         value = (before(old[name], node.field.type) if name in old else value, value)
@@ -126,12 +151,14 @@ def _reason(node: Node, known: Facts, now: datetime, old: Old) -> Reason:
         return Reason(said, holds, join="not", parts=(_reason(node.part, known, now, old),))
     if isinstance(node, Group):
         return Reason(said, holds, join=node.word, parts=tuple(_reason(part, known, now, old) for part in node.parts))
-    if isinstance(node, Linked):
-        return Reason(said, holds)
+    return Reason(said, holds, _was(node, known, old) if _asks_itself(node) else "")
+
+
+def _was(node: Leaf, known: Facts, old: Old) -> str:
     name, value = node.field.name, shown(known.get(node.field.name), node.field)
     if node.op.change and name in old:
-        value = f"{shown(before(old[name], node.field.type), node.field)} → {value}"
-    return Reason(said, holds, value)
+        return f"{shown(before(old[name], node.field.type), node.field)} → {value}"
+    return value
 
 
 def shown(value: Any, of: Field) -> str:

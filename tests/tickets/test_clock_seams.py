@@ -1,0 +1,89 @@
+"""Where clocks meet what moves them: priorities and holidays that change, imports, a policy that is renamed, absurd calendars."""
+
+from datetime import timedelta
+
+import pytest
+
+from helpdesk.accounts import calendars
+from helpdesk.accounts.models import Calendar
+from helpdesk.customers.models import Event
+from helpdesk.lib import dates
+from tickets import clocks, intake
+from tickets.models import Policy
+
+pytestmark = pytest.mark.django_db
+
+
+def policy(hours="calendar", **targets):
+    Calendar.objects.create(name="Always", zone="UTC", week=[[[0, 1440]]] * 7, is_default=True)
+    usual = {"hours": hours, "first_reply": 60, "next_reply": 60, "resolution": None}
+    targets = dict.fromkeys(("low", "normal", "high", "urgent"), usual) | targets
+    return Policy.objects.create(name="P", position=1, targets=targets, changed_at=dates.now() - timedelta(days=365))
+
+
+def breaches():
+    return list(Event.objects.filter(kind="ticket.breached").values_list("occurred_at", flat=True))
+
+
+def test_what_a_priority_moves_into_the_past_is_missed_from_then_on(ticket, ana):
+    policy(urgent={"hours": "calendar", "first_reply": 5, "next_reply": 5, "resolution": None})
+    clocks.recompute([ticket.pk])
+    with dates.moved(by=timedelta(minutes=30)):
+        raised = dates.now()
+        ticket.prioritise("urgent", by=ana)
+        clocks.recompute([ticket.pk])
+        clocks.recompute([ticket.pk])
+    [told] = breaches()
+    ticket.refresh_from_db()
+    assert timedelta() <= told - raised < timedelta(seconds=20) and ticket.breached_at == told
+
+
+def test_what_a_holiday_taken_back_moves_into_the_past_is_told_when_it_is(ticket, ana):
+    policy("business")
+    calendar, day = Calendar.objects.get(), ticket.opened_at.date()
+    for days in range(2):
+        calendars.add_day(calendar, day + timedelta(days=days), "Holiday", by=ana)
+    with dates.moved(to=ticket.opened_at):
+        clocks.recompute([ticket.pk])
+    with dates.moved(by=timedelta(minutes=100)):
+        for each in list(calendar.holidays.all()):
+            calendars.work_on(each, by=ana)
+        at = dates.now()
+        clocks.recompute([ticket.pk])
+    [told] = breaches()
+    assert told >= at
+
+
+def test_a_late_tick_tells_the_minute_also_after_the_policy_was_renamed(ticket, mia, browser):
+    known = policy()
+    clocks.recompute([ticket.pk])
+    ticket.refresh_from_db()
+    with dates.moved(by=timedelta(minutes=61)):
+        page = browser(mia)
+        form = page.get(f"/policies/{known.pk}/").context["form"]
+        said = {bound.html_name: bound.value() for bound in form if bound.value() not in (None, False)}
+        answer = page.post(f"/policies/{known.pk}/", said | {"name": "Renamed", "action": "save", "c-join": "all"})
+        assert answer.status_code == 302, answer.content.decode()[:3000]
+        renamed = Policy.objects.get()
+        assert (renamed.name, renamed.version, renamed.changed_at) == ("Renamed", known.version, known.changed_at)
+        clocks.run_due()
+    assert breaches() == [ticket.due_at]
+
+
+def test_what_was_missed_elsewhere_is_told_to_nobody_here(ben, support):
+    policy()
+    with intake.imported():
+        words = intake.Words("Please.", at=dates.now() - timedelta(days=3))
+        ticket = intake.open_ticket(ben, "x", words, channel="form")
+    assert ticket.breached_at and breaches() == []
+
+
+def test_more_working_time_than_ten_years_hold_is_no_promise(ben, support, browser, mia):
+    Calendar.objects.create(name="One minute", zone="UTC", week=[[[0, 1]], *[[]] * 6], is_default=True)
+    targets = {"normal": {"hours": "business", "first_reply": 525_600, "next_reply": None, "resolution": None}}
+    known = Policy.objects.create(name="P", position=1, targets=targets, changed_at=dates.now() - timedelta(days=365))
+    ticket = intake.open_ticket(ben, "x", intake.Words("Please."), channel="form")
+    assert ticket.due_at is None
+    said = {"name": "P", "normal_hours": "business", "normal_first_reply": "8760h", "action": "save", "c-join": "all"}
+    answer = browser(mia).post(f"/policies/{known.pk}/", said | {"warn_minutes": "15"})
+    assert answer.status_code == 422 and "In “One minute” that takes more than ten years." in answer.content.decode()
