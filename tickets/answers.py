@@ -52,6 +52,16 @@ def inserted(answer: Answer, told: Values) -> str:
         return answer.body
 
 
+def worded(text: str, ticket: Ticket) -> str:
+    """A line for people here; what is not known in it, or is none of the language, stands as it was written."""
+    if "{" not in text:
+        return text
+    try:
+        return render(text, known(ticket, ""))
+    except MissingValue:
+        return text
+
+
 def _plain(value: Any) -> Any:
     """Words of customers inside a text of ours stay words: no markup, and no address to click."""
     if isinstance(value, dict):

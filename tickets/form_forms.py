@@ -124,6 +124,13 @@ class FormForm(SetupForm):
             "tags": gettext_lazy("Tags"),
             "is_open": gettext_lazy("Open to customers"),
         }
+        error_messages = {
+            "name": {"unique": gettext_lazy("There is a form of this name already.")},
+            "slug": {
+                "unique": gettext_lazy("Another form has this address."),
+                "invalid": gettext_lazy("Letters, digits, hyphens and underscores make an address."),
+            },
+        }
         help_texts = {
             "slug": gettext_lazy("What stands after /write/, such as returns."),
             "topics": gettext_lazy("Without any: all public ones."),

@@ -163,7 +163,10 @@ class TagsField(forms.CharField):
         return ", ".join(value) if isinstance(value, list) else value
 
     def clean(self, value: Any) -> list[str]:
-        return [part.strip() for part in super().clean(value).split(",") if part.strip()]
+        tags = [part.strip() for part in super().clean(value).split(",") if part.strip()]
+        if long := [tag for tag in tags if len(tag) > 60]:
+            raise forms.ValidationError(_("A tag has at most 60 characters: %s…") % long[0][:30])
+        return tags
 
 
 class PropertiesForm(forms.ModelForm):

@@ -103,6 +103,8 @@ class PolicyForm(SetupForm):
                     self.add_error(name, str(error))
             if any(row.get(kind) for kind, _label in KINDS):
                 targets[priority] = row
+            if row.get("resolution") and (row.get("first_reply") or 0) > row["resolution"]:
+                self.add_error(f"{priority}_resolution", _("It would be solved before it is answered: give it more time."))
         if not targets and not self.errors:
             self.add_error(f"{PRIORITIES[0]}_first_reply", _("Promise at least one thing for one priority."))
         in_hours = [priority for priority, row in targets.items() if row["hours"] == Hours.BUSINESS]

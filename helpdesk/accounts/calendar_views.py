@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, ProtectedError
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -84,13 +85,22 @@ def show(request: StaffRequest, calendar: Calendar | None, *, status: int = 200,
             "coming": calendars.coming(kept, NEXT),
             "holidays": [holiday for holiday in kept.holidays.all() if holiday.day >= since][:MOST],
             "sources": source_lines(kept),
-            "teams": kept.teams.all(),
-            "people": kept.users.all()[:50],
+            "used_by": used_by(kept),
             "day_form": forms.get("day_form") or DayForm(),
             "country_form": forms.get("country_form") or CountryForm(calendar=kept, country=request.GET.get("country", "")[:2]),
             "feed_form": forms.get("feed_form") or FeedForm(),
         }
     return render(request, "accounts/calendar_form.html", context, status=status)
+
+
+def used_by(calendar: Calendar) -> list[str]:
+    """Whatever goes by it, by name, from whichever room: teams, people, policies; at most fifty of each."""
+    found = []
+    for relation in Calendar._meta.related_objects:
+        if relation.related_model not in (Holiday, HolidaySource):
+            rows = relation.related_model._default_manager.filter(**{relation.field.name: calendar})[:50]
+            found += [f"{capfirst(relation.related_model._meta.verbose_name)} “{row}”" for row in rows]
+    return found
 
 
 def source_lines(calendar: Calendar) -> list[dict[str, Any]]:
@@ -126,7 +136,8 @@ def calendar_remove(request: StaffRequest, pk: int) -> HttpResponse:
     try:
         calendars.remove(found, by=request.user)
     except ProtectedError:
-        messages.error(request, _("A team, a person or a policy goes by this calendar. Give them another one first."))
+        words = _("This goes by it; give it another calendar first: %s")
+        messages.error(request, words % ", ".join(used_by(found)))
         return redirect("calendar", pk)
     messages.success(request, _("%(name)s is gone") % {"name": found.name})
     return redirect("calendars")

@@ -79,6 +79,7 @@ class FieldForm(SetupForm):
             "target": _("What it points to"),
             "hint": _("Hint"),
         }
+        error_messages = {"key": {"invalid": _("Letters, digits, hyphens and underscores make a key.")}}
         help_texts = {
             "key": _("The name of the attribute in the API, such as renews_on. It cannot be changed later."),
             "target": _("For somebody or something we know; such a field is not asked of customers."),
@@ -99,6 +100,9 @@ class FieldForm(SetupForm):
         if chosen and not lines:
             self.add_error("options", _("Give at least one choice."))
         self.instance.choices = lines[:200] if chosen else []
+        beside = FieldDefinition.objects.filter(subject=said.get("subject"), key=said.get("key")).exclude(pk=self.instance.pk)
+        if beside.exists():
+            self.add_error("key", _("There is a field with this key already."))
         if said.get("type") == Type.LOOKUP and not said.get("target"):
             self.add_error("target", _("Say what it points to."))
         if said.get("type") != Type.LOOKUP:

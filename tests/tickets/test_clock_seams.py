@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from helpdesk.accounts import calendars
-from helpdesk.accounts.models import Calendar
+from helpdesk.accounts.models import Calendar, Team
 from helpdesk.customers.models import Event
 from helpdesk.lib import dates
 from tickets import clocks, intake
@@ -87,3 +87,24 @@ def test_more_working_time_than_ten_years_hold_is_no_promise(ben, support, brows
     said = {"name": "P", "normal_hours": "business", "normal_first_reply": "8760h", "action": "save", "c-join": "all"}
     answer = browser(mia).post(f"/policies/{known.pk}/", said | {"warn_minutes": "15"})
     assert answer.status_code == 422 and "In “One minute” that takes more than ten years." in answer.content.decode()
+
+
+def test_a_calendar_says_which_policies_go_by_it(browser, mia):
+    known = policy()
+    spare = Calendar.objects.create(name="Spare", zone="UTC", week=[[[540, 1020]]] * 7)
+    Policy.objects.filter(pk=known.pk).update(calendar=spare)
+    page = browser(mia)
+    assert "Policy “P”" in page.get(f"/calendars/{spare.pk}/").content.decode()
+    refused = page.post(f"/calendars/{spare.pk}/remove/", follow=True).content.decode()
+    assert "give it another calendar first: Policy “P”" in refused
+
+
+def test_what_falls_due_goes_by_the_calendars_of_the_teams(browser, mia, ticket, support):
+    policy()
+    never = Calendar.objects.create(name="Sundays", zone="UTC", week=[*[[]] * 6, [[0, 1]]])
+    Calendar.objects.exclude(pk=never.pk).update(is_default=False)
+    Calendar.objects.filter(pk=never.pk).update(is_default=True)
+    clocks.recompute([ticket.pk])
+    assert "1 of them while nobody works" in browser(mia).get("/clocks/").content.decode()
+    Team.objects.update(calendar=Calendar.objects.get(name="Always"))
+    assert "0 of them while nobody works" in browser(mia).get("/clocks/").content.decode()

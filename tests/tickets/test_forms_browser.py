@@ -46,7 +46,7 @@ def test_page_and_server_agree_on_what_is_there(live_server: Any, support: Any) 
             form = TicketForm.objects.create(name=f"F{n}", slug=f"f{n}", questions=questions(dice))
             page.goto(f"/write/f{n}/")
             page.wait_for_selector("[data-js=ready]")
-            page.wait_for_function("document.querySelector('[data-questions]').dataset.ready")
+            page.wait_for_selector("[data-questions][data-ready]")
             for _turn in range(12):
                 said = {f"attribute_{key}": dice.sample(ANSWERS[key], dice.randint(0, 2)) for key in KINDS}
                 seen, shown, sent = page.evaluate(SET, said)
@@ -58,7 +58,7 @@ def test_page_and_server_agree_on_what_is_there(live_server: Any, support: Any) 
         form.questions = [Question("plan").to_json(), Question("words", required=True, when="plan", values=["pro"]).to_json()]
         form.save()
         page.goto("/write/f4/")
-        page.wait_for_function("document.querySelector('[data-questions]').dataset.ready")
+        page.wait_for_selector("[data-questions][data-ready]")
         assert not page.locator("#id_attribute_words").is_visible()
         page.get_by_label("Plan").select_option("pro")
         page.locator("#id_attribute_words").fill("NW-7")

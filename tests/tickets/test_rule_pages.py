@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from helpdesk.accounts.models import AuditEntry, Reach, Team
+from helpdesk.accounts.models import AuditEntry, Notification, Reach, Team
 from helpdesk.customers.models import FieldDefinition
 from tickets.models import EscalationPath, Rule, RuleMeeting, RuleRun
 from tickets.rules import actions, keeping
@@ -283,3 +283,44 @@ def test_a_path_leads_from_one_to_the_next(lead, mia, ana):
     assert [str(step) for step in path.steps.all()] == ["Night"]
     assert AuditEntry.objects.filter(subject=path.ref).count() == 2
     assert "Say to whom a ticket goes first." in lead.post("/escalation/new/", {"name": "Empty"}).content.decode()
+
+
+def test_a_rule_that_was_removed_in_another_window_is_not_written(lead):
+    write(lead, source=URGENT)
+    rule = Rule.objects.get()
+    lead.post(f"/rules/{rule.pk}/remove/")
+    late = lead.post(f"/rules/{rule.pk}/", {"action": "save", "name": "Other", "priority": "low", "source": URGENT})
+    assert (
+        late.status_code == 422 and "was removed meanwhile" in late.content.decode() and 'value="Other"' in late.content.decode()
+    )
+    assert Rule.objects.get().name == "Urgent goes to the top"
+
+
+def test_a_tag_is_short(lead):
+    wrong = write(lead, source=URGENT, add_tags="x" * 61)
+    assert wrong.status_code == 422 and "A tag has at most 60 characters" in wrong.content.decode()
+
+
+def test_a_rule_tells_people_in_words_that_name_the_ticket(lead, ana, mia, ticket, drain):
+    drain()
+    said = {
+        "source": URGENT,
+        "priority": "",
+        "notify_people": [mia.pk],
+        "notify_words": "#{{ ticket.number }} by {{ customer.name }}",
+    }
+    write(lead, **said)
+    rule = Rule.objects.get()
+    page = lead.get(f"/rules/{rule.pk}/").content.decode()
+    assert "tell Mia Sandoval: “#{{ ticket.number }} by {{ customer.name }}”" in page
+    lead.post(f"/rules/{rule.pk}/switch/", {"on": "1"})
+    ticket.tag(["down"], by=ana)
+    drain()
+    assert f"#{ticket.number} by Ben Carter" in Notification.objects.get().words
+
+
+def test_a_path_that_is_off_says_so_in_the_rules_that_go_by_it(lead, mia):
+    path = EscalationPath.objects.create(name="Outage", is_enabled=False)
+    does = {"escalate": {"path": path.pk, "reason": "They lose data"}}
+    keeping.save(Rule(kind="update"), Wording("Up", {}, does), by=mia)
+    assert "escalate by “Outage, switched off”" in lead.get("/rules/").content.decode().replace("Escalate", "escalate")

@@ -73,7 +73,9 @@ class TestAnswerTakenBack:
         replies.note(ticket, "He rang.", by=ana)
         replies.unsend(first, by=ana)
         said = events_shown(browser(ana).get(f"/tickets/{ticket.number}/"))
-        assert any("set to Pending" in line for line in said) and ticket.status == "pending"
+        ticket.refresh_from_db()
+        assert said == ["Ana Kowalczyk: set to Pending", "Ana Kowalczyk: took an answer back · Ana Kowalczyk: set to New"]
+        assert ticket.status == "new"
 
     def test_the_ledger_says_once_that_it_was_taken_back(self, browser, ana, ticket, ben):
         replies.unsend(replies.reply(ticket, "Wrong", by=ana), by=ana)

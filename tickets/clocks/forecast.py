@@ -8,8 +8,8 @@ from django.db.models import Count, Q
 from django.db.models.functions import TruncDay, TruncHour
 
 from helpdesk.accounts.calendars import default
-from helpdesk.accounts.models import User
-from helpdesk.lib import worktime
+from helpdesk.accounts.models import Team, User
+from helpdesk.accounts.presence import hours_of
 from helpdesk.lib.dates import local, now
 from tickets.access import tickets_for
 from tickets.models import LIVE
@@ -75,11 +75,10 @@ def _fill(slots: list[Slot], rows: Any) -> None:
 
 
 def _opened(slots: list[Slot]) -> None:
-    """Mark the hours in which nobody works, by the workspace's calendar."""
+    """Mark the hours in which nobody works, by the calendars that the teams go by; without one there are none."""
     usual = default()
-    try:
-        hours = usual.hours() if usual else None
-    except worktime.CalendarError:
-        hours = None
+    teams = Team.objects.select_related("calendar").prefetch_related("calendar__holidays")
+    named = {team.calendar or usual for team in teams} or {usual}
+    weeks = [hours_of(calendar) if calendar else None for calendar in named]
     for slot in slots:
-        slot.is_open = hours is None or next(hours.spans(slot.at))[0] < slot.at + timedelta(hours=1)
+        slot.is_open = any(week is None or next(week.spans(slot.at))[0] < slot.at + timedelta(hours=1) for week in weeks)

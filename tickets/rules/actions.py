@@ -84,12 +84,16 @@ def naming() -> Iterator[None]:
 def _names(model: Any, pks: Iterable[Any]) -> list[str]:
     known, wanted = _known.get(), [pk for pk in pks if isinstance(pk, int)]
     if known is None:
-        found = {each.pk: str(each) for each in model.objects.filter(pk__in=wanted)}
+        found = {each.pk: _shown(each) for each in model.objects.filter(pk__in=wanted)}
     elif model not in known:
-        found = known[model] = {each.pk: str(each) for each in model.objects.all()}
+        found = known[model] = {each.pk: _shown(each) for each in model.objects.all()}
     else:
         found = known[model]
     return [found[pk] for pk in wanted if pk in found]
+
+
+def _shown(each: Any) -> str:
+    return str(each) if getattr(each, "is_enabled", True) else _("%s, switched off") % each
 
 
 def _named(model: Any, pk: Any) -> str:
@@ -154,7 +158,7 @@ def _notify(ticket: Ticket, value: Any, by: Actor) -> None:
         people += User.objects.active().filter(teams=value["team"])
     if value.get("assignee") and ticket.assignee:
         people.append(ticket.assignee)
-    words = value.get("words") or by.name
+    words = answers.worded(value.get("words") or by.name, ticket)
     said = f"#{ticket.number} {ticket.subject}: {words}"
     if not notify(who_may_read(ticket, people), said, reverse("ticket", args=[ticket.number]), f"ticket:{ticket.pk}"):
         raise Trouble(_("There was nobody to tell who may read this ticket."))
@@ -197,7 +201,8 @@ def _start(ticket: Ticket, value: Any, by: Actor) -> None:
 def _say_notify(value: Any) -> str:
     who = [*_names(User, value.get("people", [])), *_names(Team, [value.get("team")])]
     who += [_("the assignee")] if value.get("assignee") else []
-    return _("tell %s") % (get_text_list(who, _("and")) or _("nobody"))
+    told = _("tell %s") % (get_text_list(who, _("and")) or _("nobody"))
+    return f"{told}: “{words}”" if (words := value.get("words")) else told
 
 
 def _label(choices: Any, value: Any) -> str:

@@ -86,6 +86,11 @@ def _rule(request: StaffRequest, pk: int | None) -> HttpResponse:
     kept = {name: getattr(stored, name) for name in keeping.SAYS} if stored else {}
     known = Seen(request, kept, [*compared(form), *asked.compared(_("If"))], audited(f"rule:{pk}"), action == "save")
     tried = None
+    if action == "save" and found.removed_at:
+        form.add_error(
+            None, _("This rule was removed meanwhile. Bring it back first, in the list of rules; what you typed stays here.")
+        )
+        wrong = True
     if action == "save" and not wrong and not known.newer:
         try:
             with transaction.atomic():

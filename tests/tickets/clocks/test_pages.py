@@ -65,9 +65,12 @@ def test_a_policy_is_written_kept_and_counted(
     assert ticket.due_at is not None and "Counting" not in browser(mia).get("/policies/").content.decode()
     page = browser(mia).post(f"/policies/{policy.pk}/", {**EVERYBODY, "name": "All"})
     policy.refresh_from_db()
-    assert page.status_code == 302 and (policy.name, policy.version) == ("All", 2)
+    assert page.status_code == 302 and (policy.name, policy.version) == ("All", 1)  # a name is no promise
+    page = browser(mia).post(f"/policies/{policy.pk}/", {**EVERYBODY, "name": "All", "warn_minutes": "20"})
+    policy.refresh_from_db()
+    assert page.status_code == 302 and (policy.warn_minutes, policy.version) == (20, 2)
     said = AuditEntry.objects.filter(subject=policy.ref).latest("pk")
-    assert (said.action, said.before["name"], said.after["name"]) == ("policy.changed", "Everybody", "All")
+    assert (said.action, said.before["warn_minutes"], said.after["warn_minutes"]) == ("policy.changed", 15, 20)
 
 
 WRONG_POLICIES = [
