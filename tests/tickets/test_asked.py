@@ -1,6 +1,7 @@
 """One meaning of a condition about tickets: SQL, Python, a sentence, and the line of the search box that says it."""
 
-from datetime import timedelta
+import json
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from helpdesk.customers import identity
 from helpdesk.customers.models import Company, FieldDefinition
 from helpdesk.knowledge.models import Topic
 from helpdesk.lib import conditions
+from helpdesk.lib.conditions import Asked
 from helpdesk.lib.conditions.query import Inexpressible, QueryError, to_query, to_tree
 from helpdesk.lib.dates import now
 from tests.lib.things import depth
@@ -89,7 +91,23 @@ def test_sql_and_python_pick_the_same_tickets(rows: list[Any], data: st.DataObje
             assert in_sql == in_python, said
             refused = Ticket.objects.filter(conditions.to_q({"not": stored}, "ticket", at, few=True, reader=ana))
             assert refused.count() == len(everything) - len(in_python), said
+            assert kept_by_rules(tree, everything, at) in (None, in_python), said
         transaction.set_rollback(True)
+
+
+def kept_by_rules(tree: Any, everything: list[Ticket], at: datetime) -> set[int] | None:
+    """For which it holds by the facts that rules keep, as read and as kept in JSON; None where no rule can ask it."""
+    try:
+        one = Asked(conditions.clean(tree, "ticket"), "ticket")
+    except conditions.ConditionError:
+        return None
+    fitting = set()
+    for ticket in everything:
+        known = conditions.facts([one], ticket, at)
+        kept = conditions.thawed(json.loads(json.dumps(conditions.frozen(known))), one)
+        assert one.holds(known, at, {}) == one.holds(kept, at, {})
+        fitting |= {ticket.pk} if one.holds(known, at, {}) else set()
+    return fitting
 
 
 def plain(tree: Any) -> Any:
