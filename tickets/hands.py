@@ -75,7 +75,7 @@ def choose(team: Sequence[Hand], needs: Iterable[int], urgent: bool) -> Choice |
     chosen = min(calm or able, key=_order)
     why: dict[str, Any] = {"how": chosen.mode}
     if chosen.mode == Mode.LEAST_LOADED:
-        why["open"] = chosen.open
+        why["open"] = chosen.person.open
     else:
         last = max(team, key=lambda hand: hand.turn)
         why["after"] = last.person.name if last.turn and last is not chosen else ""
@@ -83,7 +83,7 @@ def choose(team: Sequence[Hand], needs: Iterable[int], urgent: bool) -> Choice |
 
 
 def _order(hand: Hand) -> tuple[int, int, int]:
-    return (hand.open if hand.mode == Mode.LEAST_LOADED else 0, hand.turn, hand.person.pk)
+    return (hand.person.open if hand.mode == Mode.LEAST_LOADED else 0, hand.turn, hand.person.pk)
 
 
 def here(at: datetime) -> QuerySet[User]:

@@ -285,3 +285,16 @@ def test_who_was_shut_out_keeps_nothing_that_waits_on_us(ask, drain, ana, omar, 
     User.objects.filter(pk__in=[omar.pk, mia.pk]).update(role="light")
     drain()
     assert owners() == [None]
+
+
+def test_least_loaded_counts_what_they_have_of_every_team(ask, team, drain, ben, ana, omar, mia):
+    set_up(team, Mode.LEAST_LOADED)
+    other = Team.objects.create(name="Night", slug="night")
+    for who, count in ((ana, 2), (mia, 1)):
+        for n in range(count):
+            made = intake.open_ticket(ben, f"Other {n}", intake.Words("Please."), channel="form", team=other)
+            made.assign(who, by=omar)
+    first, second = ask(count=2)
+    drain()
+    assert (why(first)["name"], why(first)["open"]) == ("Omar Haddad", 0)
+    assert why(second)["open"] == 1 and why(second)["name"] in ("Omar Haddad", "Mia Sandoval")  # a tie: who waited longest
