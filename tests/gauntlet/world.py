@@ -335,8 +335,13 @@ def difference(before: Picture, after: Picture) -> dict[str, list[str]]:
 
 
 @contextmanager
-def undone() -> Iterator[None]:
-    """Whatever happens inside leaves nothing; sequences begin again, so that the next time has the same numbers."""
+def undone(*, numbers: bool = False) -> Iterator[None]:
+    """Whatever happens inside leaves nothing; with ``numbers`` the next time has the same ones, for sequences begin again."""
+    if not numbers:
+        with transaction.atomic():
+            yield
+            transaction.set_rollback(True)
+        return
     with connection.cursor() as cursor:
         cursor.execute("SELECT quote_ident(sequencename), last_value FROM pg_sequences WHERE schemaname = 'public'")
         numbers = cursor.fetchall()

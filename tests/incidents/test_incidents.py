@@ -1,6 +1,7 @@
 """Incidents: a manager says what is broken, agents read it, and tickets about it have a reason to be more urgent."""
 
 import json
+import re
 
 import pytest
 from django.db import connection
@@ -54,7 +55,10 @@ def test_a_ticket_about_it_says_so_once_there_is_another_reason(lead, browser, a
     assert {reason["code"] for reason in fresh(bens).priority_reasons} == {"incident", "valued"}
     assert fresh(cleos).priority == "normal"  # one reason alone
     assert fresh(other).priority == "normal"  # about something else
-    shown = " ".join(browser(ana).get(f"/tickets/{bens.number}/").content.decode().split())
+    page = browser(ana).get(f"/tickets/{bens.number}/").content.decode()
+    incident = Incident.objects.open().get(title="Card payments fail")
+    assert f'href="/incidents/#incident-{incident.pk}"' in page
+    shown = " ".join(re.sub("<[^>]+>", "", page).split())
     assert "High because: about the incident “Card payments fail”, a customer of high value" in shown
     listed = browser(ana).get("/incidents/").content.decode()
     assert "Card payments fail" in listed and "The bank looks into it." in listed and "Open an incident" not in listed

@@ -12,7 +12,7 @@ from tickets.models import Ticket
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("hour", (1, 13))
+@pytest.mark.parametrize("hour", (1, pytest.param(13, marks=pytest.mark.long)))
 def test_the_demo_tells_the_ring_and_only_once_at_any_hour(tmp_path, settings, hour):
     settings.DATA_DIR = tmp_path
     settings.MAIL_TRANSPORT = "file"

@@ -37,9 +37,8 @@ SHELLS = [DESK, TICKET, PAGE, PORTAL, WRONG]  # narrow in the long tests: daily,
 
 @pytest.mark.parametrize(
     ("address", "width"),
-    [(GUIDE, 1440), (GUIDE, 390)]
-    + [(shell, 1440) for shell in SHELLS]
-    + [pytest.param(shell, 390, marks=pytest.mark.long) for shell in SHELLS],
+    [(address, 1440) for address in (GUIDE, *SHELLS)]
+    + [pytest.param(address, 390, marks=pytest.mark.long) for address in (GUIDE, *SHELLS)],
 )
 def test_axe_finds_nothing_and_the_page_fits(tab, address, width):
     page = tab(width=width)
