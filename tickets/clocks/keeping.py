@@ -44,20 +44,21 @@ def run_due() -> bool:
 
 
 @transaction.atomic
-def recompute(pks: Iterable[int], *, fresh: bool = False) -> set[int]:
+def recompute(pks: Iterable[int], *, fresh: bool = False, ruled: bool = False) -> set[int]:
     """Count the clocks of these tickets anew; returns those whose dates changed. ``fresh`` tickets have none yet.
 
-    Bounded queries for each 200, whatever their number.
+    ``ruled``: because what they are counted by has changed, a calendar or a policy, and not what happened. Bounded queries for
+    each 200, whatever their number.
     """
     changed: set[int] = set()
     wanted = sorted(set(pks))
     policies = working()
     for start in range(0, len(wanted), AT_ONCE):
-        changed |= _batch(wanted[start : start + AT_ONCE], policies, fresh)
+        changed |= _batch(wanted[start : start + AT_ONCE], policies, fresh, ruled)
     return changed
 
 
-def _batch(pks: Sequence[int], policies: list[Policy], fresh: bool) -> set[int]:
+def _batch(pks: Sequence[int], policies: list[Policy], fresh: bool, ruled: bool) -> set[int]:
     known: dict[int, list[Clock]] = defaultdict(list)
     if not fresh:
         if not policies and not Clock.objects.filter(ticket__in=pks).exists():
@@ -69,7 +70,7 @@ def _batch(pks: Sequence[int], policies: list[Policy], fresh: bool) -> set[int]:
         tickets = list(Ticket.objects.filter(pk__in=pks).select_related("team"))
     else:
         return set()
-    work = _Work(tickets, policies, known)
+    work = _Work(tickets, policies, known, ruled)
     for ticket in tickets:
         work.settle(ticket)
     return work.write()
@@ -78,8 +79,8 @@ def _batch(pks: Sequence[int], policies: list[Policy], fresh: bool) -> set[int]:
 class _Work:
     """One batch: what is read for all, what is to be written for all."""
 
-    def __init__(self, tickets: list[Ticket], policies: list[Policy], known: dict[int, list[Clock]]) -> None:
-        self.at, self.known, self.tickets = now(), known, tickets
+    def __init__(self, tickets: list[Ticket], policies: list[Policy], known: dict[int, list[Clock]], ruled: bool) -> None:
+        self.at, self.known, self.tickets, self.ruled = now(), known, tickets, ruled
         pks = [ticket.pk for ticket in tickets]
         self.policies = choose(pks, policies, self.at)
         teams = {ticket.team.calendar_id for ticket in tickets if ticket.team and ticket.team.calendar_id}
@@ -130,7 +131,7 @@ class _Work:
                     return []  # it ended before anything was promised
                 clock = Clock(ticket=ticket, kind=promise.kind)
             self._reckon(clock, ticket, policy, promise, *target)
-            self._tell(clock, ticket, policy, moved=before is not None and before["due_at"] != clock.due_at, new=before is None)
+            self._tell(clock, ticket, policy, was_due=before["due_at"] if before else None)
         if before is None:
             self.new.append(clock)
         elif before != {name: getattr(clock, name) for name in COUNTED}:
@@ -154,17 +155,18 @@ class _Work:
             return
         clock.due_at, clock.warn_at, clock.left = counted.due, counted.warn, counted.left if counted.due is None else None
 
-    def _tell(self, clock: Clock, ticket: Ticket, policy: Policy, *, moved: bool, new: bool) -> None:
+    def _tell(self, clock: Clock, ticket: Ticket, policy: Policy, *, was_due: datetime | None) -> None:
         """The warning and the breach, each at its moment and once; then when to look again.
 
-        What a change of priority or calendar moved into the past is missed from now on. What lies before the policy, or before
-        the ticket was brought in, is told to nobody.
+        What a calendar moved into the past is missed from now on. What lies before the policy, or before the ticket was brought
+        in, is told to nobody, unless it was due then all along and the tick is late.
         """
+        moved = self.ruled and clock.due_at != was_due
         clock.next_at = None
         until = clock.ended_at or self.at
         began = max(policy.changed_at, ticket.imported_at or policy.changed_at)
         if clock.due_at and (clock.due_at < until if clock.ended_at else clock.due_at <= until):
-            told = clock.due_at >= began or not (moved or new)
+            told = clock.due_at >= began or clock.due_at == was_due
             clock.breached_at = until if told and moved else clock.due_at
             doubled = clock.kind == Kind.FULL_RESOLUTION and any(
                 other.kind == Kind.RESOLUTION and other.breached_at for other in [*self.known.get(ticket.pk, ()), *self.new]
