@@ -327,10 +327,13 @@ class Ticket(TicketRow):
             self.record("ticket.unsent", by, message=message.pk, forward=True)
             return
         heard = self.messages.filter(pk__gt=message.pk, kind__in=(message.Kind.CUSTOMER, message.Kind.REPLY)).exists()
-        if not heard:
+        if self.last_message_id == message.pk:
             self.status_changes.filter(at__gte=message.at).delete()  # as if it had never been
-            if self.last_message_id != message.pk:  # a note, or an answer of a rule: it stays the last
-                before = {name: value for name, value in before.items() if not name.startswith("last_message")}
+        elif not heard:  # a note, or an answer of a rule: it stays the last, and what else was changed since stays too
+            before = {name: value for name, value in before.items() if not name.startswith("last_message")}
+            self.status_changes.filter(at=message.at).delete()
+            stood = {name: before[name] for name in ("status", "waiting_since")}
+            self.status_changes.filter(at__gt=message.at).update(**stood)
         else:
             waits = [at for at in (before.get("waiting_since"), self.waiting_since) if at]
             before = {"waiting_since": min(waits, default=None)}
