@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from helpdesk.accounts.access import EVERYONE, StaffRequest, staff
+from helpdesk.lib.text import one_line
 
 EACH = 8  # of one kind
 LONGEST = 200
@@ -22,7 +23,7 @@ LONGEST = 200
 
 def found(request: StaffRequest, text: str) -> list[dict[str, Any]]:
     """What the text may mean, room by room; nothing for no text."""
-    text = " ".join(text.replace("\0", " ").split())[:LONGEST]
+    text = one_line(text, LONGEST)
     return [entry for source in settings.PALETTE for entry in import_string(source)(request, text, EACH)] if text else []
 
 

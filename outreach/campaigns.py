@@ -8,6 +8,7 @@ from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from helpdesk.accounts.models import User, audit
+from helpdesk.customers.values import Values
 from helpdesk.lib import conditions
 from helpdesk.lib.dates import now
 from helpdesk.live import bell
@@ -130,7 +131,7 @@ def _turn(campaign: Campaign, leaving: tuple[str, ...], to: str, action: str, by
 
 
 @transaction.atomic
-def test(version: Version, step: int, values: messages.Values, *, to: User, once: str) -> bool:
+def test(version: Version, step: int, values: Values, *, to: User, once: str) -> bool:
     """Send one message to a person here, filled with these values; ``once`` makes a second click nothing."""
     campaign = version.campaign
     row = Outgoing(

@@ -15,6 +15,7 @@ from liquid.exceptions import LiquidError
 
 from helpdesk.customers import values as known
 from helpdesk.customers.models import Subscription
+from helpdesk.customers.values import Values
 from helpdesk.lib import dates, liquid, signing
 from helpdesk.lib.liquid import BadTemplate, BrokenText, MissingValue, without_empty
 from helpdesk.mail.models import Outgoing
@@ -22,7 +23,6 @@ from helpdesk.mail.verdicts import Content, Missing
 from outreach.letters import Frame, Letter, fill, letter
 from outreach.models import Campaign, Version
 
-Values = dict[str, Any]
 ROOTS = ("customer", "company", "event", "workspace")
 ALWAYS_THERE = {"customer.email", "workspace.name", "unsubscribe_url"}
 check = partial(liquid.check, roots=ROOTS, always=ALWAYS_THERE)

@@ -11,11 +11,11 @@ from helpdesk.customers import values
 from helpdesk.customers.values import Values
 from helpdesk.knowledge.models import Answer
 from helpdesk.lib.liquid import MissingValue, render
+from helpdesk.lib.text import one_line
 from tickets.models import Ticket
 
 MARKUP = re.compile(r"[\[\]<>`*|\\]+")  # what Markdown would take for more than words
 ADDRESS = re.compile(r"\S*(?:://|www\.)\S*", re.IGNORECASE)  # whoever is called one wants it clicked
-LONGEST = 200
 
 
 def known(ticket: Ticket, by: Any) -> Values:
@@ -69,5 +69,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(inner) for inner in value]
     if isinstance(value, str):
-        return " ".join(MARKUP.sub(" ", ADDRESS.sub("", value)).split())[:LONGEST]
+        return one_line(MARKUP.sub(" ", ADDRESS.sub("", value)))
     return value

@@ -14,10 +14,10 @@ from django.db.models import F
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from helpdesk.customers.profile import one_line
 from helpdesk.files.models import Attachment, Blob, Scan
 from helpdesk.files.sniff import HEAD, UNKNOWN, media_type
 from helpdesk.lib.html import sanitize
+from helpdesk.lib.text import one_line
 from helpdesk.live import bell
 from helpdesk.live.streams import announce
 from helpdesk.mail.mime import cid

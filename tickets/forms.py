@@ -18,6 +18,7 @@ from helpdesk.lib.dates import now
 from helpdesk.lib.forms import choice
 from tickets import attachments
 from tickets.models import Draft, Status, Ticket
+from tickets.models.terms import TAG
 
 MAX_TEXT = 50_000  # characters
 QUICKEST = timedelta(seconds=2)  # sooner, it is a machine, or a browser that filled in the form: we ask for a second press
@@ -164,8 +165,8 @@ class TagsField(forms.CharField):
 
     def clean(self, value: Any) -> list[str]:
         tags = [part.strip() for part in super().clean(value).split(",") if part.strip()]
-        if long := [tag for tag in tags if len(tag) > 60]:
-            raise forms.ValidationError(_("A tag has at most 60 characters: %s…") % long[0][:30])
+        if long := [tag for tag in tags if len(tag) > TAG]:
+            raise forms.ValidationError(_("A tag has at most %(n)d characters: %(tag)s…") % {"n": TAG, "tag": long[0][:30]})
         return tags
 
 

@@ -12,7 +12,7 @@ from helpdesk.accounts.setup import SetupForm
 from helpdesk.knowledge.models import Topic
 from helpdesk.lib.forms import choice
 from tickets.forms import TagsField
-from tickets.models.ticket import clean_tags
+from tickets.models.terms import clean_tags
 
 
 class SkillForm(SetupForm):

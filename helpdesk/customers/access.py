@@ -4,12 +4,9 @@ from django.db.models import Q, QuerySet
 
 from helpdesk.accounts.models import Reach, User
 from helpdesk.customers.models import Address, Company, Customer, Event
+from helpdesk.lib.text import one_line
 
 FOUND = 51  # one page and one more, to know whether there is a next
-
-
-def one_line(text: str) -> str:
-    return " ".join(text.replace("\0", " ").split())[:200]
 
 
 def found(text: str, before: int | None = None) -> list[int]:

@@ -68,5 +68,5 @@ def edit(request: StaffRequest, pk: int) -> HttpResponse:
             form.keep(by=request.user)
             messages.success(request, _("Saved"))
             return redirect("company", pk)
-    context = {"form": form, "company": get_object_or_404(Company, pk=pk), "seen": known}
+    context = {"form": form, "pk": pk, "name": form.initial["name"], "seen": known}
     return render(request, "customers/company_form.html", context, status=known.status(form.errors))

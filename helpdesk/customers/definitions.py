@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 
 from helpdesk.customers.models import FieldDefinition
 from helpdesk.lib.conditions import Field, attribute
+from helpdesk.lib.text import one_line
 
 Type = FieldDefinition.Type
 Known = dict[str, FieldDefinition]
@@ -152,7 +153,7 @@ def names(refs: Any) -> dict[str, str]:
 
 def find(target: str, text: str) -> list[tuple[str, str]]:
     """(name for the attribute, name for people) of those that a person may mean by a text."""
-    text = " ".join(text.replace("\0", " ").split())
+    text = one_line(text)
     if not text:
         return []
     return [(f"{target}:{number}", name) for number, name in import_string(settings.LOOKUPS[target]["find"])(text).items()]

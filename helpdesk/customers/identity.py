@@ -9,8 +9,9 @@ from django.db import IntegrityError, connection, transaction
 from helpdesk.customers import profile, timeline
 from helpdesk.customers.addresses import BadAddress, canonical
 from helpdesk.customers.models import Address, Customer, Event
-from helpdesk.customers.profile import Profile, one_line
+from helpdesk.customers.profile import Profile
 from helpdesk.lib.dates import now
+from helpdesk.lib.text import one_line
 
 __all__ = [
     "AddressTaken",

@@ -8,6 +8,7 @@ from helpdesk.customers.models import Company, Customer
 from helpdesk.customers.payloads import check_attributes
 from helpdesk.lib import dates
 from helpdesk.lib.dates import now
+from helpdesk.lib.text import one_line
 
 MAX_NAME = 200
 
@@ -32,11 +33,6 @@ class Profile:
     stage: str | None = None
     company: CompanyFacts | str | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
-
-
-def one_line(text: str, limit: int = MAX_NAME) -> str:
-    """Foreign text as one short line without control, bidi or zero-width characters, and so without NUL."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:limit].strip()
 
 
 def known_zone(name: str) -> bool:

@@ -10,8 +10,9 @@ from helpdesk.customers.addresses import BadAddress, canonical
 from helpdesk.customers.definitions import misfits
 from helpdesk.customers.models import Address, Company, Consent, Customer, FieldDefinition
 from helpdesk.customers.payloads import BadPayload, check_attributes, check_object
-from helpdesk.customers.profile import CompanyFacts, Profile, one_line
+from helpdesk.customers.profile import CompanyFacts, Profile
 from helpdesk.lib.dates import now
+from helpdesk.lib.text import one_line
 
 MAX_EMAILS = 20
 EARLY = timedelta(hours=1)  # clocks of other systems run fast; beyond this an event has not happened yet

@@ -86,7 +86,7 @@ def incidents(staff: dict[str, User], start: datetime) -> None:
 
 
 def forms() -> None:
-    """A form of its own for what is broken, and Billing hands its tickets out to whoever has the fewest."""
+    """A form of its own for what is broken."""
     asked = [
         Question("affected", required=True),
         Question("since"),
@@ -101,4 +101,8 @@ def forms() -> None:
         questions=[each.to_json() for each in asked],
     )
     form.topics.set(Topic.objects.filter(slug__in=("export", "bank", "sign-in")))
+
+
+def teams() -> None:
+    """Billing hands its tickets out to whoever has the fewest."""
     Team.objects.filter(slug="billing").update(mode=Mode.LEAST_LOADED, cap=12)

@@ -72,6 +72,7 @@ class Story:
         with dates.moved(to=self.before(days=1)):
             desk.rules(self.staff)
             desk.forms()
+            desk.teams()
         desk.incidents(self.staff, self.start)
         self.this_morning()
         self.work()

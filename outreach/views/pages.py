@@ -180,7 +180,7 @@ def _reader(version: Version, pk: str) -> Customer | None:
         return None
 
 
-def _values(version: Version, person: Customer | None) -> messages.Values:
+def _values(version: Version, person: Customer | None) -> values.Values:
     """What a message would say to them, with the newest event of its kind, their own first."""
     facts = values.of_these([person.pk]).get(person.pk, {}) if person else {}
     own = Event.objects.filter(kind=version.trigger_kind, customer=person).order_by("-occurred_at") if person else None

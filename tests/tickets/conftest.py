@@ -1,6 +1,6 @@
 """A ticket of Ben's, and letters as a mail program writes them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from email.message import EmailMessage
 from typing import Any
@@ -14,7 +14,9 @@ from helpdesk.mail.inbox import receive
 from helpdesk.mail.models import Mailbox
 from tests.conftest import Letter, Sink
 from tickets import intake, replies
-from tickets.models import Ticket
+from tickets.models import Rule, Ticket
+from tickets.rules import keeping
+from tickets.rules.keeping import Wording
 
 
 @pytest.fixture
@@ -89,3 +91,28 @@ def noor(db: None) -> User:
     user = User.objects.create_user("noor@nordwind.example", "a long password", name="Noor Aziz", role="agent", reach=Reach.TEAM)
     user.teams.add(Team.objects.create(slug="billing", name="Billing"))
     return user
+
+
+@pytest.fixture
+def rule(mia: User) -> Callable[..., Rule]:
+    """``rule("update", {...conditions}, status="pending")``: a rule that is on."""
+
+    def write(
+        kind: str,
+        asks: dict[str, Any],
+        /,
+        *,
+        name: str = "",
+        happened: Sequence[str] = (),
+        since: str = "",
+        minutes: int = 0,
+        on: bool = True,
+        **does: Any,
+    ) -> Rule:
+        wording = Wording(name or f"Rule {Rule.objects.count() + 1}", asks, does, list(happened), since, minutes)
+        made = keeping.save(Rule(kind=kind), wording, by=mia)
+        if on:
+            keeping.switch(made, True, by=mia)
+        return Rule.objects.select_related("version").get(pk=made.pk)
+
+    return write

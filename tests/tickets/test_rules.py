@@ -17,27 +17,12 @@ from helpdesk.lib import dates
 from helpdesk.mail.models import Webhook, WebhookDelivery
 from helpdesk.mail.models.webhooks import new_secret
 from tickets import changes, intake, spam
-from tickets.models import Clock, EscalationPath, EscalationStep, Policy, Rule, RuleKind, RuleMeeting, RuleRun, Ticket
-from tickets.rules import keeping, tidy, timers, why
-from tickets.rules.keeping import Wording
+from tickets.models import Clock, EscalationPath, EscalationStep, Policy, RuleKind, RuleMeeting, RuleRun, Ticket
+from tickets.rules import tidy, timers, why
 from tickets.rules.meetings import live_rules
 from tickets.tasks import meet_rules
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def rule(mia):
-    """``rule("update", {...conditions}, status="pending")``: a rule that is on."""
-
-    def write(kind, asks, /, *, name="", happened=(), since="", minutes=0, on=True, **does):
-        wording = Wording(name or f"Rule {Rule.objects.count() + 1}", asks, does, list(happened), since, minutes)
-        made = keeping.save(Rule(kind=kind), wording, by=mia)
-        if on:
-            keeping.switch(made, True, by=mia)
-        return Rule.objects.select_related("version").get(pk=made.pk)
-
-    return write
 
 
 def leaf(field, op, *value):

@@ -10,7 +10,7 @@ from helpdesk.customers import dispatch
 from helpdesk.customers.models import Event
 from helpdesk.knowledge.models import Topic
 from helpdesk.lib import dates
-from tests.tickets.test_rules import leaf, rule  # noqa: F401 - a fixture
+from tests.tickets.test_rules import leaf
 from tickets import assignment, changes, intake, replies
 from tickets.models import Rule, RuleMeeting, RuleRun, RuleTimer, Ticket
 from tickets.rules import judge, keeping, portable, why
@@ -19,7 +19,7 @@ from tickets.rules.keeping import Wording
 pytestmark = pytest.mark.django_db
 
 
-def test_a_rule_that_takes_back_what_is_handed_out_ends_at_ten(rule, ben, support, ana, omar, drain):  # noqa: F811
+def test_a_rule_that_takes_back_what_is_handed_out_ends_at_ten(rule, ben, support, ana, omar, drain):
     support.team.members.set([ana, omar])
     Team.objects.filter(pk=support.team.pk).update(mode=Mode.ROUND_ROBIN)
     rule("update", {"all": []}, happened=["ticket.assigned"], assignee="nobody")
@@ -38,7 +38,7 @@ def test_a_rule_that_takes_back_what_is_handed_out_ends_at_ten(rule, ben, suppor
         assert Event.objects.filter(kind="ticket.assigned").count() < 30
 
 
-def test_what_is_imported_fires_nothing_by_what_follows_from_it(rule, ben, support, ana, drain):  # noqa: F811
+def test_what_is_imported_fires_nothing_by_what_follows_from_it(rule, ben, support, ana, drain):
     support.team.members.set([ana])
     Team.objects.filter(pk=support.team.pk).update(mode=Mode.ROUND_ROBIN)
     rule("update", {"all": []}, happened=["ticket.assigned"], add_tags=["assigned"])
@@ -58,7 +58,7 @@ def test_what_is_imported_fires_nothing_by_what_follows_from_it(rule, ben, suppo
     assert ticket.tags == ["assigned"]
 
 
-def test_a_time_that_was_over_before_the_rule_began_is_left_alone(rule, ticket, ana, drain):  # noqa: F811
+def test_a_time_that_was_over_before_the_rule_began_is_left_alone(rule, ticket, ana, drain):
     drain()
     with dates.moved(by=timedelta(days=30)):
         rule("time", {"all": [leaf("open", "is", True)]}, since="opened", minutes=60, add_tags=["late"])
@@ -68,7 +68,7 @@ def test_a_time_that_was_over_before_the_rule_began_is_left_alone(rule, ticket, 
     assert ticket.tags == []
 
 
-def test_a_time_rule_is_asked_again_when_time_alone_makes_it_true(rule, ticket, drain):  # noqa: F811
+def test_a_time_rule_is_asked_again_when_time_alone_makes_it_true(rule, ticket, drain):
     rule("time", {"all": [leaf("opened", "older_than", {"days": 2})]}, since="opened", minutes=60, add_tags=["late"])
     drain()
     for hours, tags in ((2, []), (47, []), (48.1, ["late"]), (100, ["late"])):
@@ -79,7 +79,7 @@ def test_a_time_rule_is_asked_again_when_time_alone_makes_it_true(rule, ticket, 
     assert RuleRun.objects.count() == 1 and not RuleTimer.objects.exists()
 
 
-def test_a_change_is_judged_as_it_left_the_ticket(rule, ticket, ana, drain):  # noqa: F811
+def test_a_change_is_judged_as_it_left_the_ticket(rule, ticket, ana, drain):
     """Whatever followed before the rules had a look."""
     drain()
     rule("update", {"all": [leaf("priority", "changed_to", "urgent"), leaf("status", "is", "new")]}, add_tags=["hot"])
@@ -117,7 +117,7 @@ def test_a_file_never_binds_to_what_happens_to_have_the_same_id(mia, ana, omar):
         portable.take_in(gone, by=mia)
 
 
-def test_a_rule_about_words_meets_what_fits_and_what_does_not(rule, ben, support, drain):  # noqa: F811
+def test_a_rule_about_words_meets_what_fits_and_what_does_not(rule, ben, support, drain):
     rule("create", {"all": [leaf("text", "has_words", "rechnung")]}, add_tags=["invoice"])
     rule("create", {"all": [leaf("text", "has_no_words", "rechnung")]}, name="others", add_tags=["other"])
     for words in ("Meine Rechnung ist falsch.", "Hello"):
@@ -130,7 +130,7 @@ def test_a_rule_about_words_meets_what_fits_and_what_does_not(rule, ben, support
     assert met.reason.holds and not other.reason.holds and "rechnung" in str(met.reason)
 
 
-def test_what_cannot_be_judged_stops_no_other(rule, ben, support, drain, monkeypatch):  # noqa: F811
+def test_what_cannot_be_judged_stops_no_other(rule, ben, support, drain, monkeypatch):
     rule("create", {"all": [leaf("subject", "contains", "Hello")]}, add_tags=["met"])
     made = [intake.open_ticket(ben, f"Hello {n}", intake.Words("Hello"), channel="form") for n in range(3)]
     as_of = judge.as_of
@@ -148,7 +148,7 @@ def test_what_cannot_be_judged_stops_no_other(rule, ben, support, drain, monkeyp
     assert (failed.state, failed.stopped) == ("failed", "TypeError: no")
 
 
-def test_rules_on_new_tickets_come_before_the_hand_out(rule, ben, support, ana, omar, drain):  # noqa: F811
+def test_rules_on_new_tickets_come_before_the_hand_out(rule, ben, support, ana, omar, drain):
     billing = Team.objects.create(name="Billing", slug="billing", mode=Mode.LEAST_LOADED)
     billing.members.set([omar])
     support.team.members.set([ana])
@@ -164,7 +164,7 @@ def test_rules_on_new_tickets_come_before_the_hand_out(rule, ben, support, ana, 
     assert Event.objects.filter(kind="ticket.assigned").count() == 2
 
 
-def test_a_rule_that_fails_holds_no_ticket_back(rule, ben, support, ana, drain, monkeypatch):  # noqa: F811
+def test_a_rule_that_fails_holds_no_ticket_back(rule, ben, support, ana, drain, monkeypatch):
     support.team.members.set([ana])
     Team.objects.filter(pk=support.team.pk).update(mode=Mode.ROUND_ROBIN)
     rule("create", {"all": []}, add_tags=["met"])

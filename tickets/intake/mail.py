@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from helpdesk.accounts.locks import one_at_a_time
 from helpdesk.customers import identity
 from helpdesk.customers.models import Address, Customer
-from helpdesk.customers.profile import one_line
 from helpdesk.lib.html import sanitize
+from helpdesk.lib.text import one_line
 from helpdesk.mail import addresses, authentication, outbox, threading
 from helpdesk.mail.models import IncomingMail, Mailbox, Outgoing
 from helpdesk.mail.parsing import Address as Written

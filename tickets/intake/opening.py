@@ -12,15 +12,15 @@ from django.utils.translation import gettext as _
 
 from helpdesk.accounts.models import Team
 from helpdesk.customers.models import Address, Customer, Event
-from helpdesk.customers.profile import one_line
 from helpdesk.files.models import Attachment
 from helpdesk.knowledge.models import Topic
 from helpdesk.lib.dates import now
+from helpdesk.lib.text import one_line
 from helpdesk.mail.models import Mailbox, Outgoing
 from tickets import clocks
 from tickets.models import Channel, Message, Priority, Status, Ticket
 from tickets.models.change import imported_at
-from tickets.models.ticket import clean_tags
+from tickets.models.terms import clean_tags
 
 MAX_SUBJECT = 250
 FLOOD = 10  # messages of one address to one ticket within FLOOD_TIME, none of ours in between, that are heard as a person's

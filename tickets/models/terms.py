@@ -1,5 +1,7 @@
 """The words a ticket's state is said in."""
 
+from collections.abc import Iterable
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -15,6 +17,7 @@ class Status(models.TextChoices):
 
 
 LIVE = ("new", "open", "pending", "hold")  # plain words, for they also stand in the migrations
+MAX_TAGS, TAG = 200, 60  # of a ticket; characters of one
 OURS = ("new", "open")  # the states in which it is our turn
 
 
@@ -34,3 +37,8 @@ class Channel(models.TextChoices):
 
 class TicketClosed(ValueError):
     """A closed ticket never changes; what comes later starts a follow-up. Permanent."""
+
+
+def clean_tags(tags: Iterable[str]) -> list[str]:
+    """Tags as they are kept: no blanks around, none twice, in order."""
+    return sorted({" ".join(tag.split())[:TAG] for tag in tags if tag.strip()})[:MAX_TAGS]

@@ -11,16 +11,16 @@ from django.utils.translation import gettext_lazy as _
 from helpdesk.accounts.models import Mode, Team, User
 from helpdesk.customers import definitions
 from helpdesk.customers.models import FieldDefinition
-from helpdesk.customers.profile import merged, one_line
+from helpdesk.customers.profile import merged
 from helpdesk.customers.timeline import record
 from helpdesk.knowledge.models import Topic
 from helpdesk.lib.dates import now
+from helpdesk.lib.text import one_line
 from helpdesk.live.streams import announce
 from tickets.models.change import verb
 from tickets.models.row import TicketRow
-from tickets.models.terms import OURS, Priority, Status, TicketClosed
+from tickets.models.terms import OURS, Priority, Status, TicketClosed, clean_tags
 
-MAX_TAGS = 200
 # the events after which it may stand otherwise
 MOVES = {
     f"ticket.{verb}"
@@ -395,8 +395,3 @@ class Ticket(TicketRow):
     def _in_words(self, field: str, value: Any) -> str:
         labels = dict(getattr(self._meta.get_field(field), "flatchoices", ()))
         return ", ".join(value) if isinstance(value, list) else str(labels.get(value, value) or "")
-
-
-def clean_tags(tags: Iterable[str]) -> list[str]:
-    """Tags as they are kept: no blanks around, none twice, in order."""
-    return sorted({" ".join(tag.split())[:60] for tag in tags if tag.strip()})[:MAX_TAGS]

@@ -16,6 +16,7 @@ from helpdesk.lib import conditions
 from helpdesk.lib.conditions import ConditionError
 from helpdesk.mail.models import Webhook
 from tickets.models import EscalationPath, Priority, Rule, RuleKind
+from tickets.models.terms import TAG
 from tickets.rules import keeping, timers
 from tickets.rules.actions import ACTIONS, NOBODY, STATUSES, Play
 from tickets.rules.keeping import Wording
@@ -129,7 +130,7 @@ def _checked(actions: Any) -> dict[str, Any]:
             raise Unreadable(_("“%(value)s” is no %(name)s.") % {"value": str(actions[name])[:80], "name": name})
     for name in ("add_tags", "remove_tags"):
         tags = actions.get(name, ["x"])
-        if not isinstance(tags, list) or not tags or not all(isinstance(tag, str) and 0 < len(tag) <= 60 for tag in tags):
+        if not isinstance(tags, list) or not tags or not all(isinstance(tag, str) and 0 < len(tag) <= TAG for tag in tags):
             raise Unreadable(_("%s is a list of words.") % name)
     if "attributes" in actions:
         given = actions["attributes"]
