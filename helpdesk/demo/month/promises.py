@@ -1,7 +1,8 @@
 """What should have been told of every promise: each clock of each ticket counted from its story, as of every moment that counts.
 
 A policy promises, a ticket's story says what ran and what stood still, and the desk looks again whenever something changes, at
-the next full minute, and in between at the very minute that a warning or a breach is due (docs/clocks.md says the rules).
+the next full minute, and in between at the very minute that a warning or a breach is due, also one that a change since has moved
+(docs/clocks.md says the rules).
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,7 @@ class Clock:
     warned: datetime | None = None
     breached: datetime | None = None
     over: bool = False  # it was looked at after its end
+    ahead: datetime | None = None  # when it was to be looked at next, as it stood at the last look
     there: bool = False  # something is promised
 
 
@@ -55,8 +57,11 @@ class Promises:
         for place, stood in enumerate(story):
             until = story[place + 1].at if place + 1 < len(story) else end
             look = stood.at if place == 0 else full(stood.at)
-            if until < look:
-                continue  # changed again before anybody looked
+            if until < look:  # changed again before the minute was full
+                moments = [clock.ahead for clock in clocks.values() if clock.ahead and stood.at < clock.ahead <= until]
+                if not moments:
+                    continue  # and before anybody looked
+                look = min(moments)
             seen = story[: place + 1]
             replies = [at for at in ticket.replies if at <= stood.at]
             for kind, start, spans, ended, idle in self._running(seen, replies, stood):
@@ -108,7 +113,7 @@ class Promises:
     ) -> Iterator[Told]:
         if clock.over and ended:
             return
-        clock.over = ended is not None
+        clock.over, clock.ahead = ended is not None, None
         if clock.breached:
             return
         stood = seen[-1]
@@ -128,20 +133,25 @@ class Promises:
             warned = [] if ended or idle else list(self._warned(clock, hours, spans, target, policy, look, min(due, until)))
             if due > look:
                 yield from warned
-            clock.breached = due
+            clock.breached, clock.ahead = due, None
             mother = clocks.get(("resolution", clock.start)) if clock.kind == "full_resolution" else None
             if not (mother and mother.breached):
                 yield BREACHED, clock.kind, due, full(told_at)
         elif not ended and not idle and due:
+            clock.ahead = due
             yield from self._warned(clock, hours, spans, target, policy, look, until)
 
     def _warned(
         self, clock: Clock, hours: str, spans: list[Span], target: timedelta, policy: Promised, look: datetime, until: datetime
     ) -> Iterator[Told]:
         warn = self._reached(hours, spans, max(timedelta(), target - timedelta(minutes=policy.warn)))
-        if warn and warn <= until and (clock.warned is None or warn > clock.warned):
-            clock.warned = warn
-            yield SOON, clock.kind, warn, full(max(warn, look))
+        if not warn or (clock.warned is not None and warn <= clock.warned):
+            return
+        if warn > until:
+            clock.ahead = warn
+            return
+        clock.warned = warn
+        yield SOON, clock.kind, warn, full(max(warn, look))
 
     def _reached(self, hours: str, spans: list[Span], target: timedelta) -> datetime | None:
         at = reached(self.rulers[hours], spans, target)
