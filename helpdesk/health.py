@@ -2,12 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import redis
+from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
+from django.utils.module_loading import import_string
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -73,6 +76,13 @@ def files() -> dict[str, Any]:
     return {"ok": not late, "oldest_unscanned_seconds": age} | reason(late, "files wait for the virus scanner")
 
 
+def waiting(name: str) -> dict[str, Any]:
+    """What an app says of its own work (settings.HEALTH)."""
+    figures = import_string(settings.HEALTH[name])()
+    late = (figures["oldest_waiting_seconds"] or 0) >= LATE_WORK
+    return {"ok": not late} | figures | reason(late, f"{name} are behind")
+
+
 CHECKS: dict[str, Callable[[], dict[str, Any]]] = {
     "database": database,
     "broker": broker,
@@ -81,6 +91,7 @@ CHECKS: dict[str, Callable[[], dict[str, Any]]] = {
     "mail": mail,
     "mailboxes": mailboxes,
     "files": files,
+    **{name: partial(waiting, name) for name in settings.HEALTH},
 }
 DOWN = {"database"}  # without these no page is served; all else is degraded: mail waits, and is not lost
 
@@ -122,6 +133,9 @@ def samples() -> Iterator[Sample]:
     yield "twofold_events_oldest_undispatched_seconds", {}, dispatch.oldest_undispatched() or 0
     yield "twofold_events_failing", {}, dispatch.failing().count()
     yield "twofold_files_oldest_unscanned_seconds", {}, antivirus.oldest_waiting() or 0
+    for name, path_to in settings.HEALTH.items():
+        for figure, value in import_string(path_to)().items():
+            yield f"twofold_{name}_{figure}", {}, value or 0
     for queue, age in tasks.ages().items():
         yield "twofold_worker_last_seen_seconds", {"queue": queue}, age
 

@@ -528,6 +528,9 @@ PERSONAL_DATA = [
     "outreach.personal.data",
 ]
 
+# what must not wait beside mail and events: name → function() → its figures, of which oldest_waiting_seconds is asked by /healthz
+HEALTH = {"rules": "tickets.rules.health", "clocks": "tickets.clocks.health"}
+
 # who goes by calendars: function(ids of calendars), in the transaction that changes their hours
 CALENDAR_CHANGED = ["tickets.clocks.on_calendar_changed"]
 # who looks at the database when somebody comes back: a task

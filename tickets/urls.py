@@ -38,6 +38,7 @@ urlpatterns = [
     path("rules/new/", rules.rule, name="rule-add"),
     path("rules/export/", rules.export, name="rules-export"),
     path("rules/import/", rules.take_in, name="rules-import"),
+    path("rules/again/", rules.judge_again, name="rules-again"),
     path("rules/<int:pk>/", rules.rule, name="rule"),
     path("rules/<int:pk>/switch/", rules.switch, name="rule-switch"),
     path("rules/<int:pk>/move/", rules.move, name="rule-move"),

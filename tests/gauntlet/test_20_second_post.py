@@ -301,6 +301,7 @@ CASES = [
     Case("rule-move", said={"to": "2"}),
     Case("rule-remove", "rule"),
     Case("rules-import", "rules-import", {"source": RULES}),
+    Case("rules-again", "rules"),
     Case("escalation-path-add", "escalation-path-add", lambda w: {"name": "Loss", "to0": f"user:{w.admin.pk}"}),
     Case("escalation-path", "escalation-path", {"name": "Bad loss"}),
     Case("ticket-escalate", "ticket-escalate", lambda w: {"path": w.path.pk, "reason": "They lose data"}),

@@ -76,7 +76,7 @@ TABLE = {
         GET topic-add POST topic-add GET topic POST topic POST topic-archive POST topic-restore
         GET suggestions POST suggestions-learn POST suggestions-trust
         GET rules GET rule-add POST rule-add GET rule POST rule GET rule-met POST rule-switch POST rule-move POST rule-remove
-        GET rules-export GET rules-import POST rules-import
+        GET rules-export POST rules-again GET rules-import POST rules-import
         GET escalation-paths GET escalation-path-add POST escalation-path-add GET escalation-path POST escalation-path
         GET operations GET mail-ignored POST mail-by-hand POST mail-read-again POST events-deliver-again
         GET campaign-new POST campaign-new GET campaign-edit POST campaign-edit POST campaign-launch POST campaign-test

@@ -33,7 +33,7 @@ from outreach.messages import unsubscribe_url
 from outreach.models import Campaign
 from tests.pictures import drawing
 from tickets import replies
-from tickets.models import BlockedSender, EscalationPath, Policy, Rule, SavedView, Ticket, TicketForm
+from tickets.models import BlockedSender, EscalationPath, Policy, Rule, RuleMeeting, SavedView, Ticket, TicketForm
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
@@ -176,6 +176,7 @@ class World:
 
         self.incident, self.past_incident = Incident.objects.open().get(), Incident.objects.get(resolved_at__isnull=False)
         self.rule, self.second_rule = Rule.objects.filter(kind="create").order_by("position")[:2]
+        RuleMeeting.objects.filter(pk=RuleMeeting.objects.latest("pk").pk).update(state="failed", stopped="TypeError: no")
         self.form = TicketForm.objects.create(name="Returns", slug="returns")
         self.path = EscalationPath.objects.get()
         self.webhook = Webhook.objects.get()

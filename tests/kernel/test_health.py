@@ -9,12 +9,16 @@ from django.core.mail import send_mail
 
 from helpdesk.accounts.models import ApiToken
 from helpdesk.customers import timeline
+from helpdesk.customers.tasks import dispatch
 from helpdesk.lib import dates
 from helpdesk.live import bell
 from helpdesk.live.tasks import heartbeat
 from helpdesk.mail import imap, inbox
 from helpdesk.mail.models import Mailbox, Outgoing, State
 from helpdesk.mail.tasks import send_replies
+from tickets import intake
+from tickets.models import Rule
+from tickets.models.clocks import Clock
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("helpdesk.health")]
 HERE = {"HTTP_HOST": "localhost:8000"}
@@ -49,6 +53,25 @@ def test_the_broker_away_is_said_and_does_not_break_the_answer(client, settings,
     monkeypatch.setattr(bell, "_client", None)
     answer = client.get("/healthz").json()
     assert answer["broker"] == {"ok": False, "reason": "ConnectionError"} and answer["database"]["ok"]
+
+
+def test_rules_and_clocks_that_nobody_works_on_are_said(client, ben, support, drain):
+    beat()
+    Rule.objects.create(kind="create", name="Any", is_enabled=True)
+    made = intake.open_ticket(ben, "Hello", intake.Words("Hello"), channel="form")
+    dispatch()
+    assert client.get("/healthz").json()["ok"]
+    with dates.moved(by=timedelta(minutes=6)):
+        beat()
+        answer = client.get("/healthz").json()
+    assert answer["failing"] == ["rules"] and answer["rules"]["reason"] == "rules are behind"
+    drain()
+    Clock.objects.filter(ticket=made).delete()
+    made.clocks.create(kind="first_reply", started_at=dates.now(), hours="calendar", target=60, next_at=dates.now())
+    with dates.moved(by=timedelta(minutes=6)):
+        beat()
+        answer = client.get("/healthz").json()
+    assert answer["failing"] == ["clocks"] and answer["clocks"]["oldest_waiting_seconds"] > 300
 
 
 def test_work_that_nobody_does_is_said(client):

@@ -5,13 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from helpdesk.accounts.models import Mode, Team, User
+from helpdesk.accounts.models import AuditEntry, Mode, Team, User
 from helpdesk.customers import dispatch
 from helpdesk.customers.models import Event
 from helpdesk.knowledge.models import Topic
 from helpdesk.lib import dates
 from tests.tickets.test_rules import leaf
-from tickets import assignment, changes, intake, replies
+from tickets import assignment, changes, intake, replies, rules
 from tickets.models import Rule, RuleMeeting, RuleRun, RuleTimer, Ticket
 from tickets.rules import judge, keeping, portable, why
 from tickets.rules.keeping import Wording
@@ -146,6 +146,28 @@ def test_what_cannot_be_judged_stops_no_other(rule, ben, support, drain, monkeyp
     assert [each.tags for each in Ticket.objects.order_by("pk")] == [["met"], [], ["met"]]
     failed = RuleMeeting.objects.get(ticket=made[1])
     assert (failed.state, failed.stopped) == ("failed", "TypeError: no")
+
+
+def test_what_could_not_be_judged_is_seen_and_judged_again(rule, ben, support, drain, monkeypatch, browser, mia, ana):
+    rule("create", {"all": [leaf("subject", "contains", "Hello")]}, add_tags=["met"])
+    made = intake.open_ticket(ben, "Hello", intake.Words("Hello"), channel="form")
+    page_of = browser(mia)
+    assert "could not be judged" not in page_of.get("/rules/").content.decode()
+    with monkeypatch.context() as away:
+        away.setattr(judge, "as_of", lambda *_all: 1 / 0)
+        for _try in range(3):
+            drain()
+    assert rules.health() == {"oldest_waiting_seconds": None, "failed": 1}
+    page = page_of.get("/rules/").content.decode()
+    assert "Some changes could not be judged" in page and f"/tickets/{made.number}/rules/" in page
+    assert browser(ana).post("/rules/again/").status_code == 403
+    answer = page_of.post("/rules/again/", follow=True).content.decode()
+    assert "1 change meets the rules again" in answer and "could not be judged" not in answer
+    drain()
+    made.refresh_from_db()
+    assert made.tags == ["met"] and rules.health()["failed"] == 0
+    assert "the rules again" not in page_of.post("/rules/again/", follow=True).content.decode()
+    assert list(AuditEntry.objects.filter(action="rules.judged_again").values_list("after", flat=True)) == [{"changes": 1}]
 
 
 def test_rules_on_new_tickets_come_before_the_hand_out(rule, ben, support, ana, omar, drain):

@@ -43,6 +43,12 @@ def run_due() -> bool:
     return len(due) > AT_ONCE // 4 and bool(found)
 
 
+def health() -> dict[str, float | None]:
+    """For settings.HEALTH: how long ago the first warning or breach was due that nobody has been told of."""
+    oldest = Clock.objects.filter(next_at__lte=now()).order_by("next_at").values_list("next_at", flat=True).first()
+    return {"oldest_waiting_seconds": (now() - oldest).total_seconds() if oldest else None}
+
+
 @transaction.atomic
 def recompute(pks: Iterable[int], *, fresh: bool = False, ruled: bool = False) -> set[int]:
     """Count the clocks of these tickets anew; returns those whose dates changed. ``fresh`` tickets have none yet.

@@ -96,6 +96,7 @@ class RuleMeeting(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["id"], name="rule_meeting_pending", condition=Q(state="pending")),
+            models.Index(fields=["-id"], name="rule_meeting_failed", condition=Q(state="failed")),
             models.Index(fields=["ticket", "-id"], name="rule_meeting_of_ticket"),
             models.Index(fields=["at"], name="rule_meeting_at"),
         ]

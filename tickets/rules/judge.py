@@ -16,18 +16,20 @@ from typing import Any
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 
+from helpdesk.accounts.models import User, audit
 from helpdesk.lib import conditions
 from helpdesk.lib.conditions import Asked, ConditionError, Facts
 from helpdesk.lib.dates import now
 from helpdesk.lib.rows import update
+from helpdesk.live import bell
 from tickets.fields import RELATED
 from tickets.models import RuleKind, RuleMeeting, RuleRun, RuleTimer, RuleVersion, Status, Ticket
 from tickets.models.change import TRACKED
 from tickets.rules import actions, timers
-from tickets.rules.meetings import live_rules
+from tickets.rules.meetings import TASK, live_rules
 
 log = structlog.get_logger(__name__)
 BATCH = 500
@@ -241,6 +243,27 @@ def _begin(meeting: RuleMeeting, version: RuleVersion) -> RuleRun | None:
 def _standing(ticket: Ticket) -> dict[str, Any]:
     """What a rule may set, as it is now: what one has set since is as it set it, not as the change left it."""
     return {name: copy(getattr(ticket, column)) for name, column in TRACKED.items()}
+
+
+def failed() -> QuerySet[RuleMeeting]:
+    """The changes that could not be judged, newest first: what rules would have done about them is not done."""
+    return RuleMeeting.objects.filter(state=State.FAILED).order_by("-id")
+
+
+@transaction.atomic
+def judge_again(meetings: QuerySet[RuleMeeting], *, by: User) -> int:
+    """Let these changes, of those that failed, meet the rules once more. Returns how many."""
+    number = meetings.filter(state=State.FAILED).update(state=State.PENDING, attempts=0, stopped="")
+    if number:
+        audit("rules.judged_again", actor=by.ref, subject="rules", after={"changes": number})
+        bell.ring(TASK)
+    return number
+
+
+def health() -> dict[str, float | None]:
+    """For settings.HEALTH: the oldest change that is to be judged, and how many could not be."""
+    oldest = RuleMeeting.objects.filter(state=State.PENDING).order_by("id").values_list("at", flat=True).first()
+    return {"oldest_waiting_seconds": (now() - oldest).total_seconds() if oldest else None, "failed": failed().count()}
 
 
 def tidy() -> int:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -18,11 +19,12 @@ from helpdesk.lib.ids import row_id
 from tickets.access import StaffRequest, ticket_for, tickets_for
 from tickets.models import Rule, RuleKind, RuleMeeting
 from tickets.rule_forms import ImportForm, RuleForm
-from tickets.rules import actions, keeping, portable, trial, why
+from tickets.rules import actions, judge, keeping, portable, trial, why
 from tickets.rules.keeping import Wording
 
 FORM = ["GET", "HEAD", "POST"]
 NEWEST = 12  # changes of one page
+FAILED = 5  # tickets that are named
 
 
 @require_safe
@@ -36,7 +38,24 @@ def rule_list(request: StaffRequest) -> HttpResponse:
             for kind, label in RuleKind.choices
         ]
     removed = Rule.objects.exclude(removed_at=None).order_by("-removed_at")[:20]
-    return render(request, "tickets/rule_list.html", {"lists": lists, "any": rules, "removed": removed})
+    stuck = list(_failed(request).values_list("ticket__number", flat=True)[: FAILED + 1])
+    context = {"lists": lists, "any": rules, "removed": removed, "failed": stuck[:FAILED], "more": len(stuck) > FAILED}
+    return render(request, "tickets/rule_list.html", context)
+
+
+def _failed(request: StaffRequest) -> QuerySet[RuleMeeting]:
+    """The changes of this reader's tickets that could not be judged."""
+    return judge.failed().filter(ticket__in=tickets_for(request.user))
+
+
+@require_POST
+@staff(*MANAGERS)
+def judge_again(request: StaffRequest) -> HttpResponse:
+    """Changes that could not be judged meet the rules once more; pressed twice, it is done once."""
+    if number := judge.judge_again(_failed(request), by=request.user):
+        said = ngettext("%d change meets the rules again.", "%d changes meet the rules again.", number)
+        messages.success(request, said % number)
+    return redirect("rules")
 
 
 def _numbered(rules: list[Rule]) -> list[dict[str, Any]]:
