@@ -38,7 +38,8 @@ def rule_list(request: StaffRequest) -> HttpResponse:
             for kind, label in RuleKind.choices
         ]
     removed = Rule.objects.exclude(removed_at=None).order_by("-removed_at")[:20]
-    stuck = list(_failed(request).values_list("ticket__number", flat=True)[: FAILED + 1])
+    numbers = _failed(request).order_by("-ticket__number").values_list("ticket__number", flat=True).distinct()
+    stuck = list(numbers[: FAILED + 1])
     context = {"lists": lists, "any": rules, "removed": removed, "failed": stuck[:FAILED], "more": len(stuck) > FAILED}
     return render(request, "tickets/rule_list.html", context)
 
