@@ -121,7 +121,7 @@ class OneTicket(APIView):
     )
     @idempotent
     def patch(self, request: TokenRequest, number: int) -> Response:
-        """Change status, assignee (by email), priority, team, topic, tags or custom fields (`attributes`; null empties one)."""
+        """Change status, assignee (by email), priority, team, topic, language, tags or `attributes` (null empties one)."""
         ticket = ticket_for(request.auth, number, to="change")
         said = ChangesIn(data=request.data)
         said.is_valid(raise_exception=True)

@@ -25,6 +25,7 @@ VERBS: dict[str, Callable[..., bool]] = {
     "team": Ticket.move_to,
     "topic": triage.file_under,
     "priority": Ticket.prioritise,
+    "language": Ticket.speak,
     "tags": Ticket.tag,
     "attributes": Ticket.describe,
     "status": set_status,

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from helpdesk.customers import definitions
 from helpdesk.customers.models import FieldDefinition
+from helpdesk.lib import languages
 from tickets.models import Ticket
 
 Subject = FieldDefinition.Subject
@@ -36,7 +37,7 @@ PLAIN: dict[str, Column] = {
     "topic": Column(_("Topic"), lambda ticket: ticket.topic, "topic"),
     "mailbox": Column(_("Mailbox"), lambda ticket: ticket.mailbox, "mailbox"),
     "channel": Column(_("Channel"), lambda ticket: ticket.get_channel_display()),
-    "language": Column(_("Language"), lambda ticket: ticket.language),
+    "language": Column(_("Language"), lambda ticket: languages.name_of(ticket.language)),
     "opened": Column(_("Opened"), lambda ticket: ticket.opened_at),
     "first_reply": Column(_("First reply"), lambda ticket: ticket.first_replied_at),
 }

@@ -14,6 +14,7 @@ from helpdesk.customers import definitions, inputs
 from helpdesk.customers.identity import BadAddress, canonical
 from helpdesk.customers.models import FieldDefinition
 from helpdesk.knowledge.models import Topic
+from helpdesk.lib import languages
 from helpdesk.lib.dates import now
 from helpdesk.lib.forms import choice
 from tickets import attachments
@@ -173,11 +174,12 @@ class TagsField(forms.CharField):
 class PropertiesForm(forms.ModelForm):
     """Every property of a ticket, custom fields too; the page without script, and the dialog with it."""
 
+    language = forms.ChoiceField(label=_("Language"), required=False)
     tags = TagsField(label=_("Tags"), required=False, max_length=5_000, help_text=_("With commas between them."))
 
     class Meta:
         model = Ticket
-        fields = ["assignee", "team", "topic", "priority", "status", "tags"]
+        fields = ["assignee", "team", "topic", "priority", "status", "language", "tags"]
         labels = {
             "assignee": _("Assignee"),
             "team": _("Team"),
@@ -196,6 +198,7 @@ class PropertiesForm(forms.ModelForm):
         choice(self, "topic").choices = [("", _("None")), *topics.by_path()]
         for name in ("team", "topic"):
             choice(self, name).empty_label = _("None")
+        choice(self, "language").choices = languages.choices(self.instance.language)
         kept = self.instance.attributes
         self.initial = {**self.initial, **inputs.initial(kept)}
         self.definitions = list(definitions.of(FieldDefinition.Subject.TICKET).values())

@@ -36,7 +36,12 @@ class TicketIn(StrictSerializer):
     topic = serializers.SlugRelatedField(slug_field="slug", queryset=Topic.objects.living(), required=False, allow_null=True)
     priority = serializers.ChoiceField(choices=Priority.choices, required=False)
     tags = serializers.ListField(child=serializers.CharField(max_length=60), required=False, max_length=50)
-    language = serializers.CharField(max_length=10, required=False, allow_blank=True)
+    language = serializers.CharField(
+        max_length=10,
+        required=False,
+        allow_blank=True,
+        help_text="Of the customer's words, as a code; left out, that of the text.",
+    )
     attributes = AttributesField(Subject.TICKET, strict=True, required=False)
 
 
@@ -48,6 +53,7 @@ class ChangesIn(StrictSerializer):
     assignee = serializers.SlugRelatedField(slug_field="email", queryset=User.objects.none(), required=False, allow_null=True)
     team = serializers.SlugRelatedField(slug_field="slug", queryset=Team.objects.all(), required=False, allow_null=True)
     topic = serializers.SlugRelatedField(slug_field="slug", queryset=Topic.objects.living(), required=False, allow_null=True)
+    language = serializers.CharField(max_length=10, required=False, allow_blank=True)
     tags = serializers.ListField(child=serializers.CharField(max_length=60), required=False, max_length=200)
     attributes = AttributesField(Subject.TICKET, strict=True, required=False)
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from helpdesk.accounts.setup import SetupForm
@@ -12,6 +11,7 @@ from helpdesk.customers.addresses import BadAddress, canonical
 from helpdesk.customers.models import Company, Customer, FieldDefinition, Subscription
 from helpdesk.customers.payloads import BadPayload
 from helpdesk.customers.profile import Profile, known_zone, merged
+from helpdesk.lib import languages
 from helpdesk.lib.forms import choice
 
 
@@ -46,10 +46,7 @@ class CustomerForm(forms.Form):
         self.customer = customer
         self.definitions = list(definitions.of(FieldDefinition.Subject.CUSTOMER).values())
         super().__init__(*args, **{"initial": self._known(), **kwargs})
-        languages: dict[str, Any] = dict(settings.SPOKEN_LANGUAGES)
-        if customer and customer.language:
-            languages.setdefault(customer.language, customer.language)
-        choice(self, "language").choices = [("", _("Not known")), *languages.items()]
+        choice(self, "language").choices = languages.choices(customer.language if customer else "")
         attributes = customer.attributes if customer else {}
         for definition in self.definitions:
             self.fields[inputs.name_of(definition)] = inputs.field(definition, attributes.get(definition.key))

@@ -15,7 +15,7 @@ from helpdesk.accounts.seen import seen, turn
 from helpdesk.customers import access, consent, history, identity, standing
 from helpdesk.customers.forms import ConsentForm, CustomerForm
 from helpdesk.customers.models import Address, Consent, Customer, Event, FieldDefinition, Suppression
-from helpdesk.lib import dates, ids
+from helpdesk.lib import dates, ids, languages
 
 PAGE = access.FOUND - 1
 
@@ -55,7 +55,7 @@ def customer(request: StaffRequest, pk: int) -> HttpResponse:
         "local_time": dates.local(dates.now(), zone).replace(tzinfo=None),  # or the template would turn it back into ours
         "zone": zone.key,
         "zone_is_known": any(zones),
-        "language": dict(settings.SPOKEN_LANGUAGES).get(person.language, person.language),
+        "language": languages.name_of(person.language),
     }
     return render(request, "customers/customer_detail.html", context)
 

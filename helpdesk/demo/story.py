@@ -177,6 +177,7 @@ class Story:
                 tags=tags,
                 priority=priority,
                 attributes={"type": kind},
+                language=customer.language,
                 answers=answers,
             )
         self.work(at)

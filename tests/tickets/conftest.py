@@ -1,11 +1,12 @@
 """A ticket of Ben's, and letters as a mail program writes them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from email.message import EmailMessage
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from helpdesk.accounts.models import Reach, Team, User
 from helpdesk.customers.models import Customer
@@ -50,6 +51,26 @@ def post(support: Mailbox, drain: Callable[[], None]) -> Callable[..., None]:
         drain()
 
     return deliver
+
+
+@pytest.fixture
+def fill(client: Client, support: Mailbox) -> Iterator[Callable[..., Any]]:
+    """Open the form, let some seconds pass, and send it; what is not named is filled in sensibly."""
+
+    def send(nonce: str = "", waits: int = 30, speaks: str = "", **typed: Any) -> Any:
+        nonce = nonce or client.get("/write/").context["form"].initial["nonce"]
+        said = {
+            "email": "ben@carter.example",
+            "subject": "Invoice twice",
+            "text": "I got <b>two</b>.",
+            "name": "Ben",
+            "nonce": nonce,
+        }
+        dates.advance(timedelta(seconds=waits))
+        return client.post("/write/", said | typed, headers={"Accept-Language": speaks} if speaks else {})
+
+    with dates.moved(by=timedelta()):
+        yield send
 
 
 @pytest.fixture

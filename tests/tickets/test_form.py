@@ -18,26 +18,6 @@ pytestmark = pytest.mark.django_db
 URL = "/write/"
 
 
-@pytest.fixture
-def fill(client, support):
-    """Open the form, let some seconds pass, and send it; what is not named is filled in sensibly."""
-
-    def send(nonce: str = "", waits: int = 30, **typed):
-        nonce = nonce or client.get(URL).context["form"].initial["nonce"]
-        said = {
-            "email": "ben@carter.example",
-            "subject": "Invoice twice",
-            "text": "I got <b>two</b>.",
-            "name": "Ben",
-            "nonce": nonce,
-        }
-        dates.advance(timedelta(seconds=waits))
-        return client.post(URL, said | typed)
-
-    with dates.moved(by=timedelta()):
-        yield send
-
-
 def test_a_stranger_writes_with_a_file_and_a_topic(fill):
     topic = Topic.objects.create(slug="billing", name="An invoice or a payment")
     answer = fill(topic=topic.pk, files=[SimpleUploadedFile("../../Rechnung\u202egpj.pdf", b"%PDF-1", "application/pdf")])

@@ -13,6 +13,7 @@ from django.utils.crypto import get_random_string
 from django.utils.functional import Promise
 
 from helpdesk.lib.dates import now
+from helpdesk.lib.languages import name_of
 
 # What an event says of a change, by the names of the condition language: {"team": [3, 5]}, as plain values.
 TRACKED = {
@@ -115,6 +116,13 @@ class Changing(models.Model):
         """Note a new value by the name that conditions know, beside the one from before the change."""
         if self._change_id:
             self._changes[field] = [self._changes.get(field, [was])[0], value]
+
+    def _in_words(self, field: str, value: Any) -> str:
+        """A value of a plain property, as events tell it."""
+        if field == "language":
+            return name_of(value)
+        labels = dict(getattr(self._meta.get_field(field), "flatchoices", ()))
+        return ", ".join(value) if isinstance(value, list) else str(labels.get(value, value) or "")
 
     def told_of_change(self) -> dict[str, Any]:
         """What an event says of the change that it belongs to, and of all that it changed so far."""

@@ -87,6 +87,9 @@ class Ticket(TicketRow):
     def file_under(self, topic: Topic | None, *, by: Any) -> bool:
         return self._change("topic", topic, by)
 
+    def speak(self, language: str, *, by: Any) -> bool:
+        return self._change("language", language, by)
+
     def tag(self, tags: Iterable[str], *, by: Any) -> bool:
         """Give it exactly these tags."""
         return self._change("tags", clean_tags(tags), by)
@@ -391,7 +394,3 @@ class Ticket(TicketRow):
     def decided_by_others(self, field: str) -> bool:
         """Whether somebody said what this is to be, none of our own reckoning."""
         return not self.decided.get(field, OWN).startswith(OWN)
-
-    def _in_words(self, field: str, value: Any) -> str:
-        labels = dict(getattr(self._meta.get_field(field), "flatchoices", ()))
-        return ", ".join(value) if isinstance(value, list) else str(labels.get(value, value) or "")

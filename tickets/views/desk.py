@@ -17,6 +17,7 @@ from helpdesk.accounts.access import EVERYONE, staff
 from helpdesk.accounts.models import User
 from helpdesk.customers import definitions
 from helpdesk.customers.models import Customer, FieldDefinition
+from helpdesk.lib import languages
 from helpdesk.lib.ids import row_id, row_ids
 from helpdesk.lib.rows import at_most
 from tickets import conversation, listing, queues, repeats, saved_views, search
@@ -183,10 +184,9 @@ def about(request: StaffRequest, ticket: Ticket) -> dict[str, Any]:
     """The customer beside the conversation."""
     request.ticket = ticket  # type: ignore[attr-defined]  # so that panels know what is on the page already
     who = ticket.requester
-    language = dict(settings.SPOKEN_LANGUAGES).get(who.language, who.language)
     return {
         "facts": facts(who),
-        "language": language,
+        "language": languages.name_of(ticket.language or who.language),
         "panels": panels(request, who),
         "told": definitions.said(FieldDefinition.Subject.TICKET, ticket.attributes),
         "has_fields": bool(definitions.of(FieldDefinition.Subject.TICKET)),

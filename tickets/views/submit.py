@@ -7,7 +7,6 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
@@ -15,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from helpdesk.accounts.access import public
 from helpdesk.customers import identity
 from helpdesk.lib.html import from_text
+from helpdesk.lib.languages import preferred, spoken
 from tickets import attachments, intake, letters, spam
 from tickets.asking import AskingForm
 from tickets.forms import SubmitForm, nonce
@@ -28,7 +28,7 @@ def submit(request: HttpRequest) -> HttpResponse:
     form = SubmitForm(request.POST, request.FILES) if request.method == "POST" else SubmitForm(initial={"nonce": nonce()})
     if form.is_bound and form.is_valid():
         if not form.is_machine:
-            take(form)
+            take(form, browsers=preferred(request.headers.get("Accept-Language", "")))
         return redirect("submit-thanks")
     return page(request, form, reverse("submit"), 422 if form.is_bound else 200)
 
@@ -44,7 +44,7 @@ def ask(request: HttpRequest, slug: str) -> HttpResponse:
     form = AskingForm(request.POST, request.FILES, form=found)
     if form.is_valid() and (form.is_machine or not form.later):
         if not form.is_machine:
-            take(form)
+            take(form, browsers=preferred(request.headers.get("Accept-Language", "")))
         return redirect("submit-thanks")
     form.keep_files()
     return page(request, form, reverse("submit-form", args=[slug]), 422)
@@ -57,8 +57,8 @@ def page(request: HttpRequest, form: SubmitForm, form_url: str, status: int = 20
 
 
 @transaction.atomic
-def take(form: SubmitForm) -> None:
-    """Open the ticket, once, and plan the confirmation."""
+def take(form: SubmitForm, *, browsers: str) -> None:
+    """Open the ticket, once, and plan the confirmation. Its language is the text's, else the customer's, else the browser's."""
     said = form.cleaned_data
     if Ticket.objects.filter(once=f"form:{form.once}").exists():
         return
@@ -85,7 +85,7 @@ def take(form: SubmitForm) -> None:
         tags=own.tags if own else (),
         attributes=said.get("attributes"),
         address=address,
-        language=get_language() or "",
+        language=spoken(f"{said['subject']}\n{said['text']}") or address.customer.language or browsers,
         once=f"form:{form.once}",
     )
     if not junk:

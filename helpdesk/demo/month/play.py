@@ -139,6 +139,7 @@ class Month:
             topic=self.topics[new.topic],
             priority=new.priority,
             tags=new.tags,
+            language=customer.language,
         )
         self.heard += 1
         self._opened(ticket, dates.now())
