@@ -25,7 +25,7 @@ from helpdesk.accounts import feeds
 from helpdesk.demo.people import PASSWORD
 from helpdesk.lib import dates
 from tests.gauntlet.forms import filled
-from tests.gauntlet.world import World, blotted, difference, picture, routes, undone
+from tests.gauntlet.world import World, apart, blotted, difference, picture, routes, undone
 from tests.mail.posted import mailgun_signature
 from tickets.forms import nonce
 
@@ -82,7 +82,7 @@ class Case:
                 else:
                     answer = browser.post(address, data)
                 answers.append(answer.status_code)
-            after = picture()
+            before, after = apart(before, picture())
             return answers, difference(before, after), difference(blotted(before), blotted(after))
 
 

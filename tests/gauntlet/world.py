@@ -325,6 +325,11 @@ def blotted(seen: Picture) -> Picture:
     return {table: Counter(PASSING.sub("~", row) for row in rows.elements()) for table, rows in seen.items()}
 
 
+def apart(one: Picture, other: Picture) -> tuple[Picture, Picture]:
+    """What only the one shows, and what only the other: all that a difference is made of, and little."""
+    return {table: one[table] - other[table] for table in one}, {table: other[table] - one[table] for table in one}
+
+
 def difference(before: Picture, after: Picture) -> dict[str, list[str]]:
     """What came (+) and went (-) by table; a row that changed is both."""
     found = {}
