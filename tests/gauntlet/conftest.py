@@ -9,6 +9,7 @@ from django.db import transaction
 from django.test import override_settings
 
 from helpdesk.accounts.models import Reach, Team, User
+from tests.conftest import colleague
 from tests.gauntlet.world import World
 from tests.outreach.conftest import campaign, happens  # noqa: F401 - fixtures
 from tests.tickets.conftest import answered, letter, post, ticket  # noqa: F401 - fixtures of the rows about mail
@@ -37,6 +38,6 @@ def world(made: tuple[World, Path], db: None, settings: Any) -> World:
 @pytest.fixture
 def noor(db: None) -> User:
     """An agent who sees only the tickets of another team."""
-    user = User.objects.create_user("noor@nordwind.example", "a long password", name="Noor Aziz", reach=Reach.TEAM)
+    user = colleague("Noor Aziz", "agent", reach=Reach.TEAM)
     user.teams.add(Team.objects.create(slug="elsewhere", name="Elsewhere"))
     return user

@@ -19,7 +19,7 @@ from helpdesk.mail import inbox
 from helpdesk.mail.models import Attempt, IncomingMail, Mailbox, Outgoing
 from outreach.models import Campaign
 from tests import chromium
-from tests.conftest import PASSWORD
+from tests.conftest import colleague
 from tickets.models import Message, Ticket
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
@@ -128,7 +128,7 @@ def walked(live_server: Any, client: Client, *, most: int) -> dict[str, int]:
     """
     call_command("load_demo", stdout=StringIO())
     people = {role: User.objects.filter(role=role).earliest("pk") for role in (Role.ADMIN, Role.MANAGER, Role.AGENT)}
-    people[Role.LIGHT] = User.objects.create_user("lena@nordwind.example", PASSWORD, name="Lena", role=Role.LIGHT)
+    people[Role.LIGHT] = colleague("Lena", Role.LIGHT)
     poison(Mailbox.objects.get(is_default=True), client)
     mailed = Message.objects.filter(attachments__isnull=False, incoming_id__isnull=False).latest("pk")
     number, customer, file = mailed.ticket.number, mailed.ticket.requester_id, mailed.attachments.earliest("pk").pk

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from helpdesk.accounts.models import ApiToken, Reach, Role, Scope, Team, User
+from tests.conftest import colleague
 from tests.gauntlet.test_55_roles import ANSWERS, TABLE, doors, letter
-from tests.gauntlet.world import BACKEND, PASSWORD, World, undone
+from tests.gauntlet.world import BACKEND, World, undone
 from tickets.models import Ticket
 
 pytestmark = pytest.mark.django_db
@@ -26,7 +27,7 @@ SUBJECT, SOUGHT, SHOWN = "Quicksilver marzipan", "quicksilver", "marzipan"
 
 
 def reader(role: str, reach: str, team: Team) -> User:
-    made = User.objects.create_user(f"{role}.{reach}@nordwind.example", PASSWORD, name=f"{role} {reach}", role=role, reach=reach)
+    made = colleague(f"{role}.{reach}", role, reach=reach)
     made.teams.add(team)
     return made
 

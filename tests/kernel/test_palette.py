@@ -14,6 +14,7 @@ from helpdesk.customers.models import Customer
 from helpdesk.knowledge.models import Answer, Topic
 from helpdesk.palette import EACH
 from outreach.models import Campaign
+from tests.conftest import colleague
 from tickets import intake
 from tickets.models import Ticket
 
@@ -61,7 +62,7 @@ def test_a_number_is_the_ticket_first_and_an_address_the_person(
 
 
 def test_nobody_finds_what_they_may_not_open(browser: Browser, client: Client, ana: User, printer: Ticket) -> None:
-    lena = User.objects.create_user("lena@nordwind.example", "a long password", name="Lena", role="light", reach="own")
+    lena = colleague("Lena", "light", reach="own")
     kinds = {url.split("/")[1] for url, _word in hits(browser(lena), "printer")}
     assert kinds == {"customers", "knowledge"}
     assert hits(browser(lena), str(printer.number)) == []

@@ -7,8 +7,9 @@ import pytest
 from django.contrib.sessions.backends.db import SessionStore
 from django.test import override_settings
 
-from helpdesk.accounts.models import Role, User
+from helpdesk.accounts.models import Role
 from tests import chromium
+from tests.conftest import colleague
 
 
 @pytest.fixture(scope="package")
@@ -29,7 +30,7 @@ def site(django_db_setup: None, django_db_blocker: object, tmp_path_factory: pyt
 def site_session(site: str, django_db_blocker: object) -> Iterator[str]:
     """Ana's session, committed, for the server has its own connection; gone with the package."""
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
-        ana = User.objects.create_user("ana@look.example", "correct horse battery", name="Ana Kowalczyk", role=Role.AGENT)
+        ana = colleague("Ana Kowalczyk", Role.AGENT, email="ana@look.example")
         session = chromium.session_of(ana)
     yield session
     with django_db_blocker.unblock():  # type: ignore[attr-defined]

@@ -17,6 +17,7 @@ from helpdesk.mail import outbox, planner
 from helpdesk.mail.models import Lane, Mailbox, Outgoing, State
 from outreach import campaigns
 from outreach.models import Enrolment
+from tests.conftest import colleague
 from tickets import intake
 
 NOON = datetime(2026, 11, 3, 11, 0, tzinfo=UTC)
@@ -169,10 +170,9 @@ def test_a_batch_costs_as_many_questions_as_one(campaign, happens, drain, tips, 
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_cannot_pass_the_same_cap(settings, sink):
     """One plans while the other is in the stamp of the same customer: only one of the two may take the last place."""
-    from helpdesk.accounts.models import User
     from outreach.models import Campaign
 
-    mia = User.objects.create_user("mia@nordwind.example", "x", name="Mia", role="manager")
+    mia = colleague("Mia", "manager")
     tips = Subscription.objects.create(slug="tips", name="Tips", opt_in=False)
     box = Mailbox.objects.create(slug="s", name="S", address="s@nordwind.example", is_default=True)
     made = Campaign.objects.create(name="One a week", subscription=tips, mailbox=box)

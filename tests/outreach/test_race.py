@@ -5,7 +5,7 @@ import threading
 import pytest
 from django.db import connection, transaction
 
-from helpdesk.accounts.models import AuditEntry, User
+from helpdesk.accounts.models import AuditEntry
 from helpdesk.customers import identity
 from helpdesk.customers.models import Event, Subscription
 from helpdesk.customers.timeline import Fact, record_all
@@ -13,13 +13,14 @@ from helpdesk.lib.dates import now
 from helpdesk.mail.models import Mailbox, Outgoing, State
 from outreach import campaigns, triggers
 from outreach.models import Campaign, Enrolment, Version
+from tests.conftest import colleague
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
 def version() -> Version:
-    mia = User.objects.create_user("mia@nordwind.example", "x", name="Mia", role="manager")
+    mia = colleague("Mia", "manager")
     made = Campaign.objects.create(
         name="Parcels",
         created_by=mia,

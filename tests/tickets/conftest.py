@@ -13,7 +13,7 @@ from helpdesk.customers.models import Customer
 from helpdesk.lib import dates
 from helpdesk.mail.inbox import receive
 from helpdesk.mail.models import Mailbox
-from tests.conftest import Letter, Sink
+from tests.conftest import Letter, Sink, colleague
 from tickets import intake, replies
 from tickets.models import Rule, Ticket
 from tickets.rules import keeping
@@ -103,13 +103,13 @@ def back(letter: Callable[..., EmailMessage], mail: Letter, **kwargs: Any) -> Em
 @pytest.fixture
 def lena(db: None) -> User:
     """A light agent: reads and keeps notes."""
-    return User.objects.create_user("lena@nordwind.example", "a long password", name="Lena Brandt", role="light")
+    return colleague("Lena Brandt", "light")
 
 
 @pytest.fixture
 def noor(db: None) -> User:
     """An agent who sees only the tickets of the Billing team, and Ben's is Support's."""
-    user = User.objects.create_user("noor@nordwind.example", "a long password", name="Noor Aziz", role="agent", reach=Reach.TEAM)
+    user = colleague("Noor Aziz", "agent", reach=Reach.TEAM)
     user.teams.add(Team.objects.create(slug="billing", name="Billing"))
     return user
 
