@@ -18,7 +18,8 @@ def dotted_names() -> Iterator[tuple[str, str]]:
         yield from ((f"EVENT_SUBSCRIBERS[{kind!r}]", name) for name in names)
     for kind, half in settings.OUTBOX.items():
         yield from ((f"OUTBOX[{kind!r}]", half[part]) for part in ("guard", "render"))
-    yield from ((f"HOLDS[{word!r}]", name) for word, name in settings.HOLDS.items())
+    for table in ("HOLDS", "HEALTH", "LIVE_CHANNELS"):
+        yield from ((f"{table}[{key!r}]", name) for key, name in getattr(settings, table).items())
     yield from ((f"LOOKUPS[{noun!r}]", way[part]) for noun, way in settings.LOOKUPS.items() for part in ("names", "find"))
     yield "MAIL_HANDLER", settings.MAIL_HANDLER
     for table in ("CONDITION_FIELDS", "PANELS", "TOPIC_PANELS", "PALETTE", "PERSONAL_DATA", "CALENDAR_CHANGED"):
@@ -26,7 +27,6 @@ def dotted_names() -> Iterator[tuple[str, str]]:
     yield from (("RAIL", name) for name in settings.RAIL["places"])
     yield "RAIL", str(settings.RAIL["views"])
     yield "PRESENCE_BELL", settings.PRESENCE_BELL
-    yield from ((f"LIVE_CHANNELS[{name!r}]", dotted) for name, dotted in settings.LIVE_CHANNELS.items())
     yield from ((f"CELERY_BEAT_SCHEDULE[{name!r}]", str(entry["task"])) for name, entry in settings.CELERY_BEAT_SCHEDULE.items())
     yield from (("CELERY_TASK_ROUTES", name) for name in settings.CELERY_TASK_ROUTES)
 
