@@ -12,7 +12,7 @@ from django.db.models.base import ModelState
 from django.utils.module_loading import import_string
 
 from helpdesk.customers.models import Event, EventDelivery
-from helpdesk.lib.dates import now
+from helpdesk.lib.dates import age, now
 from helpdesk.lib.rows import array
 from helpdesk.live import bell
 
@@ -200,4 +200,4 @@ def retry(ids: list[int]) -> int:
 def oldest_undispatched() -> float | None:
     """Age in seconds of the oldest delivery that was never tried, or None."""
     oldest = EventDelivery.objects.filter(attempts=0).aggregate(at=Min("created_at"))["at"]
-    return (now() - oldest).total_seconds() if oldest else None
+    return age(oldest)

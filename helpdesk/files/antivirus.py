@@ -18,7 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.models import F, Min
 
 from helpdesk.files.models import Blob, Scan
-from helpdesk.lib.dates import now
+from helpdesk.lib.dates import age, now
 
 log = structlog.get_logger(__name__)
 TIMEOUT = 60.0  # seconds for each answer of the scanner
@@ -119,4 +119,4 @@ def oldest_waiting() -> float | None:
     """Seconds that the oldest file has waited for the scanner, or None; where there is no scanner, nothing waits."""
     waiting = Blob.objects.filter(scan=Scan.WAITING) if settings.ANTIVIRUS else Blob.objects.none()
     oldest = waiting.aggregate(at=Min("created_at"))["at"]
-    return (now() - oldest).total_seconds() if oldest else None
+    return age(oldest)

@@ -28,6 +28,11 @@ def now() -> datetime:
     return (_still or machine_now()) + _offset
 
 
+def age(moment: datetime | None) -> float | None:
+    """How many seconds of business time it is ago; None for none."""
+    return None if moment is None else (now() - moment).total_seconds()
+
+
 def advance(delta: timedelta) -> None:
     """Move business time by `delta` from here on; within `moved()`, only until it ends."""
     global _offset

@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from helpdesk.accounts.models import AuditEntry, audit
 from helpdesk.customers import reachability
 from helpdesk.customers.addresses import BadAddress
-from helpdesk.lib.dates import now
+from helpdesk.lib.dates import age, now
 from helpdesk.lib.signing import read as read_token
 from helpdesk.live import bell
 from helpdesk.mail import authentication, bounces, threading
@@ -116,7 +116,7 @@ def receive(
 def oldest_unread() -> float | None:
     """Seconds that the oldest accepted mail has waited for its end, or None."""
     oldest = IncomingMail.objects.filter(state=State.ACCEPTED).aggregate(at=Min("received_at"))["at"]
-    return (now() - oldest).total_seconds() if oldest else None
+    return age(oldest)
 
 
 def set_aside(row: IncomingMail, reason: str) -> None:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from helpdesk.accounts.models import User, audit
 from helpdesk.customers.timeline import Fact, record_all
-from helpdesk.lib.dates import now
+from helpdesk.lib.dates import age, now
 from helpdesk.lib.rows import insert
 from helpdesk.live import bell
 from helpdesk.mail.models import GONE, WAITING, Class, Lane, Mailbox, MailSwitch, Outgoing, State
@@ -282,5 +282,4 @@ def oldest_unsent() -> float | None:
     """Seconds that the oldest message which could go has waited, or None: one look into an index a lane and state."""
     ready = Outgoing.objects.filter(due_at__lte=now()).order_by("due_at", "id").values_list("due_at", flat=True)
     first = [ready.filter(lane=lane, state=state).first() for lane in Lane for state in (State.PENDING, State.QUEUED)]
-    waits = [at for at in first if at]
-    return (now() - min(waits)).total_seconds() if waits else None
+    return age(min((at for at in first if at), default=None))

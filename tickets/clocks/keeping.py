@@ -13,7 +13,7 @@ from django.db import transaction
 from helpdesk.customers.models import Event
 from helpdesk.customers.timeline import Fact, record_all
 from helpdesk.lib import worktime
-from helpdesk.lib.dates import now
+from helpdesk.lib.dates import age, now
 from helpdesk.live.streams import announce
 from tickets.clocks.policies import Calendars, choose, working
 from tickets.clocks.reckoning import reckon
@@ -46,7 +46,7 @@ def run_due() -> bool:
 def health() -> dict[str, float | None]:
     """For settings.HEALTH: how long ago the first warning or breach was due that nobody has been told of."""
     oldest = Clock.objects.filter(next_at__lte=now()).order_by("next_at").values_list("next_at", flat=True).first()
-    return {"oldest_waiting_seconds": (now() - oldest).total_seconds() if oldest else None}
+    return {"oldest_waiting_seconds": age(oldest)}
 
 
 @transaction.atomic

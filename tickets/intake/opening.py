@@ -74,12 +74,14 @@ def open_ticket(
     tags: Sequence[str] = (),
     attributes: dict[str, Any] | None = None,
     language: str = "",
+    browsers: str = "",
     answers: Outgoing | None = None,
     follow_up_of: Ticket | None = None,
     once: str | None = None,
 ) -> Ticket:
     """The one way in. With ``once``, the same way in a second time, also at the same moment, gives the same ticket.
 
+    Its language is what the caller knows, else that of the words, else the customer's, else the one that the browser asks for.
     Its clock starts with the customer's words; automatic ones and spam start none. Nothing new is filed under a topic that
     is archived, whoever named it.
     """
@@ -103,7 +105,7 @@ def open_ticket(
                 tags=clean_tags(tags),
                 attributes=attributes or {},
                 decided={name: teller for name, value in said.items() if value},
-                language=(language or ("" if words.spam else spoken(f"{subject}\n{words.text}")) or requester.language)[:10],
+                language=(language or _spoken(subject, words) or requester.language or browsers)[:10],
                 once=once,
                 outgoing_id=answers.pk if answers else None,
                 campaign_id=answers.campaign_id if answers else None,
@@ -127,6 +129,10 @@ def open_ticket(
         if once and (known := Ticket.objects.filter(once=once).first()):
             return known
         raise
+
+
+def _spoken(subject: str, words: Words) -> str:
+    return "" if words.spam else spoken(f"{subject}\n{words.text}")
 
 
 def _usual_mailbox() -> Mailbox | None:

@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from helpdesk.accounts.models import User, audit
 from helpdesk.lib import conditions
 from helpdesk.lib.conditions import Asked, ConditionError, Facts
-from helpdesk.lib.dates import now
+from helpdesk.lib.dates import age, now
 from helpdesk.lib.rows import update
 from helpdesk.live import bell
 from tickets.fields import RELATED
@@ -263,7 +263,7 @@ def judge_again(meetings: QuerySet[RuleMeeting], *, by: User) -> int:
 def health() -> dict[str, float | None]:
     """For settings.HEALTH: the oldest change that is to be judged, and how many could not be."""
     oldest = RuleMeeting.objects.filter(state=State.PENDING).order_by("id").values_list("at", flat=True).first()
-    return {"oldest_waiting_seconds": (now() - oldest).total_seconds() if oldest else None, "failed": failed().count()}
+    return {"oldest_waiting_seconds": age(oldest), "failed": failed().count()}
 
 
 def tidy() -> int:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from helpdesk.accounts.access import public
 from helpdesk.customers import identity
 from helpdesk.lib.html import from_text
-from helpdesk.lib.languages import preferred, spoken
+from helpdesk.lib.languages import preferred
 from tickets import attachments, intake, letters, spam
 from tickets.asking import AskingForm
 from tickets.forms import SubmitForm, nonce
@@ -58,7 +58,7 @@ def page(request: HttpRequest, form: SubmitForm, form_url: str, status: int = 20
 
 @transaction.atomic
 def take(form: SubmitForm, *, browsers: str) -> None:
-    """Open the ticket, once, and plan the confirmation. Its language is the text's, else the customer's, else the browser's."""
+    """Open the ticket, once, and plan the confirmation."""
     said = form.cleaned_data
     if Ticket.objects.filter(once=f"form:{form.once}").exists():
         return
@@ -85,7 +85,7 @@ def take(form: SubmitForm, *, browsers: str) -> None:
         tags=own.tags if own else (),
         attributes=said.get("attributes"),
         address=address,
-        language=spoken(f"{said['subject']}\n{said['text']}") or address.customer.language or browsers,
+        browsers=browsers,
         once=f"form:{form.once}",
     )
     if not junk:
