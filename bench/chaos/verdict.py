@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.db.models import Q
 
 from bench.chaos.faults import Play
@@ -39,8 +39,11 @@ class Verdict:
             self.wrong.append(f"{name}: {len(rows)}, for example {', '.join(rows[:5])}")
 
 
+@transaction.atomic
 def restless() -> dict[str, int]:
-    """What still moves; empty when all is quiet."""
+    """What still moves; empty when all is quiet. Counted in one snapshot: a mail that becomes a ticket in between would be missed."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     at = now()
     left = {
         "deliveries": EventDelivery.objects.filter(next_at__isnull=False).count(),
@@ -93,7 +96,8 @@ def _events(said: Verdict, promised: set[str]) -> None:
     said.none("events lost", promised - set(there.values()))
     said.none("events not handed over", (pk for pk in {*there, *opened} if pk not in seen))
     said.none("events handed over twice", (pk for pk, count in seen.items() if count > 1))
-    said.none("deliveries given up", EventDelivery.objects.values_list("last_error", flat=True)[:20])
+    owed = EventDelivery.objects.values_list("subscriber", "event_id", "attempts", "last_error")
+    said.none("deliveries left", (f"{name} of {pk}, {attempts} tries {error}" for name, pk, attempts, error in owed[:20]))
     journeys = Counter(Enrolment.objects.values_list("entry_key", flat=True))
     said.none("journeys missing", (key for key in there.values() if key not in journeys))
     said.none("journeys twice", (key for key, count in journeys.items() if count > 1))
