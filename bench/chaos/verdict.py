@@ -41,7 +41,7 @@ class Verdict:
 
 @transaction.atomic
 def restless() -> dict[str, int]:
-    """What still moves; empty when all is quiet. Counted in one snapshot: a mail that becomes a ticket in between would be missed."""
+    """What still moves; empty when all is quiet. One snapshot: nothing may pass from one count to another between the two."""
     with connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     at = now()

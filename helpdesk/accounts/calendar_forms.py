@@ -116,8 +116,19 @@ class CalendarForm(SetupForm):
 
 
 class DayForm(forms.Form):
+    """A single day: closed, or shorter than its weekday."""
+
     day = forms.DateField(label=_("Date"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
-    name = forms.CharField(label=_("What is it?"), max_length=120, help_text=_("For example Company outing"))
+    name = forms.CharField(label=_("What is it?"), max_length=120, help_text=_("For example Christmas Eve"))
+    hours = forms.CharField(
+        label=_("Hours"), required=False, max_length=200, help_text=_("08:00–14:00 is a short day. Empty: closed all day.")
+    )
+
+    def clean_hours(self) -> week.Day:
+        try:
+            return week.read_day(self.cleaned_data["hours"])
+        except week.NotHours as error:
+            raise forms.ValidationError(str(error)) from error
 
 
 class CountryForm(forms.Form):

@@ -151,7 +151,7 @@ def holiday_add(request: StaffRequest, pk: int) -> HttpResponse:
     form = DayForm(request.POST)
     if not form.is_valid():
         return show(request, found, day_form=form, status=422)
-    calendars.add_day(found, form.cleaned_data["day"], form.cleaned_data["name"], by=request.user)
+    calendars.add_day(found, **form.cleaned_data, by=request.user)
     return _back(pk)
 
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.module_loading import import_string
 
-from helpdesk.accounts import feeds
+from helpdesk.accounts import feeds, week
 from helpdesk.accounts.models import Calendar, Holiday, HolidaySource, User, audit
 from helpdesk.lib import dates, worktime
 from helpdesk.lib.dates import now
@@ -81,13 +81,15 @@ def remove(calendar: Calendar, *, by: User) -> None:
 # --- holidays ---------------------------------------------------------------------------------------------------------
 
 
-def add_day(calendar: Calendar, day: date, name: str, *, by: User) -> bool:
-    """Close on a date; False when it is closed already."""
-    if calendar.holidays.filter(day=day, is_worked=False).exists():
+def add_day(calendar: Calendar, day: date, name: str, *, hours: week.Day | None = None, by: User) -> bool:
+    """Close on a date, or work in these hours only; False when that is so already. A day of a source keeps its name."""
+    hours = hours or []
+    if calendar.holidays.filter(day=day, is_worked=False, hours=hours).exists():
         return False
-    with changing(calendar, "holiday_added", by, day=day.isoformat(), name=name):
-        defaults = {"name": name, "source": None, "is_worked": False}
-        calendar.holidays.update_or_create(day=day, defaults=defaults)
+    with changing(calendar, "holiday_added", by, day=day.isoformat(), name=name, hours=week.write_day(hours)):
+        given = {"hours": hours, "is_worked": False}
+        calendar.holidays.update_or_create(day=day, defaults=given, create_defaults=given | {"name": name})
+        calendar.holidays.filter(day=day, source=None).update(name=name)
     return True
 
 
@@ -180,5 +182,5 @@ def _days_of(calendar: Calendar) -> QuerySet[Holiday, Any]:
 
 
 def coming(calendar: Calendar, most: int) -> list[Holiday]:
-    """The next days on which nobody works."""
+    """The next holidays and short days."""
     return list(calendar.holidays.filter(Q(day__gte=today(calendar)), is_worked=False)[:most])

@@ -1,6 +1,6 @@
 """How the demo's desk is set up: what it promises, what it does by itself, and what is broken."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from django.conf import settings
 
@@ -26,6 +26,8 @@ def promises(staff: dict[str, User]) -> None:
     year = calendars.today(office).year
     berlin = HolidaySource(calendar=office, country="DE", subdivision="BE", first_year=year)
     calendars.add_source(berlin, by=staff["omar"])
+    for number, name in ((24, "Christmas Eve"), (31, "New Year’s Eve")):
+        calendars.add_day(office, date(year, 12, number), name, hours=[[8 * 60, 13 * 60]], by=staff["omar"])
     quick = {"hours": "calendar", "first_reply": 30, "next_reply": 60, "resolution": 8 * 60}
     usual = {"hours": "business", "first_reply": 4 * 60, "next_reply": 6 * 60, "resolution": 24 * 60}
     everybody = {"urgent": quick, **dict.fromkeys(("high", "normal", "low"), usual)}

@@ -1,13 +1,13 @@
 """Business time: how long, and until when, counting only the hours in which we work.
 
-A calendar is drawn on the wall (a week of intervals, holidays by local date) and read on the
+A calendar is drawn on the wall (a week of intervals, holidays and short days by local date) and read on the
 clock: each interval of each day is turned into two instants, so a day with a DST change counts
 the hours that truly passed. A wall time that a change skips or repeats is read as in
 `dates.at_local` (PEP 495): the first instant after a gap, the first of two occurrences.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -19,7 +19,8 @@ TEN_YEARS = 522  # weeks
 _FAR = 366 * 40  # days without an opening after which a calendar is taken for one that never opens
 
 Minutes = int | time
-Week = Sequence[Sequence[tuple[Minutes, Minutes]]]
+Day = Sequence[tuple[Minutes, Minutes]]
+Week = Sequence[Day]
 
 
 class CalendarError(ValueError):
@@ -32,22 +33,23 @@ class Calendar:
 
     Both are minutes after midnight or `datetime.time`; an end at or before its start lies on the
     next day (22:00 to 06:00), midnight to midnight is all day. An interval belongs to the day it starts on:
-    on a holiday it does not start, and one from the evening before still ends. Overlaps count
-    once. Raises CalendarError when the week is empty or malformed.
+    one from the evening before still ends on a closed day. `days` are local dates with hours of their own,
+    which stand for those of the week: none on a holiday, fewer on a short day. Overlaps count once. Raises
+    CalendarError when the week is empty or malformed.
     """
 
     zone: ZoneInfo
     week: Week
-    holidays: Collection[date] = frozenset()
+    days: Mapping[date, Day] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.week) != 7:
             raise CalendarError("A week has seven days, from Monday to Sunday.")
-        week = tuple(_merged(_interval(*interval) for interval in day) for day in self.week)
+        week = tuple(_day(day) for day in self.week)
         if not any(week):
             raise CalendarError("This calendar has no working hours, so no time would ever pass.")
         object.__setattr__(self, "week", week)
-        object.__setattr__(self, "holidays", frozenset(self.holidays))
+        object.__setattr__(self, "days", {day: _day(hours) for day, hours in self.days.items()})
 
     def spans(self, start: datetime) -> Iterator[tuple[datetime, datetime]]:
         """The working spans after `start`, in order and apart, as instants in UTC; without end.
@@ -68,9 +70,7 @@ class Calendar:
         raise CalendarError("The holidays of this calendar leave no working hours.")
 
     def _on(self, day: date) -> Iterator[tuple[datetime, datetime]]:
-        if day in self.holidays:
-            return
-        for begin, end in self.week[day.weekday()]:  # made of minutes by __post_init__
+        for begin, end in self.days.get(day, self.week[day.weekday()]):  # made of minutes by __post_init__
             span = self._at(day, _minutes(begin)), self._at(day, _minutes(end))
             if span[0] < span[1]:  # a gap can swallow an interval whole
                 yield span
@@ -78,6 +78,10 @@ class Calendar:
     def _at(self, day: date, minutes: int) -> datetime:
         days, rest = divmod(minutes, DAY)
         return at_local(day + days * _ONE_DAY, time(rest // 60, rest % 60), self.zone)
+
+
+def _day(intervals: Day) -> tuple[tuple[int, int], ...]:
+    return _merged(_interval(*interval) for interval in intervals)
 
 
 def _interval(begin: Minutes, end: Minutes) -> tuple[int, int]:

@@ -168,7 +168,7 @@ def test_teams_and_people_choose_a_calendar(office: Calendar, omar: User, ana: U
 
 
 def closed(calendar: Calendar) -> set[date]:
-    return set(Calendar.objects.get(pk=calendar.pk).hours().holidays)
+    return set(Calendar.objects.get(pk=calendar.pk).hours().days)
 
 
 def test_the_holidays_of_a_region_count_and_one_can_be_worked_on(office: Calendar, mia: User, browser: Browser):
@@ -211,6 +211,38 @@ def test_a_single_day_by_hand(office: Calendar, mia: User, browser: Browser):
     assert bad.status_code == 422 and 'value="Outing"' in bad.content.decode()
     browser(mia).post(f"/calendars/holidays/{Holiday.objects.get().pk}/")
     assert not Holiday.objects.exists()
+
+
+def test_a_short_day_by_hand(office: Calendar, mia: User, browser: Browser):
+    eve = {"day": "2026-12-24", "name": "Christmas Eve", "hours": "9 to noon"}
+    refused = browser(mia).post(f"/calendars/{office.pk}/day/", eve)
+    assert refused.status_code == 422 and "is no time span" in refused.content.decode() and not Holiday.objects.exists()
+    for _twice in range(2):
+        browser(mia).post(f"/calendars/{office.pk}/day/", eve | {"hours": "9-11:30"})
+    assert worktime.between(Calendar.objects.get().hours(), at("2026-12-24 00:00"), at("2026-12-25 00:00")) == 2.5 * 3600
+    assert [each.after["hours"] for each in AuditEntry.objects.filter(action="calendar.holiday_added")] == ["09:00–11:30"]
+    with dates.moved(to=at("2026-12-23 17:00")):
+        listed = browser(mia).get("/calendars/").content.decode()
+        assert "Christmas Eve, 09:00–11:30" in listed and "opens Thu 24 Dec, 09:00" in listed
+    with dates.moved(to=at("2026-12-24 09:00")):
+        assert "until Thu 11:30" in browser(mia).get(f"/calendars/{office.pk}/").content.decode()
+    browser(mia).post(f"/calendars/holidays/{Holiday.objects.get().pk}/")
+    assert closed(office) == set()
+
+
+def test_a_holiday_of_a_country_becomes_a_short_day_and_stays_one(office: Calendar, mia: User, browser: Browser):
+    browser(mia).post(f"/calendars/{office.pk}/country/", {"country": "DE", "first_year": "2026", "last_year": "2027"})
+    boxing = {"day": "2026-12-26", "name": "Stocktaking", "hours": "10-12"}
+    browser(mia).post(f"/calendars/{office.pk}/day/", boxing)
+    with dates.moved(by=timedelta(days=2)):
+        refresh()
+    kept = Holiday.objects.get(day=date(2026, 12, 26))
+    assert kept.times == "10:00–12:00" and kept.source and kept.name != "Stocktaking"
+    for closed_again in ({}, {"closed": "1"}):  # worked as any Saturday, then short after all
+        browser(mia).post(f"/calendars/holidays/{kept.pk}/", closed_again)
+    assert Calendar.objects.get().hours().days[kept.day] == ((600, 720),)
+    browser(mia).post(f"/calendars/{office.pk}/day/", boxing | {"hours": ""})
+    assert Calendar.objects.get().hours().days[kept.day] == ()
 
 
 def test_regions_follow_the_country(office: Calendar, mia: User, browser: Browser):

@@ -33,14 +33,14 @@ def test_a_full_day_of_work_ends_the_same_day():
 
 
 def test_nobody_works_through_lunch_or_on_a_holiday():
-    split = Calendar(BERLIN, SPLIT, {date(2026, 12, 25)})
+    split = Calendar(BERLIN, SPLIT, {date(2026, 12, 25): []})
     assert add(split, at("2026-11-23 11:30"), HOUR) == at("2026-11-23 13:30")
     assert add(split, at("2026-12-24 16:30"), HOUR) == at("2026-12-28 09:30")
 
 
 def test_a_holiday_is_a_local_date():
     auckland = ZoneInfo("Pacific/Auckland")
-    closed_monday = Calendar(auckland, ALWAYS, {date(2026, 11, 23)})
+    closed_monday = Calendar(auckland, ALWAYS, {date(2026, 11, 23): []})
     monday = at("2026-11-23 00:00", auckland)
     assert monday.astimezone(UTC).date() == date(2026, 11, 22)
     assert between(closed_monday, monday, monday + timedelta(days=1)) == 0
@@ -48,9 +48,15 @@ def test_a_holiday_is_a_local_date():
 
 
 def test_the_night_before_a_holiday_is_worked_to_its_end_and_the_holidays_own_night_is_not():
-    nights = Calendar(BERLIN, NIGHTS, {date(2026, 12, 25)})
+    nights = Calendar(BERLIN, NIGHTS, {date(2026, 12, 25): []})
     assert between(nights, at("2026-12-25 00:00"), at("2026-12-25 23:59")) == 6 * HOUR
     assert between(nights, at("2026-12-25 22:00"), at("2026-12-26 22:00")) == 0
+
+
+def test_a_short_day_has_its_own_hours_also_where_the_week_has_none():
+    short = Calendar(BERLIN, SPLIT, {date(2026, 12, 24): [(time(9), time(11))], date(2026, 12, 26): [(time(22), time(2))]})
+    assert add(short, at("2026-12-24 10:30"), HOUR) == at("2026-12-25 09:30")
+    assert between(short, at("2026-12-26 00:00"), at("2026-12-28 00:00")) == 4 * HOUR  # a weekend, and one night of it
 
 
 @pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25), ("2026-11-23", 24)])
@@ -99,7 +105,7 @@ def test_a_calendar_without_hours_or_sense_is_refused(week: object):
 
 def test_holidays_without_end_are_an_error_and_no_loop():
     first = date(2026, 1, 1)
-    shut = Calendar(BERLIN, OFFICE, {first + timedelta(days=day) for day in range(45 * 366)})
+    shut = Calendar(BERLIN, OFFICE, {first + timedelta(days=day): () for day in range(45 * 366)})
     with pytest.raises(CalendarError):
         add(shut, at("2026-11-23 09:00"), 60)
 
@@ -132,7 +138,10 @@ CHANGES = {
 }
 
 
-def counted(zone: ZoneInfo, week: list[list[tuple[int, int]]], holidays: set[date], day: date, length: int) -> list[bool]:
+Intervals = list[tuple[int, int]]
+
+
+def counted(zone: ZoneInfo, week: list[Intervals], days: dict[date, Intervals], day: date, length: int) -> list[bool]:
     """For each minute from noon (UTC) two days before `day`, whether it is worked, by looking at the clock on the wall.
 
     An interval starts at the first minute that the wall shows its start or later, and ends likewise.
@@ -144,11 +153,9 @@ def counted(zone: ZoneInfo, week: list[list[tuple[int, int]]], holidays: set[dat
         return next((step for step, shown in enumerate(walls) if shown >= wall), len(walls))
 
     worked = [False] * len(walls)
-    for days in range(-4, length // 1440 + 3):
-        today = day + timedelta(days=days)
-        if today in holidays:
-            continue
-        for begin, end in week[today.weekday()]:
+    for further in range(-4, length // 1440 + 3):
+        today = day + timedelta(days=further)
+        for begin, end in days[today] if today in days else week[today.weekday()]:
             midnight = datetime.combine(today, time())
             span = reached(midnight + MINUTE * begin), reached(midnight + MINUTE * (end if end > begin else end + 1440))
             if span[0] > 0:  # the walls do not reach further back
@@ -165,13 +172,13 @@ LENGTH = 5 * 1440
 
 
 @settings(max_examples=80, deadline=None)
-@given(places, weeks, st.sets(st.integers(-3, 4), max_size=2), st.integers(0, LENGTH), st.integers(0, LENGTH))
-@example(("Pacific/Apia", date(2011, 12, 30)), ALWAYS, set(), 0, LENGTH)
-def test_it_agrees_with_counting_minutes(place, week, holiday_offsets, one, other):  # type: ignore[no-untyped-def]
+@given(places, weeks, st.dictionaries(st.integers(-3, 4), a_day, max_size=3), st.integers(0, LENGTH), st.integers(0, LENGTH))
+@example(("Pacific/Apia", date(2011, 12, 30)), ALWAYS, {}, 0, LENGTH)
+def test_it_agrees_with_counting_minutes(place, week, offsets, one, other):  # type: ignore[no-untyped-def]
     zone, day = ZoneInfo(place[0]), place[1]
-    holidays = {day + timedelta(days=offset) for offset in holiday_offsets}
-    worked = counted(zone, week, holidays, day, LENGTH)
-    calendar = Calendar(zone, week, holidays)
+    days = {day + timedelta(days=offset): hours for offset, hours in offsets.items()}
+    worked = counted(zone, week, days, day, LENGTH)
+    calendar = Calendar(zone, week, days)
     origin = datetime.combine(day, time(12), UTC) - timedelta(days=2)
     begin, end = sorted((one, other))
     minutes = sum(worked[begin:end])

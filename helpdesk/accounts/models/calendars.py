@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from datetime import date
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 
+from helpdesk.accounts import week
 from helpdesk.lib import dates, worktime
 
 
@@ -45,11 +46,12 @@ class Calendar(models.Model):
     def hours(self) -> worktime.Calendar:
         """What `lib.worktime` counts with. Raises CalendarError when the week is empty or malformed."""
         week = [[(begin, end) for begin, end in day] for day in self.week]
-        return worktime.Calendar(dates.zone(self.zone), week, self.closed_days())
+        return worktime.Calendar(dates.zone(self.zone), week, self.days())
 
-    def closed_days(self) -> list[date]:
-        """The local dates on which nobody starts to work."""
-        return [holiday.day for holiday in self.holidays.all() if not holiday.is_worked] if self.pk else []
+    def days(self) -> dict[date, worktime.Day]:
+        """The local dates that have hours of their own, or none."""
+        holidays = self.holidays.all() if self.pk else ()
+        return {each.day: [(begin, end) for begin, end in each.hours] for each in holidays if not each.is_worked}
 
 
 class HolidaySource(models.Model):
@@ -75,12 +77,16 @@ class HolidaySource(models.Model):
 
 
 class Holiday(models.Model):
-    """A local date on which nobody starts to work; `is_worked` takes it out again, also when its source is read anew."""
+    """A local date on which nobody starts to work, or only in its `hours`, written as a day of a week is.
+
+    `is_worked` takes it out again, also when its source is read anew.
+    """
 
     calendar = models.ForeignKey(Calendar, on_delete=models.CASCADE, related_name="holidays")
     day = models.DateField()
     name = models.CharField(max_length=120)
     source = models.ForeignKey(HolidaySource, null=True, on_delete=models.CASCADE, related_name="holidays")  # null: by hand
+    hours = models.JSONField(default=list, db_default=Value([], models.JSONField()))  # of a short day
     is_worked = models.BooleanField(default=False)
 
     class Meta:
@@ -88,4 +94,9 @@ class Holiday(models.Model):
         constraints = [models.UniqueConstraint(fields=["calendar", "day"], name="holiday_once")]
 
     def __str__(self) -> str:
-        return self.name
+        return f"{self.name}, {self.times}" if self.hours else self.name
+
+    @property
+    def times(self) -> str:
+        """The hours of a short day, as a day of a week is written."""
+        return week.write_day(self.hours)

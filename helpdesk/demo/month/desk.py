@@ -32,7 +32,8 @@ def furnish(scheme: Scheme) -> None:
 def _calendars(scheme: Scheme) -> None:
     for each in scheme.hours.values():
         row = Calendar.objects.create(name=each.name, zone="Europe/Berlin", week=each.week, is_default=each.name == "Office")
-        Holiday.objects.bulk_create(Holiday(calendar=row, day=day, name=name) for day, name in each.holidays.items())
+        days = dict.fromkeys(each.short, "Stocktaking") | each.holidays
+        Holiday.objects.bulk_create(Holiday(calendar=row, day=day, name=days[day], hours=each.on(day)) for day in days)
         each.pk = row.pk
 
 

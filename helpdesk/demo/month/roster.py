@@ -14,8 +14,9 @@ AHEAD = timedelta(days=200)  # promises made in the month are counted beyond it
 def laid_out(hours: Hours, begin: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
     """The working spans between two instants, from the day before the first."""
     week = [[(first, last) for first, last in day] for day in hours.week]
+    days = {day: [(first, last) for first, last in hours.on(day)] for day in (*hours.holidays, *hours.short)}
     spans = []
-    for span in worktime.Calendar(ZONE, week, set(hours.holidays)).spans(begin - timedelta(days=1)):
+    for span in worktime.Calendar(ZONE, week, days).spans(begin - timedelta(days=1)):
         if span[0] >= end:
             break
         spans.append(span)

@@ -82,10 +82,7 @@ def works(hours: Hours, minute: datetime) -> bool:
     wall = minute.astimezone(ZONE)
     of_day = wall.hour * 60 + wall.minute
     today, yesterday = wall.date(), wall.date() - timedelta(days=1)
-    for begin, end in hours.week[today.weekday()]:
-        if today not in hours.holidays and begin <= of_day and (of_day < end or end <= begin):
+    for begin, end in hours.on(today):
+        if begin <= of_day and (of_day < end or end <= begin):
             return True
-    for begin, end in hours.week[yesterday.weekday()]:
-        if yesterday not in hours.holidays and end <= begin and of_day < end:
-            return True
-    return False
+    return any(end <= begin and of_day < end for begin, end in hours.on(yesterday))

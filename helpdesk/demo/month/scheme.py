@@ -23,7 +23,12 @@ class Hours:
     name: str
     week: Week
     holidays: dict[date, str] = field(default_factory=dict)
+    short: dict[date, list[list[int]]] = field(default_factory=dict)
     pk: int = 0
+
+    def on(self, day: date) -> list[list[int]]:
+        """What is worked of a day, as it is said."""
+        return [] if day in self.holidays else self.short.get(day, self.week[day.weekday()])
 
 
 @dataclass
@@ -108,14 +113,15 @@ def above(topic: str) -> list[str]:
 
 def hours() -> list[Hours]:
     holiday, outing = date(2026, 11, 11), date(2026, 10, 22)
+    stocktaking = {date(2026, 10, 20): [[8 * 60, 12 * 60]]}
     return [
-        Hours("Early", of_days((6, 14), days="MTWTF.."), {holiday: "Martinmas"}),
+        Hours("Early", of_days((6, 14), days="MTWTF.."), {holiday: "Martinmas"}, stocktaking),
         Hours("Late", of_days((13, 21), days=".TWTFS."), {holiday: "Martinmas"}),
         Hours("Split", of_days((8, 12), (15, 19), days="MTWTF.."), {holiday: "Martinmas", outing: "Outing"}),
         Hours("Night", of_days((21, 5), days="M.WTF.S")),
-        Hours("Office", of_days((8, 12), (13, 17), days="MTWTF.."), {holiday: "Martinmas"}),
+        Hours("Office", of_days((8, 12), (13, 17), days="MTWTF.."), {holiday: "Martinmas"}, stocktaking),
         Hours("Weekend", of_days((9, 18), days="M..TFSS")),
-        Hours("Long days", of_days((6, 22), days="MTWTFS."), {holiday: "Martinmas"}),
+        Hours("Long days", of_days((6, 22), days="MTWTFS."), {holiday: "Martinmas"}, stocktaking),
         Hours("Always", [[[0, 0]]] * 7),
     ]
 

@@ -201,11 +201,14 @@ CHANGES = {
     "Australia/Lord_Howe": (date(2026, 4, 5), date(2026, 10, 4)),
     "Pacific/Auckland": (date(2026, 4, 5), date(2026, 9, 27)),
 }
-WEEKS = {
-    "24 hours": [[(0, 1440)]] * 7,
-    "overnight": [[(1320, 360)]] * 7,
-    "split shift": [[(0, 150), (240, 720), (780, 1320)]] * 7,
-    "holiday": [[(60, 1380)]] * 7,
+Day = list[tuple[int, int]]
+# A week, and the hours of the day on which the clocks change where that is no day as any other.
+CALENDARS: dict[str, tuple[list[Day], Day | None]] = {
+    "24 hours": ([[(0, 1440)]] * 7, None),
+    "overnight": ([[(1320, 360)]] * 7, None),
+    "split shift": ([[(0, 150), (240, 720), (780, 1320)]] * 7, None),
+    "holiday": ([[(60, 1380)]] * 7, []),
+    "short day": ([[(60, 1380)]] * 7, [(15, 285), (1410, 30)]),
 }
 MINUTE = timedelta(minutes=1)
 
@@ -217,7 +220,7 @@ def walls(zone: ZoneInfo, first: datetime, length: int) -> list[datetime]:
     return list(accumulate(shown, max))
 
 
-def worked(zone: ZoneInfo, week: list[list[tuple[int, int]]], shut: set[date], first: datetime, length: int) -> list[bool]:
+def worked(zone: ZoneInfo, week: list[Day], own: dict[date, Day], first: datetime, length: int) -> list[bool]:
     """For each minute from `first` on, whether somebody works, by the clock on the wall: no arithmetic on spans, no `worktime`.
 
     A shift begins at the first minute at which the wall shows its start or later, and ends likewise.
@@ -227,7 +230,7 @@ def worked(zone: ZoneInfo, week: list[list[tuple[int, int]]], shut: set[date], f
     on = [False] * len(shown)
     day = shown[0].date() + timedelta(days=1)
     while day < shown[-1].date() - timedelta(days=1):
-        for begin, end in week[day.weekday()] if day not in shut else ():
+        for begin, end in own.get(day, week[day.weekday()]):
             midnight = datetime.combine(day, time())
             stop = midnight + MINUTE * (end if end > begin else end + 1440)
             a, b = bisect_left(shown, midnight + MINUTE * begin), bisect_left(shown, stop)
@@ -255,11 +258,11 @@ def ticked(
 @pytest.mark.parametrize("zone", CHANGES)
 def test_both_days_on_which_clocks_change(zone: str):
     for day in CHANGES[zone]:
-        for name, week in WEEKS.items():
-            shut = {day} if name == "holiday" else set()
-            calendar = worktime.Calendar(ZoneInfo(zone), week, shut)
+        for name, (week, hours) in CALENDARS.items():
+            own = {} if hours is None else {day: hours}
+            calendar = worktime.Calendar(ZoneInfo(zone), week, own)
             begin = datetime.combine(day - timedelta(days=1), time(18), ZoneInfo(zone)).astimezone(UTC)
-            on = worked(ZoneInfo(zone), week, shut, begin, 3 * 1440)
+            on = worked(ZoneInfo(zone), week, own, begin, 3 * 1440)
             told = tell(
                 (begin, "open", begin),
                 (begin + timedelta(hours=7, minutes=45), "pending", None),
@@ -277,9 +280,9 @@ def test_any_history_is_due_when_the_minutes_say_so(data: st.DataObject):
     zone = ZoneInfo(data.draw(st.sampled_from(sorted(CHANGES))))
     day = data.draw(st.sampled_from(CHANGES[zone.key]))
     times = st.integers(0, 1439)
-    shift = st.tuples(times, times).filter(lambda pair: pair[0] != pair[1])
-    week = data.draw(st.lists(st.lists(shift, max_size=2), min_size=7, max_size=7).filter(any))
-    shut = data.draw(st.sets(st.sampled_from([day + timedelta(days=n) for n in range(-2, 4)]), max_size=2))
+    hours = st.lists(st.tuples(times, times).filter(lambda pair: pair[0] != pair[1]), max_size=2)
+    week = data.draw(st.lists(hours, min_size=7, max_size=7).filter(any))
+    own = data.draw(st.dictionaries(st.sampled_from([day + timedelta(days=n) for n in range(-2, 4)]), hours, max_size=3))
     begin = datetime.combine(day, time(), UTC) - timedelta(days=2) + MINUTE * data.draw(times)
     length = 6 * 1440
     told, moment = [Change(begin, "new", "normal", begin)], begin
@@ -290,10 +293,10 @@ def test_any_history_is_due_when_the_minutes_say_so(data: st.DataObject):
     pauses = data.draw(st.sampled_from([[], ["pending"], ["pending", "hold"]]))
     target = data.draw(st.integers(1, 3000))
     business = data.draw(st.booleans())
-    on = worked(zone, week, shut, begin, length) if business else None
+    on = worked(zone, week, own, begin, length) if business else None
     expected = ticked(told, set(pauses), target, on, begin, length)
     resolution = one(promises(told, [], pauses), "resolution")
-    calendar = worktime.Calendar(zone, week, shut) if business else None
+    calendar = worktime.Calendar(zone, week, own) if business else None
     found = reckon(resolution.spans, None, target * 60, 0, calendar).due
     end = begin + MINUTE * length
     assert (found if found and found <= end else None) == expected
