@@ -86,10 +86,12 @@ def _newest(model: type[models.Model]) -> int:
 
 def _parents_first(tables: list[type[models.Model]]) -> list[type[models.Model]]:
     found: list[type[models.Model]] = []
+    left = set(tables)
 
     def visit(model: type[models.Model]) -> None:
-        if model in found or model not in tables:
+        if model not in left:  # seen, or begun: two tables that name each other, as a rule and its version do
             return
+        left.remove(model)
         for field in model._meta.concrete_fields:
             if field.related_model and field.related_model is not model:
                 visit(field.related_model)  # type: ignore[arg-type]

@@ -51,7 +51,9 @@ def measure(results: Results, size: Sizes) -> None:
     def take(mails: list[bytes]) -> None:
         for raw in mails:  # with a sender: without one (RFC 5321, 4.5.5) it would be taken for automatic, and do less
             inbox.receive(raw, mailbox, source="smtp", envelope_from="ben@new-customers.example")
-            assert inbox.process_due() == 1
+        done = 0
+        while done < len(mails):
+            done += inbox.process_due()
 
     rows = SameRows(lambda: take([bytes_of("mark0mail")]), "mark0mail")
 

@@ -19,12 +19,10 @@ from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from helpdesk.accounts.models import AuditEntry, audit
-from helpdesk.customers import reachability
-from helpdesk.customers.addresses import BadAddress
 from helpdesk.lib.dates import age, now
 from helpdesk.lib.signing import read as read_token
 from helpdesk.live import bell
-from helpdesk.mail import authentication, bounces, threading
+from helpdesk.mail import bounces, threading
 from helpdesk.mail.models import IncomingMail, Mailbox, Outgoing
 from helpdesk.mail.models import State as Sent
 from helpdesk.mail.parsing import Mail, TooHard, read_guarded
@@ -98,14 +96,11 @@ def receive(
         mailbox=mailbox, raw=raw, digest=digest(raw), source=source, envelope_from=envelope_from[:320],
         envelope_to=envelope_to[:320], uidvalidity=uidvalidity, uid=uid,
     )  # fmt: skip
-    same = IncomingMail.objects.filter(mailbox=mailbox, digest=row.digest).only("state")
-    if first := same.first():
-        return first
     try:
         with transaction.atomic():
             row.save(force_insert=True)
     except IntegrityError:
-        if first := same.first():  # another copy came in between our look and our insert
+        if first := IncomingMail.objects.filter(mailbox=mailbox, digest=row.digest).only("state").first():
             return first
         row.uidvalidity = row.uid = None  # a server that gave one number to two mails: keep both
         row.save(force_insert=True)
@@ -250,8 +245,6 @@ def decide(mail: Mail, row: IncomingMail) -> Ending:
             raise NotYet
         return Ending(State.IGNORED, bounces.apply(mail.bounce, sent, at=row.received_at))
     row.outgoing_id = threading.answered(mail, row.envelope_to)
-    if mail.automatic is None and mail.from_ and authentication.verified(mail, mail.from_.address) is not False:
-        _alive(mail.from_.address, row)
     result = import_string(settings.MAIL_HANDLER)(mail, row)
     return Ending(result.state, result.reason, result.ticket_id, result.message_id)
 
@@ -261,12 +254,6 @@ def _tell_forged(row: IncomingMail, false: str) -> None:
     subject = f"incoming:{row.pk}"
     if not AuditEntry.objects.filter(subject=subject, action="mail.token_invalid").exists():
         audit("mail.token_invalid", actor="", subject=subject, after={"named": false, "mailbox": row.mailbox_id})
-
-
-def _alive(address: str, row: IncomingMail) -> None:
-    """Whoever writes from an address can be reached at it."""
-    with suppress(BadAddress):  # the handler says what becomes of such a sender
-        reachability.worked(address, at=row.received_at)
 
 
 def _end(row: IncomingMail, ending: Ending) -> None:

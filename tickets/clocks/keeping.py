@@ -49,7 +49,7 @@ def health() -> dict[str, float | None]:
     return {"oldest_waiting_seconds": age(oldest)}
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def recompute(pks: Iterable[int], *, fresh: bool = False, ruled: bool = False) -> set[int]:
     """Count the clocks of these tickets anew; returns those whose dates changed. ``fresh`` tickets have none yet.
 

@@ -8,7 +8,7 @@ from django.db.models import Exists, Q
 from django.utils.translation import gettext as _
 
 from helpdesk.accounts.locks import one_at_a_time
-from helpdesk.customers import identity
+from helpdesk.customers import identity, reachability
 from helpdesk.customers.models import Address, Customer
 from helpdesk.lib.html import sanitize
 from helpdesk.lib.text import one_line
@@ -77,6 +77,8 @@ def receive_mail(mail: Mail, incoming: IncomingMail) -> Received:
         ticket, answers = None, None  # whoever is blocked goes on with nothing
     junk = spam.why(mail, blocked) if ticket is None else ""
     address = identity.address_for(writer.address, "" if verified is False else writer.name, told=not junk)
+    if not (mail.automatic or passed_on or verified is False):
+        _alive(address, incoming)
     if answers and not mail.automatic:
         outbox.answered(answers.pk)
     kept = attachments.keep_mail(said)
@@ -104,6 +106,12 @@ def receive_mail(mail: Mail, incoming: IncomingMail) -> Received:
     ):  # else who writes in another's name reads along
         follow(ticket, [*mail.to, *mail.cc], ours)
     return Received(State.TICKETED, "", ticket.pk, heard)
+
+
+def _alive(address: Address, incoming: IncomingMail) -> None:
+    """Whoever writes from an address that we knew can be reached at it."""
+    if not address.customer.just_made and (address.reachability != Address.Reachability.REACHABLE or address.soft_failures):
+        reachability.worked(address, at=incoming.received_at)
 
 
 def author(mail: Mail) -> Written | None:
