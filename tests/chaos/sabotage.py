@@ -45,7 +45,7 @@ def send_again_what_is_in_doubt() -> None:
 def deliver_and_delete_apart() -> None:
     """The subscriber's rows and the end of the delivery in two transactions, and without a lock between dispatchers."""
 
-    def batch(name, known):
+    def batch(name, known, places):
         due = list(EventDelivery.objects.filter(subscriber=name, next_at__lte=now())[:500])
         if due:
             with transaction.atomic():
