@@ -72,11 +72,7 @@ MACHINE = Machine("machine:priority", _("Priority"))  # raises by what it reckon
 def on_events(events: list[Event]) -> None:
     """Something happened that may be a reason."""
     told = [event for event in events if event.kind != TOPIC or "topic" in (event.payload.get("changes") or {})]
-    look_again({event.payload["ticket"] for event in told if not event.payload.get("imported")})
-
-
-def look_again(pks: Collection[int]) -> None:
-    """Of these tickets, those that wait for us."""
+    pks = {event.payload["ticket"] for event in told if not event.payload.get("imported")}
     if pks:
         _look(_waiting().filter(pk__in=pks))
 
@@ -98,7 +94,7 @@ def on_incident(events: list[Event]) -> None:
         batch = list(rows.values_list("pk", "requester", "topic")[:BATCH])
         about = affected.touched({(requester, topic) for _pk, requester, topic in batch}, only=incident.pk)
         if pks := [pk for pk, requester, topic in batch if (requester, topic) in about]:
-            look_again(pks)
+            _look(_waiting().filter(pk__in=pks))
         if len(batch) == BATCH:
             timeline.record("incident.spreads", actor=MACHINE, **incident.told(), after=batch[-1][0])
 

@@ -3,16 +3,14 @@
 from typing import Any
 
 from django import forms
-from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from helpdesk.accounts.models import User
 from helpdesk.accounts.setup import SetupForm
 from helpdesk.customers import definitions, inputs
 from helpdesk.customers.addresses import BadAddress, canonical
 from helpdesk.customers.models import Company, Customer, FieldDefinition, Subscription
 from helpdesk.customers.payloads import BadPayload
-from helpdesk.customers.profile import Profile, known_zone, merged, tell_company
+from helpdesk.customers.profile import Profile, known_zone, merged
 from helpdesk.lib import languages
 from helpdesk.lib.forms import choice
 
@@ -116,13 +114,6 @@ class CompanyForm(SetupForm):
         self.definitions = list(definitions.of(FieldDefinition.Subject.COMPANY).values())
         for definition in self.definitions:
             self.fields[inputs.name_of(definition)] = inputs.field(definition, self.instance.attributes.get(definition.key))
-
-    @transaction.atomic
-    def keep(self, *, by: User) -> Any:
-        super().keep(by=by)
-        if self.before and self.before != (after := self._facts()):
-            tell_company(self.instance, self.before, after, by)
-        return self.instance
 
     def clean_zone(self) -> str:
         return _zone(self.cleaned_data["zone"])

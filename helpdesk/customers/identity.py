@@ -165,7 +165,7 @@ def change(customer: Customer, facts: Profile, *, emails: Sequence[str] = (), ac
 def _change(pk: int, facts: Profile, shown: Mapping[str, str], *, created: bool, actor: Any) -> Upserted:
     customer = Customer.objects.select_for_update(no_key=True).get(pk=pk)
     changed = _add_addresses(customer, shown)
-    more, warnings = profile.apply(customer, facts, actor)
+    more, warnings = profile.apply(customer, facts)
     changed |= more
     if changed and not created:
         timeline.record("customer.updated", customer=pk, actor=actor, changed=changed)

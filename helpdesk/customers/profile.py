@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from helpdesk.accounts.locks import one_at_a_time
-from helpdesk.customers import timeline
 from helpdesk.customers.models import Company, Customer
 from helpdesk.customers.payloads import check_attributes
 from helpdesk.lib import dates
@@ -41,7 +40,7 @@ def known_zone(name: str) -> bool:
     return name == "" or dates.zone(name).key == name
 
 
-def apply(customer: Customer, facts: Profile, actor: Any) -> tuple[dict[str, list[Any]], list[str]]:
+def apply(customer: Customer, facts: Profile) -> tuple[dict[str, list[Any]], list[str]]:
     """Merge facts into a locked customer and save it; returns {name: [before, after]} and warnings. Raises BadPayload."""
     warnings: list[str] = []
     new: dict[str, Any] = {}
@@ -53,7 +52,7 @@ def apply(customer: Customer, facts: Profile, actor: Any) -> tuple[dict[str, lis
     if facts.attributes:
         new["attributes"] = merged(customer.attributes, facts.attributes)
     if facts.company is not None:
-        company = _company(facts.company, warnings, actor)
+        company = _company(facts.company, warnings)
         new["company_id"] = company.pk if company else None
     changed = {name: [getattr(customer, name), value] for name, value in new.items() if getattr(customer, name) != value}
     if changed:
@@ -78,14 +77,6 @@ def _difference(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str,
     return [{key: before.get(key) for key in keys}, {key: after.get(key) for key in keys}]
 
 
-def tell_company(company: Company, before: dict[str, Any], after: dict[str, Any], actor: Any) -> None:
-    """What is known anew of a company, as an event."""
-    changed = {name: [before[name], value] for name, value in after.items() if before[name] != value}
-    if "attributes" in changed:
-        changed["attributes"] = _difference(*changed["attributes"])
-    timeline.record("company.updated", actor=actor, companies=[company.pk], name=after.get("name", company.name), changed=changed)
-
-
 def _zone(name: str | None, warnings: list[str]) -> str | None:
     """An unknown zone costs a warning, never the row: what was known before stays."""
     if name is None or known_zone(name):
@@ -94,7 +85,7 @@ def _zone(name: str | None, warnings: list[str]) -> str | None:
     return None
 
 
-def _company(facts: CompanyFacts | str, warnings: list[str], actor: Any) -> Company | None:
+def _company(facts: CompanyFacts | str, warnings: list[str]) -> Company | None:
     if isinstance(facts, str):
         facts = CompanyFacts(name=facts)
     name = one_line(facts.name)
@@ -117,7 +108,5 @@ def _company(facts: CompanyFacts | str, warnings: list[str], actor: Any) -> Comp
 
     if differing(company):  # asked again behind the lock: what somebody else says of it meanwhile stays
         company = Company.objects.select_for_update(no_key=True).get(pk=company.pk)
-        if new := differing(company):
-            Company.objects.filter(pk=company.pk).update(**new)
-            tell_company(company, {name: getattr(company, name) for name in new}, new, actor)
+        Company.objects.filter(pk=company.pk).update(**differing(company))
     return company

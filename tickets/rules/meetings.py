@@ -1,6 +1,6 @@
 """What happened to tickets becomes rows that meet the rules (settings.EVENT_SUBSCRIBERS): one for each change, set by set."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -70,12 +70,7 @@ def on_events(events: list[Event]) -> None:
             cursor.execute(MEET, [array(column) for column in columns])
         bell.ring(TASK)
     if RuleKind.TIME in kinds:
-        plan({event.payload["ticket"] for event in events})
-
-
-def plan(tickets: Collection[int]) -> None:
-    """Say anew when the time of each rule comes for these tickets."""
-    timers.plan(tickets, live_rules(RuleKind.TIME))
+        timers.plan({event.payload["ticket"] for event in events}, live_rules(RuleKind.TIME))
 
 
 def _changes(events: Iterable[Event]) -> list[dict[str, Any]]:
