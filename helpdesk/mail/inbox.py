@@ -96,11 +96,14 @@ def receive(
         mailbox=mailbox, raw=raw, digest=digest(raw), source=source, envelope_from=envelope_from[:320],
         envelope_to=envelope_to[:320], uidvalidity=uidvalidity, uid=uid,
     )  # fmt: skip
+    same = IncomingMail.objects.filter(mailbox=mailbox, digest=row.digest).only("state")
+    if first := same.first():  # before its bytes are written: an insert that is refused has written them
+        return first
     try:
         with transaction.atomic():
             row.save(force_insert=True)
     except IntegrityError:
-        if first := IncomingMail.objects.filter(mailbox=mailbox, digest=row.digest).only("state").first():
+        if first := same.first():  # another copy came in between our look and our insert
             return first
         row.uidvalidity = row.uid = None  # a server that gave one number to two mails: keep both
         row.save(force_insert=True)

@@ -206,6 +206,10 @@ def test_three_full_mailboxes_in_five_make_it_unreachable_and_a_mail_heals_it(su
             came(bounce_to(mail, dsn(failed("5.2.2", f"552 5.2.2 mailbox full {number}"))), support)
         address.refresh_from_db()
     assert address.reachability == "unreachable"
+    with dates.moved(by=timedelta(hours=8)):  # a machine that names Ben writes from elsewhere: that heals nothing
+        came(letter(sender="noreply@shop.example", more="Reply-To: ben@carter.example\n", message_id="<a@shop.example>"), support)
+    address.refresh_from_db()
+    assert address.reachability == "unreachable" and Ticket.objects.get().requester == ben
     with dates.moved(by=timedelta(hours=9)):
         came(letter(), support)
     address.refresh_from_db()

@@ -77,7 +77,7 @@ def receive_mail(mail: Mail, incoming: IncomingMail) -> Received:
         ticket, answers = None, None  # whoever is blocked goes on with nothing
     junk = spam.why(mail, blocked) if ticket is None else ""
     address = identity.address_for(writer.address, "" if verified is False else writer.name, told=not junk)
-    if not (mail.automatic or passed_on or verified is False):
+    if writer == mail.from_ and not mail.automatic and verified is not False:
         _alive(address, incoming)
     if answers and not mail.automatic:
         outbox.answered(answers.pk)
