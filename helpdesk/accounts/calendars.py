@@ -128,8 +128,14 @@ def add_source(source: HolidaySource, *, by: User) -> bool:
 
 
 def remove_source(source: HolidaySource, *, by: User) -> None:
+    """Forget a source and its days, but for those that another one has as well: a country at once, a feed when it is read."""
     with changing(source.calendar, "holidays_removed", by, source=source.url or f"{source.country} {source.subdivision}".strip()):
         source.delete()
+        for other in source.calendar.sources.all():  # a day that both had was kept once, as this one's
+            if other.country:
+                _keep(other, read(other))
+            else:
+                HolidaySource.objects.filter(pk=other.pk).update(next_at=now())
 
 
 def read(source: HolidaySource) -> feeds.Days:

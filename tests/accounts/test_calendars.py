@@ -245,6 +245,16 @@ def test_a_holiday_of_a_country_becomes_a_short_day_and_stays_one(office: Calend
     assert Calendar.objects.get().hours().days[kept.day] == ()
 
 
+def test_a_day_of_two_sources_stays_while_one_of_them_does(office: Calendar, mia: User, browser: Browser):
+    for subdivision in ("", "BE"):
+        said = {"country": "DE", "subdivision": subdivision, "first_year": "2026", "last_year": "2026"}
+        browser(mia).post(f"/calendars/{office.pk}/country/", said)
+    for _either in range(2):
+        browser(mia).post(f"/calendars/sources/{HolidaySource.objects.earliest('pk').pk}/remove/")
+        assert (date(2026, 12, 25) in closed(office)) is HolidaySource.objects.exists()
+    assert closed(office) == set()
+
+
 def test_regions_follow_the_country(office: Calendar, mia: User, browser: Browser):
     part = browser(mia).get(f"/calendars/{office.pk}/regions/", {"country": "DE"}).content.decode()
     assert "Bayern" in part and "<html" not in part

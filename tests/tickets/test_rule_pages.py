@@ -128,6 +128,10 @@ WRONG = [
     (lambda row: row["actions"].update(escalate={"path": "Outage", "reason": 5}), "reason of escalate is a text"),
     (lambda row: row["actions"].update(notify={"assignee": True, "words": "x" * 151}), "words of notify is a text"),
     (lambda row: row["actions"].update(notify={}), "notify names nobody."),
+    (lambda row: row.pop("conditions"), "say in conditions when; {} is always."),
+    (lambda row: row.update(conditions=None), "say in conditions when; {} is always."),
+    (lambda row: row.update(on="maybe"), "on is true or false."),
+    (lambda row: row.update(name="One"), "there is another of this name in its list."),
 ]
 
 
@@ -139,7 +143,8 @@ def test_a_file_that_is_wrong_says_where_and_brings_nothing(lead):
         sent = json.dumps({"twofold": "rules", "version": 1, "rules": [row, second]})
         answer = lead.post("/rules/import/", {"source": sent})
         page = answer.content.decode()
-        assert answer.status_code == 422 and "Rule 2 (“Two”)" in page and words in page and not Rule.objects.exists()
+        assert answer.status_code == 422 and f"Rule 2 (“{second['name']}”)" in page and words in page
+        assert not Rule.objects.exists()
 
 
 def test_a_file_that_cannot_be_kept_says_so(lead):

@@ -86,11 +86,16 @@ def _read(text: str) -> Iterator[tuple[Rule, Wording]]:
         })  # fmt: skip
     if len(rows) > MOST:
         raise Unreadable(_("Bring at most %d rules at once.") % MOST)
+    seen = set[tuple[str, str]]()
     for place, row in enumerate(rows, 1):
         name = row.get("name") if isinstance(row, dict) else None
         where = _("Rule %(place)d (“%(name)s”): ") % {"place": place, "name": str(name)[:80]}
         try:
-            yield _one(row)
+            rule, wording = _one(row)
+            if (twin := (rule.kind, wording.name)) in seen:
+                raise Unreadable(_("there is another of this name in its list."))
+            seen.add(twin)
+            yield rule, wording
         except ConditionError as error:
             raise Unreadable(f"{where}conditions.{error}") from error
         except (Unreadable, BadPayload) as error:
@@ -114,7 +119,11 @@ def _one(row: Any) -> tuple[Rule, Wording]:
     since, minutes = row.get("since", ""), row.get("minutes", 0)
     if kind == RuleKind.TIME and (since not in list(timers.SINCE) or type(minutes) is not int or not 1 <= minutes <= 525_600):
         raise Unreadable(_("since is one of %s, and minutes a whole number from 1 on.") % ", ".join(timers.SINCE))
-    tree = conditions.clean(_walked(row.get("conditions") or {}, _value), "ticket", change=kind != RuleKind.TIME)
+    if not isinstance(row.get("conditions"), dict):
+        raise Unreadable(_("say in conditions when; {} is always."))
+    if not isinstance(row.get("on", False), bool):
+        raise Unreadable(_("on is true or false."))
+    tree = conditions.clean(_walked(row["conditions"], _value), "ticket", change=kind != RuleKind.TIME)
     own = (happened, "", 0) if kind == RuleKind.UPDATE else ([], since, minutes) if kind == RuleKind.TIME else ([], "", 0)
     rule = Rule.objects.filter(kind=kind, name=name.strip(), removed_at=None).select_related("version").first()
     return rule or Rule(kind=kind), Wording(name.strip(), tree, _checked(row.get("actions")), *own)
