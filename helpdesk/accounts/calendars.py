@@ -1,7 +1,7 @@
 """Calendars of working hours and their holidays: what changes them, always with a line in the audit log."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -131,11 +131,11 @@ def remove_source(source: HolidaySource, *, by: User) -> None:
     """Forget a source and its days, but for those that another one has as well: a country at once, a feed when it is read."""
     with changing(source.calendar, "holidays_removed", by, source=source.url or f"{source.country} {source.subdivision}".strip()):
         source.delete()
-        for other in source.calendar.sources.all():  # a day that both had was kept once, as this one's
-            if other.country:
+        others = source.calendar.sources.all()  # a day that both had was kept once, as this one's
+        others.update(next_at=now())
+        for other in others.exclude(country=""):
+            with suppress(feeds.BadFeed):  # a place that the package knows no more: its next reading says so
                 _keep(other, read(other))
-            else:
-                HolidaySource.objects.filter(pk=other.pk).update(next_at=now())
 
 
 def read(source: HolidaySource) -> feeds.Days:

@@ -10,6 +10,10 @@ from helpdesk.accounts import week
 from helpdesk.lib import dates, worktime
 
 
+def _pairs(day: week.Day) -> worktime.Day:
+    return [(begin, end) for begin, end in day]
+
+
 class CalendarQuerySet(models.QuerySet["Calendar"]):
     def counted(self, pks: Iterable[int]) -> dict[int, worktime.Calendar]:
         """What these count with, in two queries; one in which no time can pass is left out."""
@@ -45,13 +49,12 @@ class Calendar(models.Model):
 
     def hours(self) -> worktime.Calendar:
         """What `lib.worktime` counts with. Raises CalendarError when the week is empty or malformed."""
-        week = [[(begin, end) for begin, end in day] for day in self.week]
-        return worktime.Calendar(dates.zone(self.zone), week, self.days())
+        return worktime.Calendar(dates.zone(self.zone), [_pairs(day) for day in self.week], self.days())
 
     def days(self) -> dict[date, worktime.Day]:
         """The local dates that have hours of their own, or none."""
         holidays = self.holidays.all() if self.pk else ()
-        return {each.day: [(begin, end) for begin, end in each.hours] for each in holidays if not each.is_worked}
+        return {each.day: _pairs(each.hours) for each in holidays if not each.is_worked}
 
 
 class HolidaySource(models.Model):
