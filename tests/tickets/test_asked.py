@@ -130,6 +130,12 @@ def unsayable(tree: Any) -> bool:
     return not parts or beside or any(map(unsayable, parts))
 
 
+@pytest.mark.parametrize("word", [";1", "@ben", "1", '"a b"', "#7"])
+def test_a_line_without_a_word_says_so_whatever_the_word_begins_with(word: str):
+    tree = conditions.clean({"field": "text", "op": "has_no_words", "value": word}, "ticket")
+    assert plain(to_tree(to_query(tree, "ticket"), "ticket")) == plain(tree)
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=QUIET)
 @given(data=st.data())
 def test_a_tree_said_as_a_line_is_the_same_tree(data: st.DataObject, cast: dict[str, Any]):
