@@ -3,24 +3,20 @@
 from typing import Any
 
 from django import forms
-from django.db.models import F
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from helpdesk.accounts.locks import one_at_a_time
 from helpdesk.accounts.models import Calendar
-from helpdesk.accounts.presence import hours_of
 from helpdesk.accounts.setup import SetupForm
 from helpdesk.lib import conditions
 from helpdesk.lib.dates import now
-from helpdesk.lib.worktime import longest
-from tickets.clocks import recounts
+from tickets.clocks import order, recounts
 from tickets.clocks.lengths import NotLength, read_length, write_length
-from tickets.clocks.policies import SUBJECT, asks_about_clocks
+from tickets.clocks.policies import SUBJECT, Lasting, asks_about_clocks
 from tickets.models import Policy, Priority, Status
-from tickets.models.clocks import Hours
+from tickets.models.clocks import TARGETS, Hours
 
-KINDS = [("first_reply", _("First reply")), ("next_reply", _("Next reply")), ("resolution", _("Resolution"))]
+KINDS = [(kind.value, kind.label) for kind in TARGETS]
 SMALL = {"class": "input"}
 PRIORITIES = [Priority.URGENT, Priority.HIGH, Priority.NORMAL, Priority.LOW]
 CAN_PAUSE = [(each.value, each.label) for each in (Status.PENDING, Status.HOLD)]
@@ -111,16 +107,10 @@ class PolicyForm(SetupForm):
         if in_hours and not said.get("calendar") and not Calendar.objects.exists():
             self.add_error("calendar", _("There is no calendar yet, so no working time would pass. Add one first."))
         else:
-            self._within_ten_years(targets, said.get("calendar") or Calendar.objects.filter(is_default=True).first())
+            for of, kind, calendar in Lasting().never(targets, getattr(said.get("calendar"), "pk", None)):
+                self.add_error(f"{of}_{kind}", _("In “%s” that takes more than ten years.") % calendar)
         self.instance.targets = targets
         return said
-
-    def _within_ten_years(self, targets: dict[str, Any], calendar: Calendar | None) -> None:
-        most = longest(hours) / 60 if calendar and (hours := hours_of(calendar)) else None
-        for priority, row in targets.items():
-            for kind, _label in KINDS:
-                if most is not None and row["hours"] == Hours.BUSINESS and (row.get(kind) or 0) > most:
-                    self.add_error(f"{priority}_{kind}", _("In “%s” that takes more than ten years.") % calendar)
 
     def refuse(self, asked: forms.Form) -> bool:
         """A policy cannot ask about the clocks that it makes; False when it does not."""
@@ -134,7 +124,7 @@ class PolicyForm(SetupForm):
         return {
             "name": policy.name,
             "conditions": words(policy),
-            **{f"{Priority(p).label}": targets_in_words(row) for p, row in policy.targets.items()},
+            **{f"{Priority(priority).label}": _promised(row) for priority, row in policy.targets.items()},
             "pauses": list(policy.pauses),
             "warn_minutes": policy.warn_minutes,
             "calendar": str(policy.calendar or ""),
@@ -150,14 +140,14 @@ class PolicyForm(SetupForm):
             if self.before is not None and self.before | {"name": ""} == self._facts() | {"name": ""}:
                 policy.save(update_fields=["name"])  # it promises what it did
                 return
-            policy.version += 1
-        else:  # the first in the list, so that those below, which may take everything, do not hide it
-            one_at_a_time("policies")
-            policy.position = 1
-            Policy.objects.update(position=F("position") + 1)
-        policy.changed_at = now()
-        policy.save()
-        recounts.ask(_now("the policy “%s” changed") % policy.name)
+            policy.version, policy.changed_at = policy.version + 1, now()
+            policy.save(update_fields=[*self.Meta.fields, "targets", "conditions", "version", "changed_at"])
+            if Policy.objects.filter(pk=policy.pk, is_on=True).exists():
+                recounts.ask(_now("the policy “%s” changed") % policy.name)
+        else:
+            order.first(policy)
+            policy.is_on = False
+            policy.save()
 
 
 def words(policy: Policy) -> str:
@@ -170,7 +160,15 @@ def words(policy: Policy) -> str:
         return _now("Cannot be read any more: %(error)s") % {"error": error.message}
 
 
-def targets_in_words(row: dict[str, Any]) -> str:
-    """ "First reply 1 h, resolution 8 h, around the clock"."""
+def targets_in_words(policy: Policy) -> list[tuple[str, str]]:
+    """Priorities with the same promise, and what it is: "Urgent, High", "First reply 1 h, Around the clock"."""
+    said: dict[str, list[str]] = {}
+    for priority in PRIORITIES:
+        words = _promised(policy.targets.get(priority) or {})
+        said.setdefault(words or _now("nothing is promised"), []).append(str(priority.label))
+    return [(", ".join(names), words) for words, names in said.items()]
+
+
+def _promised(row: dict[str, Any]) -> str:
     parts = [f"{label} {write_length(row[kind])}" for kind, label in KINDS if row.get(kind)]
-    return ", ".join([*parts, str(Hours(row["hours"]).label)])
+    return ", ".join([*parts, str(Hours(row["hours"]).label)]) if parts else ""

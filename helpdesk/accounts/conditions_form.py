@@ -15,12 +15,13 @@ In the template, inside the page's own form and its `{% styles … conditions %}
 
 The page answers GET and POST at one address; every button named `action` but the page's own goes to `press`. `tree` is the
 cleaned condition (None where it cannot be read); `asked.compared(label)` is its line for `Seen`; `{% errors asked %}` tells
-what is wrong. One editor a page. `change` and `personal` offer what only rules and only readers can ask; `rows` narrows a
-queryset by a Q, for the count; without it nothing is counted. `reader` is whom "me" means while counting.
+what is wrong. One editor a page. `change` and `personal` offer what only rules and only readers can ask, `without` names
+fields that are not offered; `rows` narrows a queryset by a Q, for the count; without it nothing is counted. `reader` is whom
+"me" means while counting.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -60,6 +61,7 @@ class ConditionsForm(forms.Form):
     def __init__(
         self, data: Any = None, *, stored: Any, subject: str, rows: Callable[[Q], QuerySet[Any]] | None = None,
         change: bool = False, personal: bool = False, reader: Any = None, legend: str | Promise = "",
+        without: Collection[str] = (),
     ) -> None:  # fmt: skip
         super().__init__(data)
         self.subject, self.rows, self.reader, self.legend = subject, rows, reader, legend or _("Those for which")
@@ -68,7 +70,7 @@ class ConditionsForm(forms.Form):
         self.stored, self.fault = stored, ""
         self.source: str | None = None
         with conditions.once():
-            self.editor = Editor(subject, change=change, personal=personal)
+            self.editor = Editor(subject, change=change, personal=personal, without=without)
             if data is None:
                 self.draw(stored)
             else:

@@ -205,6 +205,7 @@ CASES = [
     Case("policy", "policy", {"name": "At the door", "action": "save"}),
     Case("policy-move", "policies", {"to": "2"}),
     Case("policy-switch", "policies", {"on": "0"}),
+    Case("policy-remove", "policy"),
     Case("team", "team", {"mode": "round_robin", "cap": "5"}),
     Case("skill-add", "skill-add", {"name": "German", "spoken": "de"}),
     Case("skill", "skill", {"name": "Tax law", "tagged": "refund"}),

@@ -223,7 +223,7 @@ class World:
             "calendar-remove": {"pk": self.spare_calendar.pk},
             "holidays-remove": {"pk": self.calendar.sources.get().pk},
             "holiday": {"pk": self.holiday.pk},
-            **{key: {"pk": self.policy.pk} for key in ("policy", "policy-move", "policy-switch")},
+            **{key: {"pk": self.policy.pk} for key in ("policy", "policy-move", "policy-switch", "policy-remove")},
             "address-suppress": {"pk": self.customer.pk, "address": self.address.pk},
             "address-lift": {"pk": self.blocked.customer_id, "address": self.blocked.pk},
             "subscription": {"pk": self.subscription.pk},

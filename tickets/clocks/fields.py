@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import BigIntegerField, DateTimeField, Exists, OuterRef, Q, Subquery
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from helpdesk.lib import conditions
@@ -16,7 +17,8 @@ STILL = Q(ended_at=None) & ~Q(idle="")
 
 
 def policies() -> Sequence[tuple[int, str]]:
-    return list(Policy.objects.values_list("pk", "name"))
+    rows = Policy.objects.values_list("pk", "name", "removed_at")
+    return [(pk, _now("%s (removed)") % name if removed else name) for pk, name, removed in rows]
 
 
 def _due(name: str, label: Any, *kinds: str) -> Field:

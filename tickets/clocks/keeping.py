@@ -7,6 +7,7 @@ a calendar changed. Each reads what is and writes what follows, under the ticket
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
@@ -19,7 +20,7 @@ from tickets.clocks.policies import Calendars, choose, working
 from tickets.clocks.reckoning import reckon
 from tickets.clocks.story import Change, Promise, promises
 from tickets.models import LIVE, Message, Ticket
-from tickets.models.clocks import Clock, Hours, Kind, Policy, StatusChange
+from tickets.models.clocks import NO_HOURS, Clock, Hours, Kind, Policy, StatusChange
 
 AT_ONCE = 200
 ONE_OF = {Kind.FIRST_REPLY.value, Kind.RESOLUTION.value, Kind.FULL_RESOLUTION.value}  # a ticket has at most one of each
@@ -76,14 +77,13 @@ def _batch(pks: Sequence[int], policies: list[Policy], fresh: bool, ruled: bool)
         tickets = list(Ticket.objects.filter(pk__in=pks).select_related("team"))
     else:
         return set()
-    work = _Work(tickets, policies, known, ruled)
-    for ticket in tickets:
-        work.settle(ticket)
+    work = Work(tickets, policies, known, ruled)
+    work.settle()
     return work.write()
 
 
-class _Work:
-    """One batch: what is read for all, what is to be written for all."""
+class Work:
+    """One batch: what is read for all, what is to be written for all. Settled and not written, it is a trial."""
 
     def __init__(self, tickets: list[Ticket], policies: list[Policy], known: dict[int, list[Clock]], ruled: bool) -> None:
         self.at, self.known, self.tickets, self.ruled = now(), known, tickets, ruled
@@ -98,7 +98,11 @@ class _Work:
         self.dated: list[Ticket] = []
         self.facts: list[Fact] = []
 
-    def settle(self, ticket: Ticket) -> None:
+    def settle(self) -> None:
+        for ticket in self.tickets:
+            self._settle(ticket)
+
+    def _settle(self, ticket: Ticket) -> None:
         """One ticket's clocks, against what is stored of them."""
         policy = self.policies.get(ticket.pk)
         stored = self.known.get(ticket.pk, [])
@@ -137,7 +141,7 @@ class _Work:
                     return []  # it ended before anything was promised
                 clock = Clock(ticket=ticket, kind=promise.kind)
             self._reckon(clock, ticket, policy, promise, *target)
-            self._tell(clock, ticket, policy, was_due=before["due_at"] if before else None)
+            self._tell(clock, ticket, policy, before or {})
         if before is None:
             self.new.append(clock)
         elif before != {name: getattr(clock, name) for name in COUNTED}:
@@ -150,35 +154,37 @@ class _Work:
         clock.target, clock.hours, clock.due_at, clock.warn_at, clock.left = target, hours, None, None, target
         _end(clock, promise)
         if hours == Hours.BUSINESS and calendar is None:
-            clock.idle = clock.idle or "hours"
+            clock.idle = clock.idle or NO_HOURS
             return
         try:
             counted = reckon(
                 promise.spans, promise.end, target, policy.warn_minutes * 60, calendar if hours == Hours.BUSINESS else None
             )
         except worktime.CalendarError:
-            clock.idle = clock.idle or "hours"
+            clock.idle = clock.idle or NO_HOURS
             return
         clock.due_at, clock.warn_at, clock.left = counted.due, counted.warn, counted.left if counted.due is None else None
 
-    def _tell(self, clock: Clock, ticket: Ticket, policy: Policy, *, was_due: datetime | None) -> None:
+    def _tell(self, clock: Clock, ticket: Ticket, policy: Policy, before: dict[str, Any]) -> None:
         """The warning and the breach, each at its moment and once; then when to look again.
 
         What a calendar moved into the past is missed from now on. What lies before the policy, or before the ticket was brought
-        in, is told to nobody, unless it was due then all along and the tick is late.
+        in, was promised by nobody then: it is late and no breach, unless it was promised all along and the tick is late.
         """
-        moved = self.ruled and clock.due_at != was_due
+        same = bool(before) and clock.due_at == before["due_at"]
+        moved = self.ruled and not same
         clock.next_at = None
         until = clock.ended_at or self.at
         began = max(policy.changed_at, ticket.imported_at or policy.changed_at)
         if clock.due_at and (clock.due_at < until if clock.ended_at else clock.due_at <= until):
-            told = clock.due_at >= began or clock.due_at == was_due
-            clock.breached_at = until if told and moved else clock.due_at
+            if clock.due_at < began and not (same and before["next_at"]):
+                return
+            clock.breached_at = until if moved else clock.due_at
             doubled = clock.kind == Kind.FULL_RESOLUTION and any(
                 other.kind == Kind.RESOLUTION and other.breached_at for other in [*self.known.get(ticket.pk, ()), *self.new]
                 if other.ticket_id == ticket.pk
             )  # fmt: skip
-            if told and not doubled:
+            if not doubled:
                 self.facts.append(_fact("ticket.breached", clock.breached_at, clock, ticket, policy))
             return
         if clock.ended_at or clock.due_at is None or clock.idle:

@@ -1,16 +1,18 @@
 """Which policy a ticket has: the first in the list that is on and whose conditions it meets, asked of many at once."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
 import structlog
 from django.db.models import Case, IntegerField, Value, When
 
-from helpdesk.accounts.models import Calendar
+from helpdesk.accounts.models import Calendar, Team
+from helpdesk.accounts.presence import hours_of
 from helpdesk.lib import conditions, worktime
 from tickets.clocks.fields import FIELDS
 from tickets.models import Ticket
-from tickets.models.clocks import Policy
+from tickets.models.clocks import TARGETS, Hours, Policy
 
 log = structlog.get_logger(__name__)
 OWN = {field.name for field in FIELDS}  # a policy cannot depend on what it makes
@@ -48,6 +50,31 @@ class Calendars:
 
     def of(self, policy: Policy, of_team: int | None) -> worktime.Calendar | None:
         return self.hours.get(policy.calendar_id or of_team or self.usual or 0)
+
+
+class Lasting:
+    """How much working time each calendar ever holds, and which ones count where a policy names none. Three queries."""
+
+    def __init__(self) -> None:
+        self.calendars = {calendar.pk: calendar for calendar in Calendar.objects.prefetch_related("holidays")}
+        self.most = {pk: _most(calendar) for pk, calendar in self.calendars.items()}
+        of_teams = set(Team.objects.values_list("calendar", flat=True).distinct())
+        usual = {calendar.pk for calendar in self.calendars.values() if calendar.is_default}
+        self.usual = sorted((of_teams - {None}) | usual)
+
+    def never(self, targets: dict[str, Any], calendar: int | None) -> Iterator[tuple[str, str, Calendar]]:
+        """Priority, clock and calendar of each promise that would take more than ten years."""
+        for pk in [calendar] if calendar else self.usual:
+            for priority, row in targets.items():
+                for kind in TARGETS if row.get("hours", Hours.BUSINESS) == Hours.BUSINESS else ():
+                    if (row.get(kind) or 0) > self.most[pk]:
+                        yield priority, kind, self.calendars[pk]
+
+
+def _most(calendar: Calendar) -> float:
+    """Minutes; none where no working time passes."""
+    hours = hours_of(calendar)
+    return worktime.longest(hours) / 60 if hours else 0
 
 
 def asks_about_clocks(tree: object) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import Prefetch, Q, prefetch_related_objects
 from django.utils.translation import gettext as _
@@ -10,7 +11,7 @@ from helpdesk.lib.dates import now
 from helpdesk.templatetags.look import STATUS_WORDS, span
 from tickets.clocks.lengths import write_length
 from tickets.models import Ticket
-from tickets.models.clocks import Clock, Hours
+from tickets.models.clocks import NO_HOURS, Clock, Hours
 
 
 def bring(tickets: Iterable[Ticket], whole: Ticket | None = None) -> None:
@@ -57,6 +58,7 @@ def line(clock: Clock) -> Line:
         "missed": ("late", _("Missed")),
         "late": ("late", _("Late")),
         "paused": ("held", _("Paused")),
+        "stuck": ("late", _("Cannot run")),
         "running": ("soon" if clock.is_soon else "", _("Soon due") if clock.is_soon else _("Running")),
     }[clock.state]
     return Line(clock, mood, word, _why(clock), promise)
@@ -65,23 +67,29 @@ def line(clock: Clock) -> Line:
 def _why(clock: Clock) -> str:
     if clock.ended_at:
         how = _("solved without a reply") if clock.ended_by == "solved" and clock.kind.endswith("reply") else ""
-        if clock.breached_at:
-            late = _("%(span)s late") % {"span": span(clock.ended_at - clock.breached_at)}
-            return f"{late}, {how}" if how else late
+        if clock.is_late:
+            return ", ".join(filter(None, [_late(clock, clock.ended_at), how]))
         early = ""
         if clock.due_at:
             early = _("%(span)s before it was due") % {"span": span(clock.due_at - clock.ended_at)}
         elif clock.left:
             early = _("with %(span)s left") % {"span": _left(clock)}
         return ", ".join(filter(None, [early, how]))
-    if clock.idle == "hours":
-        return _("its calendar has no working hours")
+    if clock.idle == NO_HOURS:
+        return _("whose hours count has too few of them to ever keep it")
     if clock.idle:
         values = {"status": STATUS_WORDS[clock.idle], "left": _left(clock)}
         return _("while it is %(status)s; %(left)s left when it goes on") % values
-    if clock.breached_at:
-        return _("%(span)s late") % {"span": span(now() - clock.breached_at)}
+    if clock.is_late:
+        return _late(clock, now())
     return _("%(span)s left") % {"span": span(clock.due_at - now())} if clock.due_at else ""
+
+
+def _late(clock: Clock, until: datetime) -> str:
+    late = _("%(span)s late") % {"span": span(until - (clock.breached_at or clock.due_at or until))}
+    return (
+        late if clock.breached_at else _("%(late)s, which does not count: it was due before this was promised") % {"late": late}
+    )
 
 
 def _left(clock: Clock) -> str:

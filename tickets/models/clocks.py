@@ -22,19 +22,32 @@ class Kind(models.TextChoices):
     FULL_RESOLUTION = "full_resolution", _("Full resolution")  # goes on when a solved ticket is work again
 
 
+TARGETS = (Kind.FIRST_REPLY, Kind.NEXT_REPLY, Kind.RESOLUTION)  # what a policy can promise
+
+
 class Hours(models.TextChoices):
     BUSINESS = "business", _("Business hours")
     CALENDAR = "calendar", _("Around the clock")
+
+
+NO_HOURS = "hours"  # why a clock stands still: its calendar never has enough of them
 
 
 def usual_pauses() -> list[str]:
     return [Status.PENDING.value]
 
 
+def unless_removed(collector: Any, field: Any, rows: Any, using: str) -> None:
+    """A calendar stays while a policy goes by it; one that was removed lets it go."""
+    models.SET_NULL(collector, field, rows.exclude(removed_at=None), using)
+    if kept := rows.filter(removed_at=None):
+        models.PROTECT(collector, field, kept, using)
+
+
 class Policy(models.Model):
     """Targets for the tickets that meet its conditions; the first one in the list that is on and matches counts."""
 
-    name = models.CharField(max_length=80, unique=True)
+    name = models.CharField(max_length=80)
     position = models.PositiveIntegerField()
     is_on = models.BooleanField(default=True)
     conditions = models.JSONField(default=dict, blank=True)
@@ -43,13 +56,15 @@ class Policy(models.Model):
     pauses = ArrayField(models.CharField(max_length=10), default=usual_pauses, blank=True)
     warn_minutes = models.PositiveIntegerField(default=15)  # of the clock's own time, before it is due
     # whose hours count; none: those of the ticket's team, else the workspace's
-    calendar = models.ForeignKey(Calendar, null=True, blank=True, on_delete=models.PROTECT, related_name="policies")
+    calendar = models.ForeignKey(Calendar, null=True, blank=True, on_delete=unless_removed, related_name="policies")
+    removed_at = models.DateTimeField(null=True)  # out of the list; the promises that it made name it still
     version = models.PositiveIntegerField(default=1)
     changed_at = models.DateTimeField(default=now)  # what was due before this could not be kept, and is told to nobody
 
     class Meta:
         ordering = ["position", "id"]
         verbose_name_plural = "policies"
+        constraints = [models.UniqueConstraint(fields=["name"], condition=Q(removed_at=None), name="policy_name_once")]
 
     def __str__(self) -> str:
         return self.name
@@ -57,6 +72,11 @@ class Policy(models.Model):
     @property
     def ref(self) -> str:
         return f"policy:{self.pk}"
+
+    @property
+    def takes_all(self) -> bool:
+        """It leaves nothing to those below."""
+        return self.conditions in ({}, {"all": []})
 
     def target(self, priority: str, kind: str) -> tuple[int, str] | None:
         """Seconds and whose hours they are, or None where nothing is promised."""
@@ -78,7 +98,7 @@ class Clock(models.Model):
     due_at = models.DateTimeField(null=True)  # none while it stands still
     warn_at = models.DateTimeField(null=True)
     left = models.IntegerField(null=True)  # seconds, where it stands still
-    idle = models.CharField(max_length=10, blank=True)  # the status in which it stands still now, or "hours"
+    idle = models.CharField(max_length=10, blank=True)  # the status in which it stands still now, or NO_HOURS
     idle_since = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     ended_by = models.CharField(max_length=10, blank=True)  # reply, solved
@@ -96,12 +116,19 @@ class Clock(models.Model):
 
     @property
     def state(self) -> str:
-        """met, missed, late, paused or running: what a page says of it."""
+        """met, missed, late, paused, stuck or running: what a page says of it."""
         if self.ended_at:
-            return "missed" if self.breached_at else "met"
+            return "missed" if self.is_late else "met"
         if self.idle:
-            return "paused"
-        return "late" if self.breached_at or (self.due_at and self.due_at <= now()) else "running"
+            return "stuck" if self.idle == NO_HOURS else "paused"
+        return "late" if self.is_late else "running"
+
+    @property
+    def is_late(self) -> bool:
+        """It was due before it ended, or is due. Without ``breached_at`` nobody had promised it then."""
+        if self.breached_at or self.due_at is None:
+            return self.breached_at is not None
+        return self.due_at < self.ended_at if self.ended_at else self.due_at <= now()
 
     @property
     def is_open(self) -> bool:

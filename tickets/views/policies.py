@@ -15,8 +15,9 @@ from helpdesk.accounts.conditions_form import ConditionsForm
 from helpdesk.accounts.seen import Seen, audited, compared, stored, turn
 from helpdesk.lib.ids import row_id
 from tickets.access import tickets_for
-from tickets.clocks import order, recounts
+from tickets.clocks import order, recounts, trial
 from tickets.clocks.forecast import forecast
+from tickets.clocks.policies import OWN, Lasting
 from tickets.models import LIVE, Policy
 from tickets.policy_forms import PolicyForm, targets_in_words, words
 
@@ -25,28 +26,28 @@ from tickets.policy_forms import PolicyForm, targets_in_words, words
 @staff(*MANAGERS)
 def policy_list(request: StaffRequest) -> HttpResponse:
     rows: list[dict[str, Any]] = []
-    takes_all = None  # the policy above that leaves nothing to those below
-    for policy in Policy.objects.select_related("calendar"):
-        usual = policy.targets.get("normal") or next(iter(policy.targets.values()), None)
+    takes_all, lasting = None, Lasting()
+    for policy in Policy.objects.filter(removed_at=None).select_related("calendar"):
         rows.append(
             {
                 "policy": policy,
                 "words": words(policy),
-                "targets": targets_in_words(usual) if usual else "",
+                "targets": targets_in_words(policy),
                 "hidden_by": takes_all if policy.is_on else None,
+                "too_short": next((calendar for _p, _k, calendar in lasting.never(policy.targets, policy.calendar_id)), None),
                 "place": len(rows) + 1,
             }
         )
-        if policy.is_on and takes_all is None and policy.conditions in ({}, {"all": []}):
-            takes_all = policy
-    context = {"rows": rows, "recount": recounts.progress()}
+        takes_all = takes_all or (policy if policy.is_on and policy.takes_all else None)
+    removed = Policy.objects.exclude(removed_at=None).order_by("-removed_at")[:20]
+    context = {"rows": rows, "removed": removed, "recount": recounts.progress()}
     return render(request, "tickets/policy_list.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @staff(*MANAGERS)
 def policy(request: StaffRequest, pk: int | None = None) -> HttpResponse:
-    """Write a policy. Every button but Save only redraws it."""
+    """Write a policy. Every button but Save only redraws it; "Try it" asks what is typed of the open tickets."""
     with turn(request, f"policy:{pk}"):
         return _policy(request, pk)
 
@@ -56,14 +57,18 @@ def _policy(request: StaffRequest, pk: int | None) -> HttpResponse:
     data = request.POST if request.method == "POST" else None
     action = data.get("action", "") if data is not None else ""
     live = tickets_for(request.user).filter(status__in=LIVE)
-    asked = ConditionsForm(data, stored=found.conditions or {"all": []}, subject="ticket", rows=live.filter)
+    asked = ConditionsForm(data, stored=found.conditions or {"all": []}, subject="ticket", rows=live.filter, without=OWN)
     if (partial := asked.partial(request)) is not None:
         return partial
     form = PolicyForm(data, instance=found)
-    wrong = action == "save" and not all([form.is_valid(), asked.is_valid(), not form.refuse(asked)])
+    wrong = action in ("save", "try") and not all([form.is_valid(), asked.is_valid(), not form.refuse(asked)])
     stored_now = {**stored(form), "conditions": Policy.objects.get(pk=pk).conditions if pk else None}
     lines = [*compared(form), *asked.compared(_("For which tickets"))]
     known = Seen(request, stored_now, lines, audited(f"policy:{pk}"), action == "save")
+    tried = None
+    if action == "save" and found.removed_at:
+        form.add_error(None, _("This policy was removed meanwhile. Bring it back first, in the list; what you typed stays here."))
+        wrong = True
     if action == "save" and not wrong and not known.newer:
         form.tree = asked.tree or {"all": []}
         try:
@@ -73,12 +78,20 @@ def _policy(request: StaffRequest, pk: int | None) -> HttpResponse:
             form.add_error("name", _("There is a policy of this name already."))
             wrong = True
         else:
-            messages.success(request, _("Saved. Open tickets are counted anew."))
+            if not pk:
+                messages.success(request, _("Added, switched off. See below what it would mean."))
+            else:
+                messages.success(request, _("Saved. Open tickets are counted anew.") if kept.is_on else _("Saved"))
             return redirect("policy", kept.pk)
-    elif data is not None and action != "save":
+    elif action == "try" and not wrong:
+        found.conditions = asked.tree or {"all": []}
+        tried = trial.tried(found, tickets_for(request.user))
+    elif data is not None and action not in ("save", "try"):
         asked.press(action, form)
     shown = Policy.objects.get(pk=pk) if pk else None
-    context = {"form": form, "conditions": asked, "policy": shown, "seen": known, "recount": recounts.progress()}
+    if shown and data is None and not shown.is_on and not shown.removed_at:
+        tried = trial.tried(shown, tickets_for(request.user))
+    context = {"form": form, "conditions": asked, "policy": shown, "seen": known, "recount": recounts.progress(), "trial": tried}
     return render(request, "tickets/policy_form.html", context, status=known.status(wrong))
 
 
@@ -94,7 +107,22 @@ def policy_move(request: StaffRequest, pk: int) -> HttpResponse:
 @require_POST
 @staff(*MANAGERS)
 def policy_switch(request: StaffRequest, pk: int) -> HttpResponse:
-    order.switch(get_object_or_404(Policy, pk=pk), request.POST.get("on") == "1", by=request.user)
+    found, on = get_object_or_404(Policy, pk=pk), request.POST.get("on") == "1"
+    if order.switch(found, on, by=request.user):
+        messages.success(request, _("“%s” is on. Open tickets are counted anew.") % found if on else _("“%s” is off.") % found)
+    return redirect("policies")
+
+
+@require_POST
+@staff(*MANAGERS)
+def policy_remove(request: StaffRequest, pk: int) -> HttpResponse:
+    """Out of the list, or back into it; one that would come back beside another of its name stays where it is."""
+    found, back = get_object_or_404(Policy, pk=pk), request.POST.get("back") == "1"
+    try:
+        if order.remove(found, by=request.user, back=back):
+            messages.success(request, _("“%s” is back, switched off.") % found if back else _("“%s” is removed.") % found)
+    except IntegrityError:
+        messages.error(request, _("There is a policy called “%s” in the list already.") % found)
     return redirect("policies")
 
 

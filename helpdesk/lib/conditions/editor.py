@@ -6,7 +6,7 @@ of other rows is the group `c0-w`. So any browser can post it, with or without s
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -188,8 +188,8 @@ class Group:
 class Editor:
     """Makes drafts of one subject; each subject's fields are asked for once."""
 
-    def __init__(self, subject: str, *, change: bool = False, personal: bool = False) -> None:
-        self.subject, self.change, self.personal = subject, change, personal
+    def __init__(self, subject: str, *, change: bool = False, personal: bool = False, without: Collection[str] = ()) -> None:
+        self.subject, self.change, self.personal, self.without = subject, change, personal, without
         self._known: dict[tuple[str, bool], list[EditorField]] = {}
 
     def known(self, subject: str, own: bool) -> list[EditorField]:
@@ -197,7 +197,7 @@ class Editor:
         key = (subject, own)
         if key not in self._known:
             more: dict[str, bool] = {"change": self.change, "personal": self.personal} if own else {}
-            self._known[key] = fields(subject, **more)
+            self._known[key] = [each for each in fields(subject, **more) if not own or each.name not in self.without]
         return self._known[key]
 
     def empty(self, at: str, subject: str, own: bool, join: str = "all") -> Group:

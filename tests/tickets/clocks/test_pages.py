@@ -57,7 +57,8 @@ def test_a_policy_is_written_kept_and_counted(
     assert browser(mia).post("/policies/new/", EVERYBODY).status_code == 302
     policy = Policy.objects.get()
     assert policy.targets["normal"] == {"hours": "business", "first_reply": 60, "next_reply": None, "resolution": 480}
-    assert policy.targets["low"]["resolution"] == 2880 and "high" not in policy.targets
+    assert policy.targets["low"]["resolution"] == 2880 and "high" not in policy.targets and not policy.is_on
+    assert browser(mia).post(f"/policies/{policy.pk}/switch/", {"on": "1"}).status_code == 302
     assert "Counting clocks anew" in browser(mia).get("/clocks/recount/").content.decode()
     while recounts.run_once():
         pass
@@ -71,6 +72,93 @@ def test_a_policy_is_written_kept_and_counted(
     assert page.status_code == 302 and (policy.warn_minutes, policy.version) == (20, 2)
     said = AuditEntry.objects.filter(subject=policy.ref).latest("pk")
     assert (said.action, said.before["warn_minutes"], said.after["warn_minutes"]) == ("policy.changed", 15, 20)
+
+
+def test_a_mistyped_policy_is_told_before_it_counts_and_leaves_no_trace(
+    policy: Policy, support: Mailbox, ben: Customer, ana: User, mia: User, browser: Browser
+):
+    """Four minutes instead of four hours: the trial says it; switched on all the same, nobody hears of it, and off again
+    all is as it was."""
+    opened(ben, at("16:30", -3))  # late already by Everybody: an hour
+    waits, answered = opened(ben, at("09:00")), opened(ben, at("09:00"))
+    replied(answered, ana, at("09:30"))
+    lead = browser(mia)
+    with dates.moved(to=at("09:40")):
+        clocks.recompute(Ticket.objects.values_list("pk", flat=True))
+        before = {ticket.pk: (ticket.due_at, ticket.breached_at) for ticket in Ticket.objects.all()}
+        typed = {**EVERYBODY, "name": "Gold", "normal_first_reply": "4 min", "normal_resolution": ""}
+        tried = lead.post("/policies/new/", {**typed, "action": "try"})
+        assert tried.context["trial"].late == [waits] and tried.context["trial"].late_already == 1
+        assert not Policy.objects.filter(name="Gold").exists()
+        page = lead.post("/policies/new/", typed, follow=True).content.decode()
+        gold = Policy.objects.get(name="Gold")
+        assert not gold.is_on and "1 ticket would be late at once" in page and f"#{waits.number}" in page
+        assert "Of the newest 3 open tickets, 3 would go by it. 1 of these are late already." in page
+        assert "Switch on…" in lead.get("/policies/").content.decode()
+
+        def switch(on: str) -> None:
+            lead.post(f"/policies/{gold.pk}/switch/", {"on": on})
+            while recounts.run_once():
+                pass
+            waits.refresh_from_db()
+
+        switch("1")
+        clock = waits.clocks.get(kind="first_reply")
+        assert waits.due_at == at("09:04") and waits.breached_at is None and (clock.state, clock.breached_at) == ("late", None)
+        shown = browser(ana).get(f"/tickets/{waits.number}/").content.decode()
+        assert "36 min late, which does not count: it was due before this was promised" in shown
+        clocks.recompute([waits.pk])
+        assert clocks.run_due() is False and not waits.clocks.exclude(breached_at=None).exists()
+        switch("0")
+        assert {ticket.pk: (ticket.due_at, ticket.breached_at) for ticket in Ticket.objects.all()} == before
+
+
+def test_a_policy_is_removed_and_what_it_made_names_it_still(
+    policy: Policy, office: Calendar, support: Mailbox, ben: Customer, mia: User, browser: Browser
+):
+    spare = Calendar.objects.create(name="Spare", zone="UTC", week=[[[540, 1020]]] * 7)
+    Policy.objects.filter(pk=policy.pk).update(calendar=spare)
+    kept, lead = opened(ben, at("09:00")), browser(mia)
+    with dates.moved(to=at("10:30")):
+        clocks.run_due()
+        for _twice in range(2):
+            lead.post(f"/policies/{policy.pk}/remove/")
+        while recounts.run_once():
+            pass
+        said = AuditEntry.objects.filter(subject=policy.ref, action="policy.removed")
+        page = browser(mia).get(f"/tickets/{kept.number}/").content.decode()
+        assert said.count() == 1 and kept.clocks.get().breached_at == at("10:00") and "by “Everybody”" in page
+        assert lead.post(f"/policies/{policy.pk}/switch/", {"on": "1"}).status_code == 302
+        refused = lead.post(f"/policies/{policy.pk}/", EVERYBODY)
+        assert refused.status_code == 422 and "was removed meanwhile" in refused.content.decode()
+        lead.post("/policies/new/", EVERYBODY)  # the name is free again
+        clash = lead.post(f"/policies/{policy.pk}/remove/", {"back": "1"}, follow=True).content.decode()
+        assert "There is a policy called “Everybody” in the list already." in clash
+        Policy.objects.filter(removed_at=None).update(name="Other")
+        lead.post(f"/policies/{policy.pk}/remove/", {"back": "1"})
+        policy.refresh_from_db()
+        assert (policy.removed_at, policy.is_on, policy.position, policy.calendar) == (None, False, 1, spare)
+        lead.post(f"/policies/{policy.pk}/remove/")
+        lead.post(f"/calendars/{spare.pk}/remove/")
+        policy.refresh_from_db()
+        assert policy.calendar is None and not Calendar.objects.filter(pk=spare.pk).exists()
+
+
+def test_a_promise_that_a_teams_hours_never_keep_is_told_where_it_is_made_and_where_it_stands(
+    office: Calendar, support: Mailbox, ben: Customer, mia: User, browser: Browser
+):
+    short = Calendar.objects.create(name="Sunday minute", zone="UTC", week=[*[[]] * 6, [[0, 1]]])
+    support.team.calendar = short
+    support.team.save()
+    answer = browser(mia).post("/policies/new/", {**EVERYBODY, "normal_resolution": "100 h"})
+    assert answer.status_code == 422 and "In “Sunday minute” that takes more than ten years." in answer.content.decode()
+    Policy.objects.create(name="Gold", position=1, targets=targets(first_reply=None, next_reply=None, resolution=6000))
+    page = browser(mia).get("/policies/").content.decode()
+    assert "“Sunday minute” has too few hours" in page and "Urgent, High, Normal, Low:" in page
+    ticket = opened(ben, at("09:00"))
+    assert ticket.clocks.get().state == "stuck"
+    page = browser(mia).get(f"/tickets/{ticket.number}/").content.decode()
+    assert "Cannot run" in page and "too few of them to ever keep it" in page
 
 
 WRONG_POLICIES = [
