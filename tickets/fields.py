@@ -8,6 +8,7 @@ indexes of the inbox serve it; texts of messages are asked by their indexed word
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from django.conf import settings
 from django.contrib.postgres.search import SearchVector, SearchVectorExact
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
@@ -117,7 +118,7 @@ conditions.register(
     Field("text", _("subject or messages"), "words", q=said, value=_says, group=TICKET),
     _choice("channel", _("channel"), "channel", Channel.choices),
     _choice("mailbox", _("mailbox"), "mailbox_id", mailboxes),
-    Field("language", _("language"), "text", q="language", tracked=True, group=TICKET),
+    _choice("language", _("language"), "language", settings.SPOKEN_LANGUAGES, tracked=True),
     Field("number", _("number"), "number", q="number", group=TICKET),
     _yes("files", _("has files"), WITH_FILES, lambda ticket: _files.filter(message__ticket=ticket.pk).exists()),
     _yes("follow_up", _("follows a closed ticket"), Q(follow_up_of__isnull=False),
@@ -147,6 +148,7 @@ conditions.register(
 FLAGS: dict[str, dict[str, Any]] = {
     "unassigned": {"field": "assignee", "op": "is_not_set"},
     "assigned": {"field": "assignee", "op": "is_set"},
+    "late": {"field": "due", "op": "sooner_than", "value": {"minutes": 1}},
     **{status: {"field": "status", "op": "is", "value": status} for status in Status.values if status != "open"},
     **{priority: {"field": "priority", "op": "is", "value": priority} for priority in Priority.values},
 }

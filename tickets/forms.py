@@ -168,7 +168,7 @@ class TagsField(forms.CharField):
         tags = [part.strip() for part in super().clean(value).split(",") if part.strip()]
         if long := [tag for tag in tags if len(tag) > TAG]:
             raise forms.ValidationError(_("A tag has at most %(n)d characters: %(tag)s…") % {"n": TAG, "tag": long[0][:30]})
-        return tags
+        return list(dict.fromkeys(tags))
 
 
 class PropertiesForm(forms.ModelForm):

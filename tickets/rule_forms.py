@@ -179,6 +179,11 @@ class ImportForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 16, "spellcheck": "false"}),
         help_text=_("As Export gives them. A rule whose name is known says this from now on; a new one comes switched off."),
     )
+    leave_out = forms.BooleanField(
+        label=_("Leave out what cannot be brought"),
+        required=False,
+        help_text=_("Rules that name a team, a person or an answer that is not here, and bring the others."),
+    )
 
 
 class PathForm(SetupForm):

@@ -93,8 +93,10 @@ class ConditionsForm(forms.Form):
                 if self.source is None:
                     self._check()
                     self.tree = self._clean(self.draft.to_json())
+                elif not self.source.strip():
+                    self.fault = _("Say the conditions; {} is always.")
                 else:
-                    self.tree = self._clean(json.loads(self.source or "{}"))
+                    self.tree = self._clean(json.loads(self.source))
             except json.JSONDecodeError as error:
                 self.fault = _("This is not JSON: %(problem)s in line %(line)d.") % {"problem": error.msg, "line": error.lineno}
             except conditions.ConditionError as error:
@@ -158,8 +160,8 @@ class ConditionsForm(forms.Form):
             self.draw(self.tree)
             if self.source is not None:
                 self.fault = _("This goes beyond what rows can show; it stays JSON.")
-        # a field was just chosen: its value comes next; counting, the last line may still be empty
-        for line in self.draft.lines() if action != "count" else self.draft.last():
+        # a field was just chosen: its value comes next; counting, the last line may still be empty; JSON is of what is finished
+        for line in self.draft.last() if action == "count" else self.draft.lines() if action != "to-json" else ():
             line.error = "" if line.is_begun else line.error
         for each in (self, *beside):
             each.errors.clear()

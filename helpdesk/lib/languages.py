@@ -35,6 +35,13 @@ def preferred(header: str) -> str:
     return next((code for code in asked if code in known), "")
 
 
+def coded(code: str) -> str:
+    """The code as we write it: "de-AT" is "de", unless it is a language of its own here; one that we do not know stays."""
+    codes = {each.lower(): each for each, _name in settings.SPOKEN_LANGUAGES}
+    said = code.strip().replace("_", "-").lower()
+    return codes.get(said) or codes.get(said.split("-")[0]) or code
+
+
 def name_of(code: str) -> str:
     """Its name in words; the code itself for one that we do not know."""
     return str(dict(settings.SPOKEN_LANGUAGES).get(code, code))

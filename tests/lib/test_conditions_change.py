@@ -87,7 +87,10 @@ def test_where_there_is_no_change_none_is_asked_for(ask: Any):
     with pytest.raises(ConditionError) as refused:
         ask({"all": [leaf("stage", "is", "new"), leaf("stage", "changed_to", "old")]})
     assert refused.value.path == "all[1].op"
-    assert refused.value.message == "“stage … changed to” asks about a change, and there is none here: only rules meet changes."
+    assert (
+        refused.value.message
+        == "“stage … changed to” asks about a change, and there is none here: only rules for what changes meet one."
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,14 @@
 """Rules and escalation as a team lead meets them: written, tried, switched on, ordered, explained, taken along as JSON."""
 
+import html
 import json
 
 import pytest
 
-from helpdesk.accounts.models import AuditEntry, Notification, Reach, Team
+from helpdesk.accounts.models import AuditEntry, Notification, Reach, Team, User
 from helpdesk.customers.models import FieldDefinition
+from helpdesk.knowledge.models import Answer
+from helpdesk.lib import dates
 from tickets.models import EscalationPath, Rule, RuleMeeting, RuleRun
 from tickets.rules import actions, keeping
 from tickets.rules.keeping import Wording
@@ -145,6 +148,80 @@ def test_a_file_that_is_wrong_says_where_and_brings_nothing(lead):
         page = answer.content.decode()
         assert answer.status_code == 422 and f"Rule 2 (“{second['name']}”)" in page and words in page
         assert not Rule.objects.exists()
+
+
+def test_a_file_is_brought_without_what_names_nothing_here(lead):
+    row = {"list": "update", "conditions": {}, "actions": {"team": "Moon"}}
+    good = {"name": "Good", "list": "update", "conditions": {}, "actions": {"add_tags": ["x"]}}
+    asks = {"all": [{"field": "team", "op": "is", "value": "Moon"}]}
+    rows = [
+        {**row, "name": "Bad"},
+        good,
+        {**good, "name": "Worse", "conditions": asks},
+        {**good, "name": "Odd", "conditions": [1]},
+    ]
+    sent = {"source": json.dumps({"twofold": "rules", "version": 1, "rules": rows})}
+    page = lead.post("/rules/import/", sent).content.decode()
+    assert "Rule 1 (“Bad”): nothing here is called “Moon”." in page and "Rule 3 (“Worse”): conditions.all[0].value:" in page
+    assert "Rule 4 (“Odd”): say in conditions when" in page and not Rule.objects.exists()
+    page = lead.post("/rules/import/", {**sent, "leave_out": "on"}, follow=True).content.decode()
+    assert Rule.objects.get().name == "Good" and "1 rule is new" in page and "Left out: Rule 1 (“Bad”)" in page
+
+
+def test_a_rule_whose_things_are_gone_says_so_in_the_list_and_on_its_page(lead, ana, mia, drain):
+    """A live rule that does nothing any more is found before a ticket meets it."""
+    define = FieldDefinition.objects.create
+    tier = define(subject="ticket", key="tier", label="Tier", type="choice", choices=["gold", "tin"])
+    answer = Answer.objects.create(title="Refund", body="We pay back.")
+    night, path = Team.objects.create(name="Night", slug="night"), EscalationPath.objects.create(name="Outage")
+    tree = json.dumps({"all": [{"field": "attribute.tier", "op": "is", "value": "tin"}]})
+    write(lead, name="whole", assignee=ana.pk, reply=answer.pk, team=night.pk, source=tree, notify_people=[ana.pk])
+    write(lead, name="path", escalate_path=path.pk, escalate_reason="They wait", **{"attribute.tier": "tin"})
+    assert "does not work any more" not in lead.get("/rules/").content.decode()
+    tier.choices = ["gold"]
+    tier.save()
+    Answer.objects.update(archived_at=dates.now())
+    User.objects.filter(pk=ana.pk).update(is_active=False)
+    night.delete()
+    EscalationPath.objects.update(is_enabled=False)
+    whole, other = Rule.objects.order_by("position")
+    for address in ("/rules/", f"/rules/{whole.pk}/"):
+        page = html.unescape(lead.get(address).content.decode())
+        assert "The conditions ask for what is not there: “tin” is not one of the choices." in page
+        for words in ("move it to what is gone", f"give it to “{ana}”", "answer with “Refund”", f"tell {ana}"):
+            assert f"It does not work any more: {words}." in page, words
+    page = html.unescape(lead.get(f"/rules/{other.pk}/").content.decode())
+    assert "It does not work any more: escalate by “Outage, switched off”." in page
+    page = html.unescape(lead.post("/rules/import/", {"source": lead.get("/rules/export/").content.decode()}).content.decode())
+    assert "Rule 1 (“whole”): conditions.all[0].value: “tin” is not one of the choices." in page
+
+
+def test_what_a_change_did_is_asked_by_rules_of_changes_alone(lead):
+    def offered(kind):
+        return "changed to" in lead.post(f"/rules/new/?list={kind}", {"c0-field": "team", "action": "count"}).content.decode()
+
+    assert offered("update") and not offered("create") and not offered("time")
+    tree = json.dumps({"all": [{"field": "team", "op": "changed"}]})
+    answer = write(lead, kind="create", source=tree)
+    assert answer.status_code == 422 and "only rules for what changes" in answer.content.decode()
+    row = {"name": "New", "list": "create", "conditions": json.loads(tree), "actions": {"priority": "high"}}
+    sent = json.dumps({"twofold": "rules", "version": 1, "rules": [row]})
+    assert "asks about a change" in lead.post("/rules/import/", {"source": sent}).content.decode()
+
+
+def test_what_is_unfinished_or_cleared_is_never_taken_for_always(lead):
+    answer = write(lead, source="  ")
+    assert answer.status_code == 422 and "Say the conditions; {} is always." in answer.content.decode()
+    page = lead.post("/rules/new/?list=create", {"c0-field": "subject", "c0-op": "is", "action": "to-json"}).content.decode()
+    assert 'name="source"' not in page and 'id="c0-error"' in page
+
+
+def test_a_file_brought_again_changes_nothing(lead, mia):
+    keeping.save(Rule(kind="update"), Wording("Always", {}, {"add_tags": ["x"]}), by=mia)
+    write(lead, name="typed", add_tags="money, money")
+    assert Rule.objects.get(name="typed").version.actions["add_tags"] == ["money"]
+    lead.post("/rules/import/", {"source": lead.get("/rules/export/").content.decode()})
+    assert [rule.versions.count() for rule in Rule.objects.all()] == [1, 1]
 
 
 def test_a_file_that_cannot_be_kept_says_so(lead):

@@ -103,7 +103,7 @@ def test_a_file_never_binds_to_what_happens_to_have_the_same_id(mia, ana, omar):
     assert [each["conditions"].get("value") for each in told["rules"]] == [["Cards"], None]
     assert told["rules"][1]["conditions"]["where"]["value"] == "Ana Kowalczyk"
     text = json.dumps(told)
-    assert portable.take_in(text, by=mia) == []
+    assert portable.take_in(text, by=mia).changed == []
     Topic.objects.filter(pk=topic.pk).update(name="Something else")
     with pytest.raises(portable.Unreadable, match="Cards"):
         portable.take_in(text, by=mia)

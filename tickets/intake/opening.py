@@ -15,7 +15,7 @@ from helpdesk.customers.models import Address, Customer, Event
 from helpdesk.files.models import Attachment
 from helpdesk.knowledge.models import Topic
 from helpdesk.lib.dates import now
-from helpdesk.lib.languages import spoken
+from helpdesk.lib.languages import coded, spoken
 from helpdesk.lib.text import one_line
 from helpdesk.mail.models import Mailbox, Outgoing
 from tickets import clocks
@@ -105,7 +105,7 @@ def open_ticket(
                 tags=clean_tags(tags),
                 attributes=attributes or {},
                 decided={name: teller for name, value in said.items() if value},
-                language=(language or _spoken(subject, words) or requester.language or browsers)[:10],
+                language=coded(language or _spoken(subject, words) or requester.language or browsers)[:10],
                 once=once,
                 outgoing_id=answers.pk if answers else None,
                 campaign_id=answers.campaign_id if answers else None,

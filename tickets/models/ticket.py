@@ -14,6 +14,7 @@ from helpdesk.customers.models import FieldDefinition
 from helpdesk.customers.profile import merged
 from helpdesk.customers.timeline import record
 from helpdesk.knowledge.models import Topic
+from helpdesk.lib import languages
 from helpdesk.lib.dates import now
 from helpdesk.lib.text import one_line
 from helpdesk.live.streams import announce
@@ -88,7 +89,7 @@ class Ticket(TicketRow):
         return self._change("topic", topic, by)
 
     def speak(self, language: str, *, by: Any) -> bool:
-        return self._change("language", language, by)
+        return self._change("language", languages.coded(language), by)
 
     def tag(self, tags: Iterable[str], *, by: Any) -> bool:
         """Give it exactly these tags."""

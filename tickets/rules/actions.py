@@ -101,20 +101,25 @@ def _named(model: Any, pk: Any) -> str:
     return f"“{found[0]}”" if found else _("what is gone")
 
 
-def _get(model: Any, pk: Any, **more: Any) -> Any:
-    found = model.objects.filter(pk=pk, **more).first()
+IN_USE: dict[Any, dict[str, Any]] = {
+    User: {"is_active": True},
+    Topic: {"archived_at": None},
+    Answer: {"archived_at": None},
+    EscalationPath: {"is_enabled": True},
+}
+
+
+def _get(model: Any, pk: Any) -> Any:
+    found = model.objects.filter(pk=pk, **IN_USE.get(model, {})).first()
     if found is None:
         raise Trouble(_("What it names is gone."))
     return found
 
 
-IN_USE: dict[Any, dict[str, Any]] = {User: {"is_active": True}, Topic: {"archived_at": None}}
-
-
 def _set(field: str, model: Any = None) -> Do:
     def do(ticket: Ticket, value: Any, by: Actor) -> None:
         if model and value != NOBODY:
-            value = _get(model, value, **IN_USE.get(model, {}))
+            value = _get(model, value)
         changes.change(ticket, {field: None if value == NOBODY else value}, by=by)
 
     return do
@@ -145,7 +150,7 @@ def _say_describe(value: Any) -> str:
 
 
 def _escalate(ticket: Ticket, value: Any, by: Actor) -> None:
-    path = _get(EscalationPath, value["path"], is_enabled=True)
+    path = _get(EscalationPath, value["path"])
     try:
         escalation.escalate(ticket, path, value["reason"], by=by)
     except escalation.NoStep as error:
@@ -165,7 +170,7 @@ def _notify(ticket: Ticket, value: Any, by: Actor) -> None:
 
 
 def _reply(ticket: Ticket, value: Any, by: Actor) -> None:
-    answer = _get(Answer, value, archived_at=None)
+    answer = _get(Answer, value)
     try:
         text = answers.filled(answer, answers.known(ticket, by))
         replies.automatic(ticket, text, by=by, reason=by.name, once=f"rule:{by.meeting.pk}:{by.version.rule_id}")

@@ -37,7 +37,8 @@ class Wording:
 
     @classmethod
     def of(cls, version: RuleVersion) -> "Wording":
-        return cls(**{name: getattr(version, name) for name in SAYS})
+        said = {name: getattr(version, name) for name in SAYS}
+        return cls(**said | {"conditions": version.conditions or {"all": []}})
 
 
 def when(kind: str, wording: Wording | RuleVersion) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
@@ -23,6 +24,7 @@ from tickets.rules.keeping import Wording
 from tickets.rules.meetings import HAPPENED
 
 MOST = 1000  # rules of one file
+TOLD = 20  # mistakes
 VERSION = 1
 LABELS: dict[Any, str] = {
     User: "email", Team: "name", Topic: "name", Answer: "title", Webhook: "name", EscalationPath: "name", Play: "name",
@@ -30,7 +32,15 @@ LABELS: dict[Any, str] = {
 
 
 class Unreadable(ValueError):
-    """What was sent is no such file; the message says where, and what to do."""
+    """What was sent is no such file; each of its messages says where, and what to do."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """``changed`` are new or say something else; ``left_out`` says of each rule that was not brought why."""
+
+    changed: list[Rule]
+    left_out: list[str]
 
 
 def exported() -> dict[str, Any]:
@@ -54,21 +64,24 @@ def _out(rule: Rule, names: dict[Any, dict[int, str]]) -> dict[str, Any]:
 
 
 @transaction.atomic
-def take_in(text: str, *, by: User) -> list[Rule]:
+def take_in(text: str, *, by: User, leaving_out: bool = False) -> Taken:
     """Every rule of a file: one of a known name and list says this from now on, a new one comes to the end, switched off.
 
-    All or nothing, and a second time changes nothing. Returns those that are new or say something else. Raises Unreadable.
+    All or nothing, unless those that name what is not here are to be left out; a second time changes nothing. Raises Unreadable.
     """
-    changed = []
-    for rule, wording in _read(text):
+    changed, wrong = [], list[str]()
+    for rule, wording in _read(text, wrong):
         known = rule.version_id
         keeping.save(rule, wording, by=by)
         if rule.version_id != known:
             changed.append(rule)
-    return changed
+    if wrong and not leaving_out:
+        raise Unreadable(*wrong[:TOLD])
+    return Taken(changed, wrong)
 
 
-def _read(text: str) -> Iterator[tuple[Rule, Wording]]:
+def _read(text: str, wrong: list[str]) -> Iterator[tuple[Rule, Wording]]:
+    """Rule by rule; what cannot be had of one is added to ``wrong``."""
     try:
         data = json.loads(text)
         json.dumps(data, ensure_ascii=False).encode()  # half of a surrogate pair is no character
@@ -95,11 +108,12 @@ def _read(text: str) -> Iterator[tuple[Rule, Wording]]:
             if (twin := (rule.kind, wording.name)) in seen:
                 raise Unreadable(_("there is another of this name in its list."))
             seen.add(twin)
-            yield rule, wording
         except ConditionError as error:
-            raise Unreadable(f"{where}conditions.{error}") from error
+            wrong.append(f"{where}conditions{'.' if error.path else ': '}{error}")
         except (Unreadable, BadPayload) as error:
-            raise Unreadable(f"{where}{error}") from error
+            wrong.append(f"{where}{error}")
+        else:
+            yield rule, wording
 
 
 def _one(row: Any) -> tuple[Rule, Wording]:
@@ -123,7 +137,7 @@ def _one(row: Any) -> tuple[Rule, Wording]:
         raise Unreadable(_("say in conditions when; {} is always."))
     if not isinstance(row.get("on", False), bool):
         raise Unreadable(_("on is true or false."))
-    tree = conditions.clean(_walked(row["conditions"], _value), "ticket", change=kind != RuleKind.TIME)
+    tree = conditions.clean(_walked(row["conditions"], _value), "ticket", change=kind == RuleKind.UPDATE)
     own = (happened, "", 0) if kind == RuleKind.UPDATE else ([], since, minutes) if kind == RuleKind.TIME else ([], "", 0)
     rule = Rule.objects.filter(kind=kind, name=name.strip(), removed_at=None).select_related("version").first()
     return rule or Rule(kind=kind), Wording(name.strip(), tree, _checked(row.get("actions")), *own)
@@ -185,6 +199,8 @@ def _named(actions: dict[str, Any], each: Callable[[Any, Any], Any]) -> dict[str
 
 
 def _id_of(model: Any, name: Any) -> int:
+    if name is None:
+        raise Unreadable(_("it names what was gone already."))
     found = list(model.objects.filter(**{LABELS[model]: name}).values_list("pk", flat=True)[:2]) if isinstance(name, str) else []
     if len(found) != 1:
         words = _("nothing here is called “%s”.") if not found else _("several things here are called “%s”.")

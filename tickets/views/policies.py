@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from helpdesk.accounts.access import MANAGERS, StaffRequest, staff
 from helpdesk.accounts.conditions_form import ConditionsForm
 from helpdesk.accounts.seen import Seen, audited, compared, stored, turn
+from helpdesk.lib import conditions
 from helpdesk.lib.ids import row_id
 from tickets.access import tickets_for
 from tickets.clocks import order, recounts, trial
@@ -25,6 +26,14 @@ from tickets.policy_forms import PolicyForm, targets_in_words, words
 @require_safe
 @staff(*MANAGERS)
 def policy_list(request: StaffRequest) -> HttpResponse:
+    with conditions.once():
+        context = {"rows": _rows(), "recount": recounts.progress()}
+        removed = Policy.objects.exclude(removed_at=None).order_by("-removed_at")[:20]
+        return render(request, "tickets/policy_list.html", context | {"removed": removed})
+
+
+def _rows() -> list[dict[str, Any]]:
+    """Each policy as one reads it, with what is wrong with it."""
     rows: list[dict[str, Any]] = []
     takes_all, lasting = None, Lasting()
     for policy in Policy.objects.filter(removed_at=None).select_related("calendar"):
@@ -32,6 +41,7 @@ def policy_list(request: StaffRequest) -> HttpResponse:
             {
                 "policy": policy,
                 "words": words(policy),
+                "fault": conditions.fault(policy.conditions, "ticket"),
                 "targets": targets_in_words(policy),
                 "hidden_by": takes_all if policy.is_on else None,
                 "too_short": next((calendar for _p, _k, calendar in lasting.never(policy.targets, policy.calendar_id)), None),
@@ -39,9 +49,7 @@ def policy_list(request: StaffRequest) -> HttpResponse:
             }
         )
         takes_all = takes_all or (policy if policy.is_on and policy.takes_all else None)
-    removed = Policy.objects.exclude(removed_at=None).order_by("-removed_at")[:20]
-    context = {"rows": rows, "removed": removed, "recount": recounts.progress()}
-    return render(request, "tickets/policy_list.html", context)
+    return rows
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

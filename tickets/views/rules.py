@@ -20,6 +20,7 @@ from tickets.access import StaffRequest, ticket_for, tickets_for
 from tickets.models import Rule, RuleKind, RuleMeeting
 from tickets.rule_forms import ImportForm, RuleForm
 from tickets.rules import actions, judge, keeping, portable, trial, why
+from tickets.rules.faults import Faults
 from tickets.rules.keeping import Wording
 
 FORM = ["GET", "HEAD", "POST"]
@@ -32,9 +33,10 @@ FAILED = 5  # tickets that are named
 def rule_list(request: StaffRequest) -> HttpResponse:
     """All three lists, each in the order in which its rules are asked."""
     rules = list(Rule.objects.filter(removed_at=None).select_related("version").order_by("position", "id"))
+    faults = Faults()
     with conditions.once(), actions.naming():
         lists = [
-            {"kind": kind, "label": label, "rows": _numbered([rule for rule in rules if rule.kind == kind])}
+            {"kind": kind, "label": label, "rows": _numbered([rule for rule in rules if rule.kind == kind], faults)}
             for kind, label in RuleKind.choices
         ]
     removed = Rule.objects.exclude(removed_at=None).order_by("-removed_at")[:20]
@@ -59,15 +61,15 @@ def judge_again(request: StaffRequest) -> HttpResponse:
     return redirect("rules")
 
 
-def _numbered(rules: list[Rule]) -> list[dict[str, Any]]:
+def _numbered(rules: list[Rule], faults: Faults) -> list[dict[str, Any]]:
     """Each rule of a list as one reads it, with its place; ``up`` and ``down`` are the places beside it."""
     return [
-        {"rule": rule, "place": place, "up": place - 1, "down": place + 1 if place < len(rules) else 0, **_said(rule)}
+        {"rule": rule, "place": place, "up": place - 1, "down": place + 1 if place < len(rules) else 0} | _said(rule, faults)
         for place, rule in enumerate(rules, 1)
     ]
 
 
-def _said(rule: Rule) -> dict[str, str]:
+def _said(rule: Rule, faults: Faults) -> dict[str, Any]:
     version = rule.version
     if version is None:
         return {}
@@ -75,6 +77,7 @@ def _said(rule: Rule) -> dict[str, str]:
         "when": keeping.when(rule.kind, version),
         "asks": keeping.asked(version),
         "does": actions.words(version.actions),
+        "faults": faults.of(rule.kind, version),
     }
 
 
@@ -96,7 +99,7 @@ def _rule(request: StaffRequest, pk: int | None) -> HttpResponse:
         data,
         stored=stored.conditions if stored else {"all": []},
         subject="ticket",
-        change=found.kind != RuleKind.TIME,
+        change=found.kind == RuleKind.UPDATE,
         rows=tickets_for(request.user).filter,
         legend=_("Tickets for which"),
     )
@@ -130,7 +133,7 @@ def _rule(request: StaffRequest, pk: int | None) -> HttpResponse:
     context = {"form": form, "conditions": asked, "seen": known, "rule": found if pk else None, "kind": found.kind}
     context |= {"label": RuleKind(found.kind).label, "trial": tried, "fired": None}
     if pk and found.version:
-        context |= {"said": _said(found), "history": keeping.history(found), "fired": why.fired_lately(found)}
+        context |= {"said": _said(found, Faults()), "history": keeping.history(found), "fired": why.fired_lately(found)}
     return render(request, "tickets/rule_form.html", context, status=known.status(wrong))
 
 
@@ -188,17 +191,20 @@ def export(request: StaffRequest) -> HttpResponse:
 @require_http_methods(FORM)
 @staff(*MANAGERS)
 def take_in(request: StaffRequest) -> HttpResponse:
-    """Bring rules: all of a file, or none and the reason beside it."""
+    """Bring rules: all of a file, or none and every reason beside it, or those that can be read if one says so."""
     form = ImportForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
             with conditions.once():
-                changed = portable.take_in(form.cleaned_data["source"], by=request.user)
+                taken = portable.take_in(form.cleaned_data["source"], by=request.user, leaving_out=form.cleaned_data["leave_out"])
         except portable.Unreadable as error:
-            form.add_error("source", str(error))
+            form.add_error("source", [str(each) for each in error.args])
         else:
-            said = ngettext("%d rule is new or says something else.", "%d rules are new or say something else.", len(changed))
-            messages.success(request, said % len(changed))
+            number = len(taken.changed)
+            said = ngettext("%d rule is new or says something else.", "%d rules are new or say something else.", number)
+            messages.success(request, said % number)
+            if taken.left_out:
+                messages.warning(request, _("Left out: %s") % " ".join(taken.left_out))
             return redirect("rules")
     return render(request, "tickets/rule_import.html", {"form": form}, status=422 if form.errors else 200)
 

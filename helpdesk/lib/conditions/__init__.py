@@ -44,7 +44,7 @@ from helpdesk.lib.conditions.grammar import ConditionError
 from helpdesk.lib.conditions.ops import either
 from helpdesk.lib.conditions.ops import show_duration as duration_words
 from helpdesk.lib.conditions.reasons import Asked, Facts, Reason, facts, frozen, linked, shown, thawed
-from helpdesk.lib.conditions.tree import clean, matches, to_q, words
+from helpdesk.lib.conditions.tree import clean, fault, matches, to_q, words
 
 __all__ = [
     "Asked",
@@ -60,6 +60,7 @@ __all__ = [
     "duration_words",
     "either",
     "facts",
+    "fault",
     "fields",
     "find",
     "frozen",

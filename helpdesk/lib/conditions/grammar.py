@@ -112,7 +112,7 @@ class _Parser:
             raise ConditionError(_below(path, "field"), _("There is no field “%s” here.") % str(name)[:80])
         op = found.ops.get(code) if isinstance(code, str) else None
         if op and op.change and not self.change:
-            message = _("“%(field)s … %(op)s” asks about a change, and there is none here: only rules meet changes.")
+            message = _("“%(field)s … %(op)s” asks about a change, and there is none here: only rules for what changes meet one.")
             raise ConditionError(_below(path, "op"), message % {"op": op.label, "field": found.label})
         if op is None:
             message = _("“%(op)s” cannot be asked of “%(field)s”.")

@@ -14,7 +14,7 @@ from django.db.models import BooleanField, Count, Exists, OuterRef, Q, QuerySet,
 from django.utils.translation import gettext as _
 
 from helpdesk.lib.conditions.changes import before
-from helpdesk.lib.conditions.grammar import ANYBODY, Group, Leaf, Linked, Node, Not, parse, to_json
+from helpdesk.lib.conditions.grammar import ANYBODY, ConditionError, Group, Leaf, Linked, Node, Not, parse, to_json
 from helpdesk.lib.conditions.ops import IsNotTrue, delta, show_duration, show_one
 
 Old = Mapping[str, Any]  # field name -> its value before the change, as the event kept it (JSON)
@@ -27,6 +27,15 @@ def clean(data: Any, subject: str, *, change: bool = False, personal: bool = Fal
     `personal`: it will be asked for somebody (`reader=...`), so it may say "me".
     """
     return to_json(parse(data, subject, strict=True, change=change, reader=ANYBODY if personal else None))
+
+
+def fault(tree: Any, subject: str, *, change: bool = False) -> str:
+    """Why a stored tree could not be stored today, "" if it could: what it asks for is gone or is no choice any more."""
+    try:
+        clean(tree, subject, change=change)
+    except ConditionError as error:
+        return _("The conditions ask for what is not there: %s") % error.message
+    return ""
 
 
 def to_q(tree: Any, subject: str, now: datetime, *, few: bool = False, reader: Any = None) -> Q:

@@ -191,7 +191,9 @@ def test_business_hours_need_a_calendar_and_nothing_promised_is_no_policy(mia: U
 
 
 def test_the_list_has_an_order_that_changes_and_names_what_is_never_reached(policy: Policy, mia: User, browser: Browser):
-    below = Policy.objects.create(name="Premium", position=2, targets=targets())
+    gone = {"field": "team", "op": "is", "value": 4711}
+    below = Policy.objects.create(name="Premium", position=2, targets=targets(), conditions=gone)
+    assert "“4711” is not one of the choices." in browser(mia).get("/policies/").content.decode()
     assert "Never reached: “Everybody”" in browser(mia).get("/policies/").content.decode()
     for _twice in range(2):
         browser(mia).post(f"/policies/{below.pk}/move/", {"to": "1"})
