@@ -20,7 +20,7 @@ from tickets.clocks.policies import Calendars, choose, working
 from tickets.clocks.reckoning import reckon
 from tickets.clocks.story import Change, Promise, promises
 from tickets.models import LIVE, Message, Ticket
-from tickets.models.clocks import NO_HOURS, Clock, Hours, Kind, Policy, StatusChange
+from tickets.models.clocks import NO_HOURS, Clock, Hours, Kind, Policy, Recount, StatusChange
 
 AT_ONCE = 200
 ONE_OF = {Kind.FIRST_REPLY.value, Kind.RESOLUTION.value, Kind.FULL_RESOLUTION.value}  # a ticket has at most one of each
@@ -51,21 +51,22 @@ def health() -> dict[str, float | None]:
 
 
 @transaction.atomic(savepoint=False)
-def recompute(pks: Iterable[int], *, fresh: bool = False, ruled: bool = False) -> set[int]:
+def recompute(pks: Iterable[int], *, fresh: bool = False) -> set[int]:
     """Count the clocks of these tickets anew; returns those whose dates changed. ``fresh`` tickets have none yet.
 
-    ``ruled``: because what they are counted by has changed, a calendar or a policy, and not what happened. Bounded queries for
-    each 200, whatever their number.
+    Bounded queries for each 200, whatever their number.
     """
     changed: set[int] = set()
     wanted = sorted(set(pks))
     policies = working()
+    recount = None if fresh else Recount.objects.filter(finished_at=None).first()
+    since = recount.started_at if recount else None
     for start in range(0, len(wanted), AT_ONCE):
-        changed |= _batch(wanted[start : start + AT_ONCE], policies, fresh, ruled)
+        changed |= _batch(wanted[start : start + AT_ONCE], policies, fresh, since)
     return changed
 
 
-def _batch(pks: Sequence[int], policies: list[Policy], fresh: bool, ruled: bool) -> set[int]:
+def _batch(pks: Sequence[int], policies: list[Policy], fresh: bool, since: datetime | None) -> set[int]:
     known: dict[int, list[Clock]] = defaultdict(list)
     if not fresh:
         if not policies and not Clock.objects.filter(ticket__in=pks).exists():
@@ -77,16 +78,21 @@ def _batch(pks: Sequence[int], policies: list[Policy], fresh: bool, ruled: bool)
         tickets = list(Ticket.objects.filter(pk__in=pks).select_related("team"))
     else:
         return set()
-    work = Work(tickets, policies, known, ruled)
+    work = Work(tickets, policies, known, since)
     work.settle()
     return work.write()
 
 
 class Work:
-    """One batch: what is read for all, what is to be written for all. Settled and not written, it is a trial."""
+    """One batch: what is read for all, what is to be written for all. Settled and not written, it is a trial.
 
-    def __init__(self, tickets: list[Ticket], policies: list[Policy], known: dict[int, list[Clock]], ruled: bool) -> None:
-        self.at, self.known, self.tickets, self.ruled = now(), known, tickets, ruled
+    ``since`` is when what they are counted by changed, a policy or a calendar, while not all are counted by that yet.
+    """
+
+    def __init__(
+        self, tickets: list[Ticket], policies: list[Policy], known: dict[int, list[Clock]], since: datetime | None
+    ) -> None:
+        self.at, self.known, self.tickets, self.since = now(), known, tickets, since
         pks = [ticket.pk for ticket in tickets]
         self.policies = choose(pks, policies, self.at)
         teams = {ticket.team.calendar_id for ticket in tickets if ticket.team and ticket.team.calendar_id}
@@ -168,18 +174,18 @@ class Work:
     def _tell(self, clock: Clock, ticket: Ticket, policy: Policy, before: dict[str, Any]) -> None:
         """The warning and the breach, each at its moment and once; then when to look again.
 
-        What a calendar moved into the past is missed from now on. What lies before the policy, or before the ticket was brought
-        in, was promised by nobody then: it is late and no breach, unless it was promised all along and the tick is late.
+        What lies before the policy, before the ticket was brought in, or before another calendar moved it there was promised by
+        nobody then: it is late and no breach, unless it was promised all along and the tick is late.
         """
         same = bool(before) and clock.due_at == before["due_at"]
-        moved = self.ruled and not same
         clock.next_at = None
         until = clock.ended_at or self.at
-        began = max(policy.changed_at, ticket.imported_at or policy.changed_at)
+        began = max(filter(None, (policy.changed_at, ticket.imported_at, None if same else self.since)))
         if clock.due_at and (clock.due_at < until if clock.ended_at else clock.due_at <= until):
-            if clock.due_at < began and not (same and before["next_at"]):
+            ran = same and not (before["ended_at"] or before["idle"])  # as it is now, and with something to tell, or late before
+            if not (before["next_at"] if ran else clock.due_at >= began):
                 return
-            clock.breached_at = until if moved else clock.due_at
+            clock.breached_at = clock.due_at
             doubled = clock.kind == Kind.FULL_RESOLUTION and any(
                 other.kind == Kind.RESOLUTION and other.breached_at for other in [*self.known.get(ticket.pk, ()), *self.new]
                 if other.ticket_id == ticket.pk
@@ -194,7 +200,7 @@ class Work:
                 clock.next_at = clock.warn_at
                 return
             clock.warned_at = clock.warn_at
-            self.facts.append(_fact("ticket.due_soon", self.at if moved else max(clock.warn_at, began), clock, ticket, policy))
+            self.facts.append(_fact("ticket.due_soon", max(clock.warn_at, began), clock, ticket, policy))
         clock.next_at = clock.due_at
 
     def _date(self, ticket: Ticket, clocks: list[Clock]) -> None:

@@ -57,7 +57,7 @@ def run_once() -> bool:
         return False
     rows = Ticket.objects.filter(status__in=LIVE, pk__gt=job.last_id).order_by("pk")
     pks = list(rows.values_list("pk", flat=True)[:BATCH])
-    recompute(pks, ruled=True)
+    recompute(pks)
     job.done, job.last_id = job.done + len(pks), pks[-1] if pks else job.last_id
     if len(pks) < BATCH:
         job.finished_at = now()
