@@ -96,7 +96,7 @@ class TeamForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         self.fields["mode"].required = False
         if self.instance.pk:
-            self.initial["members"] = list(self.instance.members.all())
+            self.initial["members"] = list(self.instance.members.filter(is_active=True))
 
     def clean_mode(self) -> str:
         return str(self.cleaned_data["mode"] or Mode.MANUAL)

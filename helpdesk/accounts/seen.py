@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -18,6 +18,9 @@ from django.utils.translation import gettext as _
 from helpdesk.accounts import names
 from helpdesk.accounts.locks import one_at_a_time
 from helpdesk.accounts.models import AuditEntry
+from helpdesk.lib import dates
+
+DIGITS = 32  # of a mark, for what the form was built from; after them, when
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,12 @@ class Seen:
     """What a form was built from, and what somebody else saved since: templates/_seen.html shows both beside each other.
 
     ``stored`` is what is kept now; ``lines`` compare it with what was typed; ``last`` are the changes of this object as
-    (actor, at), newest first. A form that says nothing of what it has seen is not asked.
+    (actor, at), newest first: one from before the form was shown is not whose words stand here (a team's members are changed
+    on their own pages too). A form that says nothing of what it has seen is not asked.
     """
 
-    who, at = "", None
+    who: str = ""
+    at: datetime | None = None
 
     def __init__(
         self,
@@ -50,12 +55,13 @@ class Seen:
         last: QuerySet[Any, tuple[str, datetime]],
         saving: bool = True,
     ) -> None:
-        kept = sha256(json.dumps(stored, sort_keys=True, default=str).encode()).hexdigest()[:32]
-        carried = request.POST.get("seen", "")[:32]
-        stale = carried not in ("", kept)
+        kept = sha256(json.dumps(stored, sort_keys=True, default=str).encode()).hexdigest()[:DIGITS]
+        carried = request.POST.get("seen", "")[: 2 * DIGITS]
+        stale = carried[:DIGITS] not in ("", kept)
         self.lines = [line for line in lines if line.differs] if stale and saving else []
-        self.mark = carried if stale and not self.lines else kept  # told once: the next save is on purpose
-        if self.lines and (newest := last.first()):
+        fresh = f"{kept}{int(dates.now().timestamp() * 1_000_000):x}"
+        self.mark = carried if stale and not self.lines else fresh  # told once: the next save is on purpose
+        if self.lines and (newest := last.first()) and newest[1] >= _shown_at(carried):
             actor, self.at = newest
             self.who = names.names_of([actor]).get(actor, "")
 
@@ -66,6 +72,14 @@ class Seen:
     def status(self, wrong: Any) -> int:
         """Of the answer that shows the form: 409 with somebody else's words, 422 with errors, else 200."""
         return 409 if self.newer else 422 if wrong else 200
+
+
+def _shown_at(mark: str) -> datetime:
+    """When a form with this mark was shown; long ago for one that does not say."""
+    try:
+        return datetime.fromtimestamp(int(mark[DIGITS:], 16) / 1_000_000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def seen(request: HttpRequest, form: forms.BaseForm, last: QuerySet[Any, tuple[str, datetime]]) -> Seen:
@@ -80,7 +94,8 @@ def audited(subject: str, *actions: str) -> QuerySet[Any, tuple[str, datetime]]:
 
 
 def stored(form: forms.BaseForm) -> dict[str, str]:
-    return {bound.html_name: str(bound.initial) for bound in form.visible_fields()}
+    """Rows by their keys: a team that is renamed is no other team."""
+    return {bound.html_name: str(bound.field.prepare_value(bound.initial)) for bound in form.visible_fields()}
 
 
 def compared(form: forms.BaseForm, label: str = "%s") -> list[Line]:
@@ -97,7 +112,7 @@ def _text(bound: BoundField, value: Any) -> str:
     if isinstance(widget, forms.CheckboxInput):
         return _("Yes") if value else _("No")
     shown = widget.format_value(bound.field.prepare_value(value))
-    if isinstance(widget, forms.Select):  # RadioSelect too
+    if isinstance(widget, forms.widgets.ChoiceWidget):  # lists, radio buttons and ticks
         named = {str(choice): str(word) for choice, word in widget.choices if not isinstance(word, list | tuple)}
         return ", ".join(named.get(str(each), str(each)) for each in shown)
     return str(shown or "")

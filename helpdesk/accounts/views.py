@@ -15,6 +15,7 @@ from helpdesk.accounts.access import ADMINS, StaffRequest, staff
 from helpdesk.accounts.forms import PersonForm, TeamForm, TokenForm
 from helpdesk.accounts.models import ApiToken, AuditEntry, Team, User
 from helpdesk.accounts.names import names_of
+from helpdesk.accounts.seen import audited, seen, turn
 from helpdesk.lib import ids
 
 FORM = ["GET", "HEAD", "POST"]
@@ -56,19 +57,21 @@ def person_add(request: StaffRequest) -> HttpResponse:
 @require_http_methods(FORM)
 @staff(*ADMINS)
 def person(request: StaffRequest, pk: int) -> HttpResponse:
-    user = get_object_or_404(User, pk=pk)
-    form = PersonForm(request.POST or None, instance=user)
-    if request.method == "POST" and form.is_valid():
-        try:
-            unchanged = get_object_or_404(User, pk=pk)  # checking the form has written into the other one
-            people.change_person(unchanged, by=request.user, teams=form.cleaned_data["teams"], **form.facts())
-        except people.LastAdmin:
-            form.add_error("role", LAST_ADMIN)
-        else:
-            messages.success(request, _("Saved"))
-            return redirect("people")
-    context = {"form": form, "person": User.objects.get(pk=pk)}
-    return render(request, "accounts/person_form.html", context, status=422 if form.errors else 200)
+    with turn(request, f"person:{pk}"):
+        user = get_object_or_404(User, pk=pk)
+        form = PersonForm(request.POST or None, instance=user)
+        known = seen(request, form, audited(user.ref, "person.added", "person.changed"))
+        if request.method == "POST" and form.is_valid() and not known.newer:
+            try:
+                unchanged = get_object_or_404(User, pk=pk)  # checking the form has written into the other one
+                people.change_person(unchanged, by=request.user, teams=form.cleaned_data["teams"], **form.facts())
+            except people.LastAdmin:
+                form.add_error("role", LAST_ADMIN)
+            else:
+                messages.success(request, _("Saved"))
+                return redirect("people")
+        context = {"form": form, "seen": known, "person": User.objects.get(pk=pk)}
+        return render(request, "accounts/person_form.html", context, status=known.status(form.errors))
 
 
 @require_POST
@@ -113,20 +116,22 @@ def team_list(request: StaffRequest) -> HttpResponse:
 @require_http_methods(FORM)
 @staff(*ADMINS)
 def team(request: StaffRequest, pk: int | None = None) -> HttpResponse:
-    found = get_object_or_404(Team, pk=pk) if pk else Team()
-    form = TeamForm(request.POST or None, instance=found)
-    if request.method == "POST" and form.is_valid():
-        said = form.cleaned_data
-        try:
-            with transaction.atomic():
-                people.save_team(found, said["name"], said["members"], by=request.user, **form.facts())
-        except IntegrityError:
-            form.add_error("name", _("There is a team of this name already."))
-        else:
-            messages.success(request, _("Saved"))
-            return redirect("teams")
-    shown = Team.objects.get(pk=pk) if pk else None
-    return render(request, "accounts/team_form.html", {"form": form, "team": shown}, status=422 if form.errors else 200)
+    with turn(request, f"team:{pk}"):
+        found = get_object_or_404(Team, pk=pk) if pk else Team()
+        form = TeamForm(request.POST or None, instance=found)
+        known = seen(request, form, audited(f"team:{pk}"))
+        if request.method == "POST" and form.is_valid() and not known.newer:
+            said = form.cleaned_data
+            try:
+                with transaction.atomic():
+                    people.save_team(found, said["name"], said["members"], by=request.user, **form.facts())
+            except IntegrityError:
+                form.add_error("name", _("There is a team of this name already."))
+            else:
+                messages.success(request, _("Saved"))
+                return redirect("teams")
+        context = {"form": form, "seen": known, "team": Team.objects.get(pk=pk) if pk else None}
+        return render(request, "accounts/team_form.html", context, status=known.status(form.errors))
 
 
 @require_safe
