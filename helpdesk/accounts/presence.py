@@ -21,7 +21,7 @@ Span = tuple[datetime, datetime]
 
 @dataclass(frozen=True)
 class Presence:
-    """Whether somebody is here; if not, why, and until when as far as that is known."""
+    """Whether somebody is here; if not, why, and when they are back as far as that is known."""
 
     state: State
     until: datetime | None = None
@@ -51,15 +51,34 @@ def presence(
     """
     if not active:
         return Presence("gone")
+    absences = sorted(absences)
     for begins, ends, note in absences:
         if begins <= at < ends:
-            return Presence("out", ends, note)
+            return Presence("out", back_at(at, absences, calendars), note)
     if away_since is not None:
         return Presence("away")
-    spans = [opening(calendar, at) for calendar in calendars]
-    if spans and not any(is_open(span, at) for span in spans):
-        return Presence("off", min((span[0] for span in spans if span), default=None))
+    if calendars and not any(is_open(opening(calendar, at), at) for calendar in calendars):
+        return Presence("off", back_at(at, absences, calendars))
     return Presence("here")
+
+
+def back_at(
+    at: datetime, absences: Sequence[tuple[datetime, datetime, str]], calendars: Sequence[worktime.Calendar | None]
+) -> datetime | None:
+    """The first moment from then on in their hours and in none of their absences, which come as they begin; None: unknown.
+
+    Each round but the last ends at the end of another absence, so it is over with them.
+    """
+    while True:
+        for begins, ends, _note in absences:
+            if begins <= at < ends:
+                at = ends
+        if not calendars:
+            return at
+        opens = min((span[0] for calendar in calendars if (span := opening(calendar, at))), default=None)
+        if opens is None or opens == at:
+            return opens
+        at = opens
 
 
 def opening(calendar: worktime.Calendar | None, at: datetime) -> Span | None:
@@ -96,8 +115,8 @@ def presences(users: QuerySet[User], at: datetime) -> dict[int, Presence]:
     for user, calendar in Team.objects.filter(members__in=users, calendar__isnull=False).values_list("members", "calendar"):
         of_teams[user].append(hours[calendar])
     away: dict[int, list[tuple[datetime, datetime, str]]] = defaultdict(list)
-    now_out = Absence.objects.filter(user__in=users, starts_at__lte=at, ends_at__gt=at)
-    for user, begins, ends, note in now_out.values_list("user", "starts_at", "ends_at", "note"):
+    ahead = Absence.objects.filter(user__in=users, ends_at__gt=at)  # those to come too: one may follow at once
+    for user, begins, ends, note in ahead.values_list("user", "starts_at", "ends_at", "note"):
         away[user].append((begins, ends, note))
     return {
         pk: presence(

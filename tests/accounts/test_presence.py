@@ -49,6 +49,44 @@ def test_the_rule(moment, facts, state, until):
     assert said.is_here == (state == "here") and said.is_away == (state in ("away", "out", "gone"))
 
 
+HOLIDAY = worktime.Calendar(zone("Europe/Berlin"), NINE_TO_FIVE, {date(2026, 11, 30): []})
+
+
+def out(*days):
+    """Absences as (from, until) in days from Monday's midnight in Berlin, which is 23:00 in UTC."""
+    return [(at(23, days=first - 1), at(23, days=last - 1), "") for first, last in days]
+
+
+@pytest.mark.parametrize(
+    ("absences", "calendars", "back"),
+    [
+        (out((0, 2)), [], at(23, days=1)),  # no calendar: when the absence ends
+        (out((0, 2)), [BERLIN], at(8, days=2)),
+        (out((0, 2), (2, 4)), [BERLIN], at(8, days=4)),  # the second follows at once
+        (out((0, 2), (2, 4)), [], at(23, days=3)),
+        (out((0, 3), (1, 4)), [BERLIN], at(8, days=4)),  # overlapping
+        (out((1, 4), (0, 3)), [BERLIN], at(8, days=4)),  # in whatever order they are told
+        (out((0, 4), (1, 2)), [BERLIN], at(8, days=4)),  # one within the other
+        (out((0, 2), (3, 4)), [BERLIN], at(8, days=2)),  # a day of work between them
+        (out((0, 5)), [BERLIN], at(8, days=7)),  # it ends at midnight before a Saturday
+        (out((0, 5), (7, 9)), [BERLIN], at(8, days=9)),  # only a weekend between them
+        (out((0, 5)), [HOLIDAY], at(8, days=8)),  # the Monday is a holiday
+        ([(at(0), at(17), "")], [BERLIN], at(8, days=1)),  # it ends after work
+        ([(at(0), at(12), "")], [BERLIN], at(12)),  # it ends within their hours
+        ([(at(0), at(17), "")], [BERLIN, NIGHT], at(17)),  # one open is enough
+        (out((0, 2)), [None], None),  # hours that never come
+    ],
+)
+def test_back_is_when_they_work_again(absences, calendars, back):
+    said = presence.presence(at(10), absences=absences, calendars=calendars)
+    assert (said.state, said.until) == ("out", back)
+
+
+def test_whose_absence_begins_before_their_hours_do_is_not_back_with_those():
+    said = presence.presence(at(20, days=4), absences=out((7, 9)), calendars=[BERLIN])
+    assert (said.state, said.until) == ("off", at(8, days=9))
+
+
 weeks = st.sampled_from([NINE_TO_FIVE, [[[0, 1440]]] * 7, [[[1320, 360]]] * 7, [[[480, 720], [780, 1020]]] + [[]] * 6, [[]] * 7])
 
 
@@ -126,11 +164,13 @@ def test_absences_are_planned_by_oneself_or_a_manager_and_by_nobody_else(browser
 
 
 @pytest.mark.django_db
-def test_who_is_here_costs_the_same_however_many_calendars_there_are(django_assert_num_queries):
+def test_who_is_here_costs_the_same_however_many_calendars_and_absences_there_are(django_assert_num_queries):
     for n in range(12):
         calendar = Calendar.objects.create(name=f"Shift {n}", zone="UTC", week=NINE_TO_FIVE, is_default=n == 0)
         calendar.holidays.create(day=date(2026, 11, 23), name="A day off")
-        User.objects.create_user(f"p{n}@nordwind.example", name=f"P {n}", calendar=calendar)
+        user = User.objects.create_user(f"p{n}@nordwind.example", name=f"P {n}", calendar=calendar)
+        for day in (date(2026, 11, 24) + timedelta(days=each) for each in range(n)):
+            presence.add_absence(user, day, day, "", by=user)
     with django_assert_num_queries(3):
         assert list(presence.present(MONDAY)) == []
     with django_assert_num_queries(5):

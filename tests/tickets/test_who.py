@@ -1,12 +1,14 @@
 """What a lead sees: who is here, their work against their capacity, and why each waiting ticket waits."""
 
 import re
+from datetime import UTC, date, datetime
 
 import pytest
 
 from helpdesk.accounts import presence
-from helpdesk.accounts.models import AuditEntry, Mode, Skill, Team, User
+from helpdesk.accounts.models import AuditEntry, Calendar, Mode, Skill, Team, User
 from helpdesk.knowledge.models import Topic
+from helpdesk.lib import dates
 from tickets import intake
 
 
@@ -38,6 +40,23 @@ def test_who_is_here_and_why_what_waits_waits(browser, team, ana, omar, mia, ben
     presence.set_available(mia, False, by=mia)
     presence.set_available(ana, False, by=ana)
     assert "Nobody who could is here." in words(page.get(f"/who/teams/{team.pk}/").content)
+
+
+def test_a_lead_reads_when_somebody_is_really_back(browser, team, ana, omar, mia, ben):
+    office = Calendar.objects.create(name="Berlin", zone="Europe/Berlin", week=[[[540, 1080]]] * 5 + [[], []])
+    office.holidays.create(day=date(2026, 12, 14), name="Moving house")
+    for who in (ana, omar):
+        who.calendar, who.zone = office, "Europe/Berlin"
+        who.save()
+    with dates.moved(to=datetime(2026, 12, 9, 10, tzinfo=UTC), still=True):
+        for first, last in ((1, 5), (5, 9), (10, 13)):
+            presence.add_absence(ana, date(2026, 12, first), date(2026, 12, last), "Sea", by=ana)
+        presence.add_absence(omar, date(2026, 12, 1), date(2026, 12, 15), "Hut", by=omar)
+        presence.set_available(mia, False, by=mia)
+        intake.open_ticket(ben, "Question", intake.Words("Please."), channel="form", team=team)
+        said = words(browser(omar).get(f"/who/teams/{team.pk}/").content)
+    assert "Out of office back Tue 09:00 Sea" in said and "Out of office back 16 December Hut" in said
+    assert "First back: Ana Kowalczyk, Tue 09:00" in said
 
 
 def test_an_urgent_streak_is_told_to_its_own_person_alone(browser, team, ana, mia, ben, drain):
