@@ -9,7 +9,7 @@ from django.utils.dates import WEEKDAYS, WEEKDAYS_ABBR
 from django.utils.translation import gettext_lazy as _
 
 from helpdesk.accounts import calendars, feeds, week
-from helpdesk.accounts.models import Calendar, HolidaySource
+from helpdesk.accounts.models import Calendar, Holiday, HolidaySource
 from helpdesk.accounts.setup import SetupForm
 from helpdesk.lib import dates, worktime
 
@@ -19,6 +19,12 @@ FURTHEST = 10  # years from now for which holidays can be chosen
 
 def hours_in_words(calendar: Calendar) -> str:
     return week.write_week(calendar.week or [[]] * 7, [str(WEEKDAYS_ABBR[at]) for at in range(7)])
+
+
+def day_in_words(holiday: Holiday) -> str:
+    if holiday.is_worked:
+        return _("%(name)s, worked like any other day") % {"name": holiday.name}
+    return str(holiday) if holiday.hours else _("%(name)s, closed all day") % {"name": holiday.name}
 
 
 class CalendarForm(SetupForm):
@@ -132,16 +138,16 @@ class DayForm(forms.Form):
 
 
 class CountryForm(forms.Form):
-    """A country, a part of it, and for which years."""
+    """A country, a part of it, and for which years. ``typed`` only redraws it, with the regions of its country."""
 
     country = forms.ChoiceField(label=_("Country"), choices=lambda: [("", _("Choose one")), *feeds.countries()])
     first_year = forms.IntegerField(label=_("From the year"))
     last_year = forms.IntegerField(label=_("To the year"), required=False, help_text=_("Empty: each year as it comes."))
 
-    def __init__(self, data: Any = None, *, calendar: Calendar, country: str = "") -> None:
+    def __init__(self, data: Any = None, *, calendar: Calendar, typed: Any = None) -> None:
         this = calendars.today(calendar).year
-        chosen = data.get("country", "") if data else country
-        super().__init__(data, initial={"first_year": this, "country": country})
+        chosen = (data or typed or {}).get("country", "")
+        super().__init__(data, initial={"first_year": this} | (typed.dict() if typed else {}))
         self.calendar, self.this = calendar, this
         parts = feeds.subdivisions(chosen)
         whole = _("The whole country") if parts or not chosen else _("It has none with holidays of its own")

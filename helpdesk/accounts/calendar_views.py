@@ -7,13 +7,15 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, ProtectedError
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.formats import date_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from helpdesk.accounts import calendars, feeds
 from helpdesk.accounts.access import MANAGERS, StaffRequest, staff
-from helpdesk.accounts.calendar_forms import CalendarForm, CountryForm, DayForm, FeedForm, hours_in_words, this_year
+from helpdesk.accounts.calendar_forms import CalendarForm, CountryForm, DayForm, FeedForm, day_in_words, hours_in_words, this_year
 from helpdesk.accounts.models import Calendar, Holiday, HolidaySource
 from helpdesk.accounts.seen import audited, seen, turn
 from helpdesk.lib.dates import now
@@ -87,7 +89,7 @@ def show(request: StaffRequest, calendar: Calendar | None, *, status: int = 200,
             "sources": source_lines(kept),
             "used_by": used_by(kept),
             "day_form": forms.get("day_form") or DayForm(),
-            "country_form": forms.get("country_form") or CountryForm(calendar=kept, country=request.GET.get("country", "")[:2]),
+            "country_form": forms.get("country_form") or CountryForm(calendar=kept),
             "feed_form": forms.get("feed_form") or FeedForm(),
         }
     return render(request, "accounts/calendar_form.html", context, status=status)
@@ -120,7 +122,7 @@ def source_lines(calendar: Calendar) -> list[dict[str, Any]]:
 def regions(request: StaffRequest, pk: int) -> HttpResponse:
     """The regions of a chosen country, for a form that is open already."""
     found = get_object_or_404(Calendar, pk=pk)
-    form = CountryForm(calendar=found, country=request.GET.get("country", "")[:2])
+    form = CountryForm(calendar=found, typed=request.GET)
     return render(request, "accounts/_regions.html", {"country_form": form, "calendar": found})
 
 
@@ -151,15 +153,22 @@ def holiday_add(request: StaffRequest, pk: int) -> HttpResponse:
     form = DayForm(request.POST)
     if not form.is_valid():
         return show(request, found, day_form=form, status=422)
-    calendars.add_day(found, **form.cleaned_data, by=request.user)
+    stood, stands = calendars.add_day(found, **form.cleaned_data, by=request.user)
+    if stood:
+        said = {"day": date_format(stands.day, "D j M Y"), "was": day_in_words(stood), "now": day_in_words(stands)}
+        same = said["was"] == said["now"]
+        words = _("%(day)s is here already: %(now)s.") if same else _("%(day)s was here already: %(was)s. Now it is: %(now)s.")
+        messages.info(request, words % said)
     return _back(pk)
 
 
 @require_POST
 @staff(*MANAGERS)
 def holidays_add(request: StaffRequest, pk: int, kind: str) -> HttpResponse:
-    """A whole source: the holidays of a country, or a feed."""
+    """A whole source: the holidays of a country, or a feed. The button that shows a country's regions only redraws the form."""
     found = get_object_or_404(Calendar, pk=pk)
+    if kind == "country" and request.POST.get("action") == "regions":
+        return show(request, found, country_form=CountryForm(calendar=found, typed=request.POST))
     form: Any = FeedForm(request.POST) if kind == "feed" else CountryForm(request.POST, calendar=found)
     field = "url" if kind == "feed" else "country"
     if form.is_valid():
@@ -181,7 +190,9 @@ def source_remove(request: StaffRequest, pk: int) -> HttpResponse:
     source = HolidaySource.objects.filter(pk=pk).select_related("calendar").first()
     if source is None:  # pressed twice
         return redirect("calendars")
-    calendars.remove_source(source, by=request.user)
+    if kept := calendars.remove_source(source, by=request.user):
+        words = ngettext("One short day stays, by hand.", "%(n)d short days stay, by hand.", kept)
+        messages.info(request, words % {"n": kept})
     return _back(source.calendar_id)
 
 

@@ -57,11 +57,11 @@ def default() -> Calendar | None:
 
 
 @contextmanager
-def changing(calendar: Calendar, action: str, by: User | None, **after: Any) -> Iterator[None]:
+def changing(calendar: Calendar, action: str, by: User | None, *, before: object = None, **after: Any) -> Iterator[None]:
     """What changes a calendar's hours: in one transaction, with its audit line, and told to settings.CALENDAR_CHANGED."""
     with transaction.atomic():
         yield
-        audit(f"calendar.{action}", actor=by.ref if by else "", subject=calendar.ref, after=after or None)
+        audit(f"calendar.{action}", actor=by.ref if by else "", subject=calendar.ref, before=before, after=after or None)
         changed([calendar.pk])
 
 
@@ -81,20 +81,32 @@ def remove(calendar: Calendar, *, by: User) -> None:
 # --- holidays ---------------------------------------------------------------------------------------------------------
 
 
-def add_day(calendar: Calendar, day: date, name: str, *, hours: week.Day | None = None, by: User) -> bool:
-    """Close on a date, or work in these hours only; False when that is so already. A day of a source keeps its name."""
-    hours = hours or []
-    if calendar.holidays.filter(day=day, is_worked=False, hours=hours).exists():
-        return False
-    with changing(calendar, "holiday_added", by, day=day.isoformat(), name=name, hours=week.write_day(hours)):
-        given = {"hours": hours, "is_worked": False}
-        calendar.holidays.update_or_create(day=day, defaults=given, create_defaults=given | {"name": name})
-        calendar.holidays.filter(day=day, source=None).update(name=name)
-    return True
+@transaction.atomic
+def add_day(
+    calendar: Calendar, day: date, name: str, *, hours: week.Day | None = None, by: User
+) -> tuple[Holiday | None, Holiday]:
+    """Close on a date, or work in these hours only. A day of a source keeps its name. Returns what stood there, and what does."""
+    stood = calendar.holidays.select_for_update().filter(day=day).first()
+    said = {"name": stood.name if stood and stood.source_id else name, "hours": hours or [], "is_worked": False}
+    if stood and all(getattr(stood, field) == value for field, value in said.items()):
+        return stood, stood
+    row = Holiday(calendar=calendar, day=day, **said)
+    with changing(calendar, "holiday_added", by, before=_told(stood) if stood else None, **_told(row)):
+        kept, _new = calendar.holidays.update_or_create(day=day, defaults=said)
+    return stood, kept
+
+
+def _told(holiday: Holiday) -> dict[str, Any]:
+    """A date as the audit log tells it."""
+    told = {"day": holiday.day.isoformat(), "name": holiday.name, "hours": holiday.times}
+    return told | {"worked": True} if holiday.is_worked else told
 
 
 def work_on(holiday: Holiday, *, by: User) -> bool:
-    """Work on a holiday all the same; one that was added by hand is forgotten. False when that is so already."""
+    """Work on a holiday all the same; one that was added by hand is forgotten, and a source's day there is back.
+
+    False when that is so already.
+    """
     rows = Holiday.objects.filter(pk=holiday.pk, is_worked=False)
     if not rows.exists():
         return False
@@ -103,6 +115,7 @@ def work_on(holiday: Holiday, *, by: User) -> bool:
             rows.update(is_worked=True)
         else:
             rows.delete()
+            _read_again(holiday.calendar)
     return True
 
 
@@ -127,15 +140,29 @@ def add_source(source: HolidaySource, *, by: User) -> bool:
     return True
 
 
-def remove_source(source: HolidaySource, *, by: User) -> None:
-    """Forget a source and its days, but for those that another one has as well: a country at once, a feed when it is read."""
+def remove_source(source: HolidaySource, *, by: User) -> int:
+    """Forget a source and its days, but for those that another one has as well: a country at once, a feed when it is read.
+
+    Returns how many short days stay, by hand.
+    """
     with changing(source.calendar, "holidays_removed", by, source=source.url or f"{source.country} {source.subdivision}".strip()):
+        kept = _keep_hours(source.holidays.all())
         source.delete()
-        others = source.calendar.sources.all()  # a day that both had was kept once, as this one's
-        others.update(next_at=now())
-        for other in others.exclude(country=""):
-            with suppress(feeds.BadFeed):  # a place that the package knows no more: its next reading says so
-                _keep(other, read(other))
+        _read_again(source.calendar)  # a day that both had was kept once, as this one's
+    return kept
+
+
+def _keep_hours(days: QuerySet[Holiday]) -> int:
+    """Of a source's days that are about to go, those whose hours somebody typed become days by hand; how many."""
+    return days.exclude(hours=[]).filter(is_worked=False).update(source=None)
+
+
+def _read_again(calendar: Calendar) -> None:
+    """The days that its sources have and that were somebody else's until now."""
+    calendar.sources.update(next_at=now())
+    for source in calendar.sources.exclude(country=""):
+        with suppress(feeds.BadFeed):  # a place that the package knows no more: its next reading says so
+            _keep(source, read(source))
 
 
 def read(source: HolidaySource) -> feeds.Days:
@@ -177,7 +204,9 @@ def _keep(source: HolidaySource, days: feeds.Days) -> bool:
     """Its days, those that it has no more left out, those of others and those by hand as they are. Whether anything changed."""
     HolidaySource.objects.filter(pk=source.pk).update(read_at=now(), next_at=now() + READ_AGAIN, fault="")
     before = set(_days_of(source.calendar))
-    source.holidays.exclude(day__in=days).filter(day__gte=today(source.calendar)).delete()  # what is past was a holiday
+    gone = source.holidays.exclude(day__in=days).filter(day__gte=today(source.calendar))  # what is past was a holiday
+    _keep_hours(gone)
+    gone.delete()
     rows = [Holiday(calendar_id=source.calendar_id, day=day, name=name, source=source) for day, name in days.items()]
     Holiday.objects.bulk_create(rows, ignore_conflicts=True)
     return set(_days_of(source.calendar)) != before

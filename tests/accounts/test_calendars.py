@@ -245,6 +245,52 @@ def test_a_holiday_of_a_country_becomes_a_short_day_and_stays_one(office: Calend
     assert Calendar.objects.get().hours().days[kept.day] == ()
 
 
+def test_a_date_that_is_taken_says_what_stood_there(office: Calendar, mia: User, browser: Browser):
+    mias = browser(mia)
+    mias.post(f"/calendars/{office.pk}/country/", {"country": "DE", "first_year": "2026", "last_year": "2026"})
+    eve, boxing = {"day": "2026-12-24", "name": "Christmas Eve"}, {"day": "2026-12-26", "name": "Stocktaking"}
+    for said, words in [
+        (eve, ""),
+        (eve, "Thu 24 Dec 2026 is here already: Christmas Eve, closed all day."),
+        (eve | {"hours": "9-12"}, "was here already: Christmas Eve, closed all day. Now it is: Christmas Eve, 09:00–12:00."),
+        (eve | {"name": "Half", "hours": "9-12"}, "Christmas Eve, 09:00–12:00. Now it is: Half, 09:00–12:00."),
+        (boxing | {"hours": "10-12"}, "Second Day of Christmas, closed all day. Now it is: Second Day of Christmas, 10:00"),
+    ]:
+        toasts = [str(each) for each in mias.post(f"/calendars/{office.pk}/day/", said, follow=True).context["messages"]]
+        assert len(toasts) == bool(words) and all(words in each for each in toasts)
+    told = AuditEntry.objects.filter(action="calendar.holiday_added", subject=office.ref).order_by("pk")
+    assert [each.before and each.before["name"] for each in told] == [
+        None, "Christmas Eve", "Christmas Eve", "Second Day of Christmas"
+    ]  # fmt: skip
+
+
+def test_hours_that_somebody_typed_outlive_the_source_of_their_day(
+    office: Calendar, mia: User, browser: Browser, server: dict[str, Any]
+):
+    mias, day = browser(mia), dates.now() + timedelta(days=20)
+    server["/holidays.ics"] = (200, feed(soon(20), soon(30)))
+    mias.post(f"/calendars/{office.pk}/country/", {"country": "DE", "first_year": "2026", "last_year": "2027"})
+    mias.post(f"/calendars/{office.pk}/feed/", {"url": server["url"] + "/holidays.ics"})
+    for each in ("2027-05-01", f"{day:%Y-%m-%d}"):
+        mias.post(f"/calendars/{office.pk}/day/", {"day": each, "name": "Short", "hours": "10-12"})
+    country = HolidaySource.objects.exclude(country="").get()
+    page = mias.post(f"/calendars/sources/{country.pk}/remove/", follow=True).content.decode()
+    assert "One short day stays, by hand." in page
+    server["/holidays.ics"] = (200, feed(soon(30)))
+    with dates.moved(by=timedelta(days=1, hours=1)):
+        refresh()
+    kept = Holiday.objects.exclude(hours=[])
+    assert sorted(kept.values_list("day", "source")) == [(day.date(), None), (date(2027, 5, 1), None)]
+    assert closed(office) == {day.date(), date(2027, 5, 1), (dates.now() + timedelta(days=30)).date()}
+
+
+def test_a_day_of_a_country_is_back_when_the_one_by_hand_goes(office: Calendar, mia: User, browser: Browser):
+    browser(mia).post(f"/calendars/{office.pk}/day/", {"day": "2026-12-25", "name": "Party", "hours": "9-12"})
+    browser(mia).post(f"/calendars/{office.pk}/country/", {"country": "DE", "first_year": "2026", "last_year": "2026"})
+    browser(mia).post(f"/calendars/holidays/{Holiday.objects.get(name='Party').pk}/")
+    assert Calendar.objects.get().hours().days[date(2026, 12, 25)] == ()
+
+
 def test_a_day_of_two_sources_stays_while_one_of_them_does(office: Calendar, mia: User, browser: Browser):
     for subdivision in ("", "BE"):
         said = {"country": "DE", "subdivision": subdivision, "first_year": "2026", "last_year": "2026"}
@@ -256,9 +302,13 @@ def test_a_day_of_two_sources_stays_while_one_of_them_does(office: Calendar, mia
 
 
 def test_regions_follow_the_country(office: Calendar, mia: User, browser: Browser):
-    part = browser(mia).get(f"/calendars/{office.pk}/regions/", {"country": "DE"}).content.decode()
-    assert "Bayern" in part and "<html" not in part
-    assert "Bayern" in browser(mia).get(f"/calendars/{office.pk}/", {"country": "DE"}).content.decode()  # without script
+    said = {"country": "DE", "subdivision": "", "first_year": "2025", "last_year": "2031"}
+    part = browser(mia).get(f"/calendars/{office.pk}/regions/", said).content.decode()
+    without_script = browser(mia).post(f"/calendars/{office.pk}/country/", said | {"action": "regions"})
+    assert "<html" not in part and without_script.status_code == 200 and not HolidaySource.objects.exists()
+    for shown in (part, without_script.content.decode()):
+        assert "Bayern" in shown and 'value="2025"' in shown and 'value="2031"' in shown
+    assert b'formmethod="get"' not in without_script.content  # what was typed, and the token, stay out of addresses
     wrong = browser(mia).post(f"/calendars/{office.pk}/country/", {"country": "DE", "subdivision": "XX", "first_year": "1999"})
     assert wrong.status_code == 422
 
