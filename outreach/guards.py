@@ -91,7 +91,8 @@ def too_many(row: Outgoing, facts: Facts) -> Verdict | None:
     had = ngettext("they had a message from us", "they had %(n)d messages from us", version.cap) % {"n": version.cap}
     within = ngettext("within a day", "within %(d)d days", version.cap_days) % {"d": version.cap_days}
     return Hold(
-        _("Held until %(when)s: %(had)s %(within)s") % {"when": in_words(free_at, facts.zone(row)), "had": had, "within": within},
+        _("Held until %(when)s their time: %(had)s %(within)s")
+        % {"when": in_words(free_at, facts.zone(row)), "had": had, "within": within},
         until=free_at,
     )
 

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from helpdesk import rail as rails
-from helpdesk.lib.dates import now
+from helpdesk.lib.dates import now, zone
 from helpdesk.mail.parsing import addresses
 
 register = template.Library()
@@ -149,6 +149,13 @@ def when(moment: datetime | None, style: str = "short") -> SafeString | str:
     full = date_format(local, pgettext("a full date", "l j F Y, H:i")) + local.strftime(" %Z")
     text = {"short": short, "ago": ago, "full": lambda m: full}[style](moment)
     return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(timespec="seconds"), full, text)
+
+
+@register.filter
+def elsewhere(name: Any, moment: datetime | None = None) -> str:
+    """The name of a zone whose clocks show another time at that moment (or now) than the reader's; "" where they agree."""
+    there, at = zone(str(name)), moment or now()
+    return there.key if at.astimezone(there).utcoffset() != timezone.localtime(at).utcoffset() else ""
 
 
 @register.simple_tag

@@ -66,6 +66,7 @@ def person(request: StaffRequest, pk: int) -> HttpResponse:
     context = {
         "person": found,
         "own": pk == request.user.pk,
+        "zone": presences.own_zone(found).key,
         "presence": presences.presences(User.objects.filter(pk=pk), at)[pk],
         "calendars": found.calendar or ", ".join(str(t.calendar) for t in found.teams.exclude(calendar=None)),
         "teams": found.teams.all(),

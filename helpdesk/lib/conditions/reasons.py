@@ -13,14 +13,13 @@ from typing import Any, TypeGuard
 
 from django.db.models import QuerySet
 from django.utils.formats import date_format
-from django.utils.timezone import get_default_timezone
 from django.utils.translation import gettext as _
 
 from helpdesk.lib.conditions.changes import before
 from helpdesk.lib.conditions.fields import Field
 from helpdesk.lib.conditions.grammar import Group, Leaf, Linked, Node, Not, parse, to_json
 from helpdesk.lib.conditions.ops import delta, show_one
-from helpdesk.lib.conditions.times import instant
+from helpdesk.lib.conditions.times import in_words, instant
 from helpdesk.lib.conditions.tree import _holds, _q, _words
 
 Facts = dict[str, Any]
@@ -168,7 +167,7 @@ def shown(value: Any, of: Field) -> str:
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, datetime):
-        return date_format(value.astimezone(get_default_timezone()), "DATETIME_FORMAT")
+        return in_words(value)
     if isinstance(value, date):
         return date_format(value, "DATE_FORMAT")
     if isinstance(value, list | tuple | set | frozenset):

@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import DateTimeField, Q, Value
 from django.db.models.lookups import GreaterThanOrEqual, IsNull, LessThan, LessThanOrEqual
 from django.utils.formats import date_format
-from django.utils.timezone import get_default_timezone
+from django.utils.timezone import get_current_timezone, get_default_timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
@@ -72,7 +72,14 @@ def _bounds(value: str) -> tuple[datetime, datetime]:
 def _show(value: str, field: Any) -> str:
     if len(value) == 10:
         return date_format(date.fromisoformat(value), "DATE_FORMAT")
-    return date_format(datetime.fromisoformat(value).astimezone(get_default_timezone()), "DATETIME_FORMAT")
+    return in_words(datetime.fromisoformat(value))
+
+
+def in_words(at: datetime) -> str:
+    """An instant in the workspace's zone, as conditions mean it; named where the reader's clock shows another time."""
+    there, reader = (at.astimezone(zone) for zone in (get_default_timezone(), get_current_timezone()))
+    words = date_format(there, "DATETIME_FORMAT")
+    return words if there.utcoffset() == reader.utcoffset() else f"{words} ({there.tzinfo})"
 
 
 def _op(code: str, label: Any, sentence: Any, takes: str, read: Any, span: Callable[[Any, datetime], Span], show: Any) -> Op:
