@@ -60,7 +60,7 @@ class Seen:
         stale = carried[:DIGITS] not in ("", kept)
         self.lines = [line for line in lines if line.differs] if stale and saving else []
         fresh = f"{kept}{int(dates.now().timestamp() * 1_000_000):x}"
-        self.mark = carried if stale and not self.lines else fresh  # told once: the next save is on purpose
+        self.mark = carried if carried and not self.lines else fresh  # told once: the next save is on purpose
         if self.lines and (newest := last.first()) and newest[1] >= _shown_at(carried):
             actor, self.at = newest
             self.who = names.names_of([actor]).get(actor, "")
