@@ -1,5 +1,6 @@
 """A web form as managers write it: its name and address, which topics, and its questions in their order."""
 
+from datetime import date
 from typing import Any
 
 from django import forms
@@ -8,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from helpdesk.accounts.setup import SetupForm
-from helpdesk.customers import definitions
+from helpdesk.customers import definitions, inputs
 from helpdesk.customers.models import FieldDefinition
 from helpdesk.knowledge.models import Topic
 from helpdesk.lib.forms import choice
@@ -41,20 +42,37 @@ class QuestionForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         said = super().clean() or self.cleaned_data
-        values = [each.strip() for each in str(said.get("values", "")).split(",") if each.strip()]
-        said["values"] = list(dict.fromkeys(values))
-        when = said.get("when")
+        pieces = [each.strip() for each in str(said.get("values", "")).split(",") if each.strip()]
+        said["values"], when = [], said.get("when")
+        if not said.get("key") and "key" not in self.errors and (when or pieces):
+            self.add_error("key", _("Choose which field is asked."))
         if when and when == said.get("key"):
             self.add_error("when", _("A question cannot wait for its own answer."))
-        elif when and values and (allowed := self.allowed(when)) is not None:
-            by_word = {word.casefold(): value for value, word in allowed}
-            wrong = [each for each in values if each.casefold() not in by_word]
-            if wrong:
-                words = ", ".join(word for _value, word in allowed)
-                self.add_error("values", _("“%(wrong)s” is none of its answers: %(all)s") % {"wrong": wrong[0], "all": words})
-            else:
-                said["values"] = [by_word[each.casefold()] for each in said["values"]]
+        elif pieces and not when and "when" not in self.errors:
+            self.add_error("when", _("Choose to which question these are answers."))
+        elif pieces and when:
+            try:
+                said["values"] = list(dict.fromkeys(self.answers(when, pieces)))
+            except forms.ValidationError as error:
+                self.add_error("values", error)
         return said
+
+    @classmethod
+    def answers(cls, when: str, pieces: list[str]) -> list[str]:
+        """What stood between the commas, as the answers are kept; a choice may hold commas itself. Raises ValidationError."""
+        if (allowed := cls.allowed(when)) is None:
+            field = definitions.of(FieldDefinition.Subject.TICKET)[when]
+            return [_typed(field, each) for each in pieces]
+        by_word = {_folded(word): value for value, word in allowed}
+        found: list[str] = []
+        while pieces:
+            ends = (n for n in range(len(pieces), 0, -1) if _folded(", ".join(pieces[:n])) in by_word)
+            if not (end := next(ends, 0)):
+                told = {"wrong": pieces[0], "all": ", ".join(word for _value, word in allowed)}
+                raise forms.ValidationError(_("“%(wrong)s” is none of its answers: %(all)s") % told)
+            found.append(by_word[_folded(", ".join(pieces[:end]))])
+            pieces = pieces[end:]
+        return found
 
     @staticmethod
     def allowed(when: str) -> list[tuple[str, str]] | None:
@@ -65,6 +83,24 @@ class QuestionForm(forms.Form):
         if field.type == Type.BOOLEAN:
             return [("true", _("Yes")), ("false", _("No"))]
         return [(each, each) for each in field.choices] if field.choices else None
+
+
+def _folded(word: str) -> str:
+    return ", ".join(" ".join(piece.split()) for piece in word.casefold().split(","))
+
+
+def _typed(field: FieldDefinition, text: str) -> str:
+    """An answer that nobody chooses from a list, as its input sends it. Raises ValidationError."""
+    try:
+        if field.type == Type.NUMBER:
+            return str(inputs.kept(inputs.field(field).clean(text)))
+        if field.type == Type.DATE:
+            return date.fromisoformat(text).isoformat()
+    except (forms.ValidationError, ValueError):
+        says = _("a number") if field.type == Type.NUMBER else _("a date such as 2026-11-23")
+        told = {"wrong": text[:80], "field": field.label, "says": says}
+        raise forms.ValidationError(_("“%(wrong)s” is no answer to “%(field)s”, which takes %(says)s.") % told) from None
+    return text
 
 
 QuestionSet = forms.formset_factory(QuestionForm, extra=SPARE, max_num=MOST, absolute_max=MOST + SPARE)

@@ -83,7 +83,11 @@ def test_a_manager_sets_it_up_with_its_line_in_the_audit_log(form, mia, browser)
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"q-1-values": "Lost"}, "is none of its answers"),
+        ({"q-1-values": "Lost"}, "“Lost” is none of its answers: Broken, Wrong, Other"),
+        ({"q-2-when": "pieces", "q-2-place": "9", "q-2-values": "two"}, "“two” is no answer to “Pieces”, which takes a number"),
+        ({"q-3-when": "seen", "q-3-values": "23.11.2026"}, "“Seen”, which takes a date such as 2026-11-23"),
+        ({"q-1-when": ""}, "to which question these are answers"),
+        ({"q-1-key": ""}, "Choose which field is asked"),
         ({"q-0-when": "seen"}, "must stand before it"),
         ({"q-3-key": "parts"}, "is asked twice"),
         ({"q-0-key": "friend"}, "is not one of the available choices"),
@@ -93,6 +97,14 @@ def test_a_manager_sets_it_up_with_its_line_in_the_audit_log(form, mia, browser)
 def test_what_cannot_be_asked_is_refused_in_words(fields, mia, browser, wrong, said):
     answer = browser(mia).post("/forms/new/", written(**wrong))
     assert answer.status_code == 422 and said in answer.content.decode() and not TicketForm.objects.exists()
+
+
+def test_a_choice_that_holds_a_comma_can_be_waited_for(fields, mia, browser):
+    FieldDefinition.objects.filter(key="reason").update(choices=["Broken", "Broken, partly", "Other"])
+    answer = browser(mia).post("/forms/new/", written(**{"q-1-values": "other,  BROKEN,partly", "q-3-values": "Broken"}))
+    assert answer.status_code == 302, answer.content.decode()
+    assert TicketForm.objects.get().asked[1].values == ["Other", "Broken, partly"]
+    assert 'value="Other, Broken, partly"' in browser(mia).get(answer["Location"]).content.decode()
 
 
 def test_without_script_the_next_step_asks_and_keeps_the_files(send):
