@@ -6,6 +6,7 @@ from django import forms
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from helpdesk.accounts import names
 from helpdesk.accounts.models import Team, User
 from helpdesk.accounts.setup import SetupForm
 from helpdesk.customers import definitions, inputs
@@ -216,6 +217,9 @@ class PathForm(SetupForm):
                 label=_("Minutes without an answer until the next"),
                 required=False, min_value=1, max_value=43_200, initial=was.get("minutes"),
             )  # fmt: skip
+
+    def clean_name(self) -> str:
+        return names.unlike(self.cleaned_data["name"], self.instance.name, EscalationPath.objects.exclude(pk=self.instance.pk))
 
     @property
     def step_fields(self) -> list[tuple[forms.BoundField, forms.BoundField]]:

@@ -6,6 +6,7 @@ from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
+from helpdesk.accounts import names
 from helpdesk.accounts.access import AGENTS
 from helpdesk.accounts.models import Skill, User
 from helpdesk.accounts.setup import SetupForm
@@ -61,6 +62,9 @@ class SkillForm(SetupForm):
         said = getattr(self, "cleaned_data", None)
         people = said["people"] if said else self.instance.people.all() if self.instance.pk else []
         return super()._facts() | {"people": sorted(person.email for person in people)}
+
+    def clean_name(self) -> str:
+        return names.unlike(self.cleaned_data["name"], self.instance.name, Skill.objects.exclude(pk=self.instance.pk))
 
     def clean_spoken(self) -> list[str]:
         codes = sorted({code.lower() for code in self.cleaned_data["spoken"]})

@@ -7,6 +7,7 @@ from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
+from helpdesk.accounts import names
 from helpdesk.accounts.models import Calendar, Mode, Scope, Skill, Team, User
 from helpdesk.lib import dates
 
@@ -97,6 +98,9 @@ class TeamForm(forms.ModelForm):
         self.fields["mode"].required = False
         if self.instance.pk:
             self.initial["members"] = list(self.instance.members.filter(is_active=True))
+
+    def clean_name(self) -> str:
+        return names.unlike(self.cleaned_data["name"], self.instance.name, Team.objects.exclude(pk=self.instance.pk))
 
     def clean_mode(self) -> str:
         return str(self.cleaned_data["mode"] or Mode.MANUAL)

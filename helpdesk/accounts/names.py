@@ -1,9 +1,13 @@
-"""Who a ref means."""
+"""Who a ref means, and names that people would take for one."""
 
 from collections.abc import Iterable
+from typing import Any
 
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
+from helpdesk.accounts.locks import one_at_a_time
 from helpdesk.accounts.models import ApiToken, User
 from helpdesk.lib.ids import row_id
 
@@ -28,3 +32,19 @@ def names_of(refs: Iterable[str]) -> dict[str, str]:
     if tokens:
         names |= {token.ref: _("%(name)s (API)") % {"name": token.name} for token in ApiToken.objects.filter(pk__in=tokens)}
     return names
+
+
+def unlike(name: str, kept: str, others: QuerySet[Any], column: str = "name") -> str:
+    """The name without needless blanks. Raises ValidationError if it differs from another in case and blanks alone.
+
+    No constraint says so, for rows from before may look alike: one that ``kept`` its name may be saved. Whoever asks the same
+    waits until this transaction ends.
+    """
+    name = " ".join(name.split())
+    if name == kept:
+        return name
+    one_at_a_time(f"names:{others.model._meta.label}")
+    for known in others.values_list(column, flat=True):
+        if " ".join(known.split()).casefold() == name.casefold():
+            raise ValidationError(_("There is “%s” already.") % known)
+    return name

@@ -115,6 +115,7 @@ def team_list(request: StaffRequest) -> HttpResponse:
 
 @require_http_methods(FORM)
 @staff(*ADMINS)
+@transaction.atomic
 def team(request: StaffRequest, pk: int | None = None) -> HttpResponse:
     with turn(request, f"team:{pk}"):
         found = get_object_or_404(Team, pk=pk) if pk else Team()

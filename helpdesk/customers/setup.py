@@ -6,9 +6,11 @@ from django import forms
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
+from helpdesk.accounts import names
 from helpdesk.accounts.setup import SetupForm
-from helpdesk.customers import definitions
+from helpdesk.customers import definitions, values
 from helpdesk.customers.models import FieldDefinition, Subscription
+from helpdesk.lib.conditions import query
 
 Type = FieldDefinition.Type
 
@@ -58,6 +60,14 @@ class SubscriptionForm(SetupForm):
         return said
 
 
+def reserved(subject: str) -> set[str]:
+    """The keys that a custom field cannot have: each would be a second meaning of a word that searches and texts know.
+
+    Tickets are also searched by the fields of their customers and companies.
+    """
+    return query.taken("ticket") | query.taken(subject) | set(values.OURS.get(subject, ()))
+
+
 class FieldForm(SetupForm):
     noun = "field"
     told = ("subject", "label", "key", "type", "choices", "target", "hint")
@@ -100,9 +110,18 @@ class FieldForm(SetupForm):
         if chosen and not lines:
             self.add_error("options", _("Give at least one choice."))
         self.instance.choices = lines[:200] if chosen else []
-        beside = FieldDefinition.objects.filter(subject=said.get("subject"), key=said.get("key")).exclude(pk=self.instance.pk)
-        if beside.exists():
-            self.add_error("key", _("There is a field with this key already."))
+        others = FieldDefinition.objects.filter(subject=said.get("subject")).exclude(pk=self.instance.pk)
+        if label := said.get("label"):
+            try:
+                said["label"] = names.unlike(label, self.instance.label, others, "label")
+            except forms.ValidationError as error:
+                self.add_error("label", error)
+        if self.instance.pk is None and (key := said.get("key")):
+            if beside := others.filter(key__iexact=key).first():
+                self.add_error("key", _("The field “%(label)s” has the key %(key)s.") % {"label": beside, "key": beside.key})
+            elif key.lower() in reserved(said.get("subject", "")):
+                told = _("“%(key)s” is a name of ours, in the search box or in texts. Choose another, such as %(other)s.")
+                self.add_error("key", told % {"key": key, "other": f"{key.lower()}_code"})
         if said.get("type") == Type.LOOKUP and not said.get("target"):
             self.add_error("target", _("Say what it points to."))
         if said.get("type") != Type.LOOKUP:

@@ -11,6 +11,14 @@ from helpdesk.lib.rows import array
 Values = dict[str, Any]
 
 
+# what texts say of somebody or something by these names is ours, whatever their attributes are called
+OURS = {
+    "customer": ("name", "first_name", "email", "language", "stage"),
+    "company": ("name",),
+    "ticket": ("number", "subject", "topic", "opened"),
+}
+
+
 def of_these(customers: Iterable[int]) -> dict[int, Values]:
     """What messages may say about these customers; their own attributes lie beside the built-in ones."""
     return of(Customer.objects.select_related("company").in_bulk(set(customers)))

@@ -166,7 +166,12 @@ def test_an_admin_sets_one_up(browser, omar):
     assert FieldDefinition.objects.get().choices == ["A", "B"]
     answer = browser(omar).post("/fields/new/", {**said, "key": "who", "type": "lookup"})
     assert answer.status_code == 422 and "Say what it points to." in answer.content.decode()
-    assert browser(omar).post("/fields/new/", {**said, "key": "who", "type": "lookup", "target": "customer"}).status_code == 302
+    assert (
+        browser(omar)
+        .post("/fields/new/", {**said, "label": "Who", "key": "who", "type": "lookup", "target": "customer"})
+        .status_code
+        == 302
+    )
     assert "Parts" in browser(omar).get("/fields/").content.decode()
     assert AuditEntry.objects.filter(action="field.added").count() == 2
 

@@ -177,6 +177,11 @@ def known_names(subject: str, type: str = "") -> list[str]:
     return [field.name for field in everything if type in ("", field.type)]
 
 
+def own_names(subject: str) -> list[str]:
+    """The names of a subject's fields that no person defined."""
+    return list(_registry.get(subject, {}))
+
+
 @contextmanager
 def once() -> Iterator[None]:
     """Within, choices and the fields that people define are looked up once: for a page that reads many trees."""

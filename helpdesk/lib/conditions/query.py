@@ -29,12 +29,12 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from helpdesk.lib.conditions.dialect import Inexpressible, asked, told
-from helpdesk.lib.conditions.fields import Field, custom, find, known_names, once
+from helpdesk.lib.conditions.fields import Field, custom, find, known_names, once, own_names
 from helpdesk.lib.conditions.grammar import MAX_DEPTH, ConditionError
 from helpdesk.lib.conditions.terms import terms
 from helpdesk.lib.conditions.tree import clean
 
-__all__ = ["Inexpressible", "QueryError", "Search", "search", "to_query", "to_tree"]
+__all__ = ["Inexpressible", "QueryError", "Search", "search", "taken", "to_query", "to_tree"]
 
 MAX_LENGTH = 500
 _TOKEN = re.compile(
@@ -208,6 +208,12 @@ class _Reader:
         if near:
             return said + " " + _("Did you mean “%s”?") % near[0]
         return said + " " + _("To search for the words themselves, put them in quotes.")
+
+
+def taken(subject: str) -> set[str]:
+    """The words that mean something of our own before a colon or after `is:`; a custom field called so could mean another."""
+    how = _searches.get(subject, Search())
+    return {"is", "has", "no", *how.aliases, *how.starts, *how.flags, *own_names(subject)}
 
 
 def to_query(tree: Any, subject: str) -> str:
