@@ -22,7 +22,7 @@ def dotted_names() -> Iterator[tuple[str, str]]:
         yield from ((f"{table}[{key!r}]", name) for key, name in getattr(settings, table).items())
     yield from ((f"LOOKUPS[{noun!r}]", way[part]) for noun, way in settings.LOOKUPS.items() for part in ("names", "find"))
     yield "MAIL_HANDLER", settings.MAIL_HANDLER
-    for table in ("CONDITION_FIELDS", "PANELS", "TOPIC_PANELS", "PALETTE", "PERSONAL_DATA", "CALENDAR_CHANGED"):
+    for table in ("CONDITION_FIELDS", "PANELS", "TOPIC_PANELS", "PALETTE", "PERSONAL_DATA", "USES", "CALENDAR_CHANGED"):
         yield from ((table, name) for name in getattr(settings, table))
     yield from (("RAIL", name) for name in settings.RAIL["places"])
     yield "RAIL", str(settings.RAIL["views"])

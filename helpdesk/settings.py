@@ -528,6 +528,17 @@ PERSONAL_DATA = [
     "outreach.personal.data",
 ]
 
+# what names something that is to be removed: function(the thing) → helpdesk.accounts.removal.Use, each room telling its own
+USES = [
+    "helpdesk.accounts.uses.uses",
+    "helpdesk.mail.uses.uses",
+    "tickets.uses.uses",
+    "outreach.uses.uses",
+    "helpdesk.customers.uses.uses",
+    "helpdesk.incidents.uses.uses",
+    "helpdesk.knowledge.uses.uses",
+]
+
 # what must not wait beside mail and events: name → function() → its figures, of which oldest_waiting_seconds is asked by /healthz
 HEALTH = {"rules": "tickets.rules.health", "clocks": "tickets.clocks.health"}
 

@@ -34,6 +34,7 @@ OURSELVES = {"round_robin", "least_loaded"}
 
 def hand_out() -> int:
     """Give what waits to those who have room, until one of the two is used up. Returns how many found their person."""
+    _out_of_archived_teams()
     given, more = 0, True
     while more:
         count, more = _round()
@@ -46,7 +47,7 @@ def _round() -> tuple[int, bool]:
     """So many of each queue as there is room for. Returns how many were given, and whether another round could give more."""
     if not Ticket.objects.queued().exists():
         return 0, False
-    at, teams = now(), Team.objects.exclude(mode=Mode.MANUAL)
+    at, teams = now(), Team.objects.living().exclude(mode=Mode.MANUAL)
     people = hands.here(at)
     seen = hands.load(people, teams)
     if not any(hand.room for hand in seen):
@@ -138,6 +139,17 @@ def _led(tickets: Sequence[int], at: datetime) -> dict[int, dict[str, Any]]:
 
 def _told(to: int | None, name: str, was: int | None, why: dict[str, Any]) -> dict[str, Any]:
     return {"to": to, "name": name, "was": was, **why}
+
+
+@transaction.atomic
+def _out_of_archived_teams() -> None:
+    """What is work again in a team that is archived goes where the mail of its mailbox goes, or to no team."""
+    archived = list(Team.objects.archived().values_list("pk", flat=True))
+    if not archived:
+        return
+    lost = Ticket.objects.filter(status__in=OURS, team__in=archived).select_related("mailbox__team")
+    for ticket in lost.order_by("pk")[:AT_ONCE]:
+        ticket.move_to(ticket.mailbox.team if ticket.mailbox else None, by="")
 
 
 # --- back to the team -------------------------------------------------------------------------------------------------

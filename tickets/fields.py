@@ -34,7 +34,11 @@ LEVELS = [(99, _("almost certain")), (95, _("likely")), (0, _("not sure"))]
 
 
 def teams() -> Sequence[tuple[int, str]]:
-    return list(Team.objects.values_list("pk", "name"))
+    return list(Team.objects.living().values_list("pk", "name"))
+
+
+def former_teams() -> Sequence[tuple[int, str]]:
+    return list(Team.objects.archived().values_list("pk", "name"))
 
 
 def people() -> Sequence[tuple[int, str]]:
@@ -104,7 +108,8 @@ conditions.register(
     _choice("priority", _("priority"), "priority", Priority.choices, tracked=True),
     _choice("assignee", _("assignee"), "assignee_id", people, tracked=True,
             personal={"me": (_("me (who reads)"), lambda reader: [reader.pk])}),
-    _choice("team", _("team"), "team_id", teams, tracked=True, personal={"mine": (_("one of my teams"), own_teams)}),
+    _choice("team", _("team"), "team_id", teams, tracked=True, personal={"mine": (_("one of my teams"), own_teams)},
+            refers="team", former=former_teams),
     _choice("topic", _("topic"), "topic_id", topics, tracked=True),
     Field("topic_branch", _("topic or one above it"), "tags", q=at_or_below, value=topics_above, choices=topics, group=TICKET),
     _yes("repeat", _("repeat contact"), Q(is_repeat()), repeats),

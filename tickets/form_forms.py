@@ -8,6 +8,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from helpdesk.accounts.models import Team
 from helpdesk.accounts.setup import SetupForm
 from helpdesk.customers import definitions, inputs
 from helpdesk.customers.models import FieldDefinition
@@ -181,6 +182,7 @@ class FormForm(SetupForm):
         public = [topic.pk for topic in self.initial.get("topics", ())]  # asked for already
         choice(self, "topics").queryset = Topic.objects.living(keeping=public).filter(is_public=True)
         choice(self, "topic").queryset = Topic.objects.living(keeping=[own.topic_id])
+        choice(self, "team").queryset = Team.objects.living(keeping=[own.team_id])
         self.fields["slug"].required = False
         for name in ("topic", "team", "mailbox"):
             choice(self, name).empty_label = _("None")

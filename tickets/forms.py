@@ -192,7 +192,7 @@ class PropertiesForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         choice(self, "assignee").queryset = people()
         choice(self, "assignee").empty_label = _("Nobody yet")
-        choice(self, "team").queryset = Team.objects.all()
+        choice(self, "team").queryset = Team.objects.living(keeping=[self.instance.team_id])
         topics = Topic.objects.living(keeping=[self.instance.topic_id])
         choice(self, "topic").queryset = topics
         choice(self, "topic").choices = [("", _("None")), *topics.by_path()]

@@ -131,15 +131,15 @@ def waiting_in(team: Team, members: Sequence[Member], reader: Reader) -> tuple[l
 
 def standings(at: datetime, reader: Reader) -> list[Standing]:
     """All teams, in eight queries however many they are."""
-    found = {team.pk: Standing(team) for team in Team.objects.all()}
+    found = {team.pk: Standing(team) for team in Team.objects.living()}
     states = presences(agents(), at)
-    for hand in hands.load(agents(), Team.objects.all()):
+    for hand in hands.load(agents(), Team.objects.living()):
         team = found[hand.team]
         team.members += 1
         if states[hand.person.pk].is_here:
             team.here += 1
             team.room += hand.room
-    queued = tickets_for(reader).filter(status__in=OURS, assignee=None, team__isnull=False)
+    queued = tickets_for(reader).filter(status__in=OURS, assignee=None, team__in=found)
     counted = queued.order_by().values_list("team").annotate(Count("pk"), Min("waiting_since"))
     for pk, count, oldest in counted:
         found[pk].waiting, found[pk].oldest = count, oldest

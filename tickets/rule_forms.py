@@ -28,7 +28,7 @@ PLAIN = ("status", "priority", "topic", "team", "add_tags", "remove_tags", "webh
 
 
 def _choice(label: Any, model: Any, rows: QuerySet[Any] | None = None, empty: Any = LEAVE[1]) -> forms.ModelChoiceField:
-    chosen = model.objects.all() if rows is None else rows
+    chosen = getattr(model.objects, "living", model.objects.all)() if rows is None else rows
     return forms.ModelChoiceField(chosen, label=label, required=False, empty_label=empty)
 
 
@@ -247,7 +247,7 @@ def _whom() -> list[Any]:
     """Everybody and everything a ticket can be escalated to, by kind."""
     kinds = (
         (_("People"), "user", people()),
-        (_("Teams"), "team", Team.objects.all()),
+        (_("Teams"), "team", Team.objects.living()),
         (_("Other tools"), "webhook", Webhook.objects.all()),
     )
     return [(label, [(f"{kind}:{each.pk}", str(each)) for each in rows]) for label, kind, rows in kinds]

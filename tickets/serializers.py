@@ -51,7 +51,7 @@ class ChangesIn(StrictSerializer):
     status = serializers.ChoiceField(choices=Status.choices, required=False)
     priority = serializers.ChoiceField(choices=Priority.choices, required=False)
     assignee = serializers.SlugRelatedField(slug_field="email", queryset=User.objects.none(), required=False, allow_null=True)
-    team = serializers.SlugRelatedField(slug_field="slug", queryset=Team.objects.all(), required=False, allow_null=True)
+    team = serializers.SlugRelatedField(slug_field="slug", queryset=Team.objects.living(), required=False, allow_null=True)
     topic = serializers.SlugRelatedField(slug_field="slug", queryset=Topic.objects.living(), required=False, allow_null=True)
     language = serializers.CharField(max_length=10, required=False, allow_blank=True)
     tags = serializers.ListField(child=serializers.CharField(max_length=60), required=False, max_length=200)

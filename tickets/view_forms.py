@@ -90,7 +90,7 @@ class ViewForm(SetupForm):
         audience: Any = self.fields["audience"]
         audience.choices = [(ME, _("Only me"))]
         if user.has_role(*MANAGERS):
-            teams = [(str(team.pk), _("Team %s") % team) for team in Team.objects.all()]
+            teams = [(str(team.pk), _("Team %s") % team) for team in Team.objects.living(keeping=[view.team_id])]
             audience.choices += [(ALL, _("Everybody")), *teams]
         else:
             audience.widget = forms.HiddenInput()

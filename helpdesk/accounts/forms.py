@@ -7,9 +7,9 @@ from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from helpdesk.accounts import names
 from helpdesk.accounts.models import Calendar, Mode, Scope, Skill, Team, User
 from helpdesk.lib import dates
+from helpdesk.lib.forms import choice
 
 
 class PersonForm(forms.ModelForm):
@@ -46,6 +46,7 @@ class PersonForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        choice(self, "teams").queryset = Team.objects.living()
         if not Skill.objects.exists():
             del self.fields["skills"]
 
@@ -99,8 +100,8 @@ class TeamForm(forms.ModelForm):
         if self.instance.pk:
             self.initial["members"] = list(self.instance.members.filter(is_active=True))
 
-    def clean_name(self) -> str:
-        return names.unlike(self.cleaned_data["name"], self.instance.name, Team.objects.exclude(pk=self.instance.pk))
+    def validate_unique(self) -> None:
+        """Its name is asked by people.save_team, where nobody comes between."""
 
     def clean_mode(self) -> str:
         return str(self.cleaned_data["mode"] or Mode.MANUAL)
@@ -131,7 +132,7 @@ class TokenForm(forms.Form):
     name = forms.CharField(label=_("What it is for"), max_length=80, help_text=_("For example Billing sync"))
     scopes = forms.MultipleChoiceField(label=_("It may"), choices=Scope.choices, widget=forms.CheckboxSelectMultiple)
     team = forms.ModelChoiceField(
-        Team.objects.all(), label=_("Only for the tickets of"), required=False, empty_label=_("All teams")
+        Team.objects.living(), label=_("Only for the tickets of"), required=False, empty_label=_("All teams")
     )
     expires_on = forms.DateField(
         label=_("Until the end of"),

@@ -44,7 +44,10 @@ def unlike(name: str, kept: str, others: QuerySet[Any], column: str = "name") ->
     if name == kept:
         return name
     one_at_a_time(f"names:{others.model._meta.label}")
-    for known in others.values_list(column, flat=True):
+    for other in others:
+        known = getattr(other, column)
         if " ".join(known.split()).casefold() == name.casefold():
-            raise ValidationError(_("There is “%s” already.") % known)
+            archived = getattr(other, "archived_at", None)
+            told = _("“%s” is archived. Bring it back, or choose another name.") if archived else _("There is “%s” already.")
+            raise ValidationError(told % known)
     return name

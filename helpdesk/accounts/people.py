@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.text import slugify
 
-from helpdesk.accounts import calendars
+from helpdesk.accounts import calendars, names
 from helpdesk.accounts.locks import one_at_a_time
 from helpdesk.accounts.models import ApiToken, Role, Skill, Team, User, audit
 from helpdesk.lib.dates import now
@@ -61,7 +61,7 @@ def change_person(user: User, *, by: User, teams: Iterable[Team], skills: Iterab
     for name, value in facts.items():
         setattr(user, name, value)
     user.save(update_fields=list(facts))
-    user.teams.set(teams)
+    user.teams.set([*teams, *user.teams.archived()])  # which no form offers
     user.skills.set(skills)
     after = _facts(user)
     if after == before:
@@ -105,9 +105,10 @@ def _locked_admins() -> list[int]:
 
 @transaction.atomic
 def save_team(team: Team, name: str, members: Iterable[User], *, by: User, **facts: Any) -> Team:
-    """A new or changed team with these members."""
+    """A new or changed team with these members. Raises ValidationError for a name that looks like another's."""
     new = team.pk is None
     kept = None if new else Team.objects.select_related("calendar").get(pk=team.pk)
+    name = names.unlike(name, kept.name if kept else "", Team.objects.exclude(pk=team.pk))
     before = _facts_of_team(kept) if kept else None
     for field, value in {"name": name, **facts}.items():
         setattr(team, field, value)

@@ -112,7 +112,9 @@ def presences(users: QuerySet[User], at: datetime) -> dict[int, Presence]:
     hours = {row.pk: hours_of(row) for row in rows}
     default = [hours[row.pk] for row in rows if row.is_default]
     of_teams: dict[int, list[worktime.Calendar | None]] = defaultdict(list)
-    for user, calendar in Team.objects.filter(members__in=users, calendar__isnull=False).values_list("members", "calendar"):
+    for user, calendar in (
+        Team.objects.living().filter(members__in=users, calendar__isnull=False).values_list("members", "calendar")
+    ):
         of_teams[user].append(hours[calendar])
     away: dict[int, list[tuple[datetime, datetime, str]]] = defaultdict(list)
     ahead = Absence.objects.filter(user__in=users, ends_at__gt=at)  # those to come too: one may follow at once
@@ -135,7 +137,7 @@ def present(at: datetime) -> QuerySet[User]:
     rows = _calendars()
     opened = [row.pk for row in rows if is_open(opening(hours_of(row), at), at)]
     default = next((row.pk for row in rows if row.is_default), None)
-    theirs = Team.objects.filter(members=OuterRef("pk"), calendar__isnull=False)
+    theirs = Team.objects.living().filter(members=OuterRef("pk"), calendar__isnull=False)
     rest = Q() if default is None or default in opened else Q(pk__in=[])
     in_hours = Q(calendar__in=opened) | Q(calendar=None) & (
         Exists(theirs.filter(calendar__in=opened)) | Q(~Exists(theirs)) & rest

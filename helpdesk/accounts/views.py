@@ -2,6 +2,7 @@
 
 from allauth.account.forms import ResetPasswordForm
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -10,7 +11,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from helpdesk.accounts import people
+from helpdesk.accounts import people, removal
 from helpdesk.accounts.access import ADMINS, StaffRequest, staff
 from helpdesk.accounts.forms import PersonForm, TeamForm, TokenForm
 from helpdesk.accounts.models import ApiToken, AuditEntry, Team, User
@@ -110,12 +111,11 @@ def person_invite(request: StaffRequest, pk: int) -> HttpResponse:
 @require_safe
 @staff(*ADMINS)
 def team_list(request: StaffRequest) -> HttpResponse:
-    return render(request, "accounts/team_list.html", {"teams": Team.objects.prefetch_related("members")})
+    return render(request, "accounts/team_list.html", {"teams": Team.objects.archived_last().prefetch_related("members")})
 
 
 @require_http_methods(FORM)
 @staff(*ADMINS)
-@transaction.atomic
 def team(request: StaffRequest, pk: int | None = None) -> HttpResponse:
     with turn(request, f"team:{pk}"):
         found = get_object_or_404(Team, pk=pk) if pk else Team()
@@ -126,13 +126,26 @@ def team(request: StaffRequest, pk: int | None = None) -> HttpResponse:
             try:
                 with transaction.atomic():
                     people.save_team(found, said["name"], said["members"], by=request.user, **form.facts())
-            except IntegrityError:
-                form.add_error("name", _("There is a team of this name already."))
+            except ValidationError as error:
+                form.add_error("name", error)
             else:
                 messages.success(request, _("Saved"))
                 return redirect("teams")
         context = {"form": form, "seen": known, "team": Team.objects.get(pk=pk) if pk else None}
         return render(request, "accounts/team_form.html", context, status=known.status(form.errors))
+
+
+@require_http_methods(FORM)
+@staff(*ADMINS)
+def team_remove(request: StaffRequest, pk: int) -> HttpResponse:
+    return removal.ask(request, Team.objects.all(), pk, home="teams", page="team")
+
+
+@require_POST
+@staff(*ADMINS)
+def team_restore(request: StaffRequest, pk: int) -> HttpResponse:
+    removal.restore(get_object_or_404(Team, pk=pk), by=request.user)
+    return redirect("team", pk)
 
 
 @require_safe

@@ -7,6 +7,7 @@ text, a list of choices, or for a lookup the name of what it points to ("custome
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -58,7 +59,12 @@ def once_a_request(get_response: Callable[[HttpRequest], HttpResponse]) -> Calla
 
 
 def of(subject: str) -> Known:
-    """The custom fields of a subject by key, in the order of their names."""
+    """The custom fields of a subject by key, in the order of their names: those that are asked, shown and offered."""
+    return {key: each for key, each in everything(subject).items() if not each.archived_at}
+
+
+def everything(subject: str) -> Known:
+    """Archived ones too: what still stands in rows and in old conditions is theirs."""
     kept = _at_hand.get()
     if kept is None:
         return {each.key: each for each in FieldDefinition.objects.filter(subject=subject)}
@@ -76,8 +82,9 @@ def forget() -> None:
 
 
 def one(subject: str, key: str) -> FieldDefinition | None:
+    """Also an archived one."""
     if _at_hand.get() is not None:
-        return of(subject).get(key)
+        return everything(subject).get(key)
     return FieldDefinition.objects.filter(subject=subject, key=key).first() if key.isprintable() else None
 
 
@@ -86,7 +93,8 @@ def asked(definition: FieldDefinition, prefix: str, column: str, label: str = ""
     kind = Type(definition.type)
     choices = [(choice, choice) for choice in definition.choices] if kind in (Type.CHOICE, Type.MULTI) else None
     name, label = f"{prefix}{definition.key}", label or definition.label
-    return attribute(name, label, ASKED_AS.get(kind, definition.type), definition.key, column=column, choices=choices)
+    field = attribute(name, label, ASKED_AS.get(kind, definition.type), definition.key, column=column, choices=choices)
+    return replace(field, ref=definition.ref, retired=definition.archived_at is not None)
 
 
 def misfits(subject: str, attributes: dict[str, Any], *, strict: bool = False) -> dict[str, str]:

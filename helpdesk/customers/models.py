@@ -1,5 +1,6 @@
 """Who we serve, what they allowed, and the timeline of everything that happened to them."""
 
+import re
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -9,7 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 
-from helpdesk.accounts.models import User
+from helpdesk.accounts.models import Archivable, User
 from helpdesk.lib.dates import now
 
 
@@ -156,8 +157,11 @@ class Suppression(models.Model):
         constraints = [models.UniqueConstraint(fields=["channel", "digest"], name="suppression_once")]
 
 
-class FieldDefinition(models.Model):
-    """A custom field: what an attribute is called, what it holds, and so which conditions it takes (see definitions)."""
+class FieldDefinition(Archivable):
+    """A custom field: what an attribute is called, what it holds, and so which conditions it takes (see definitions).
+
+    Archived, its values stay where they are, and what asked for it can still be read.
+    """
 
     class Subject(models.TextChoices):
         CUSTOMER = "customer", _("Customer")
@@ -195,6 +199,14 @@ class FieldDefinition(models.Model):
 
     def __str__(self) -> str:
         return self.label
+
+    @property
+    def ref(self) -> str:
+        return f"field:{self.pk}"
+
+    def is_said_in(self, text: str) -> bool:
+        """Whether a text says it: `{{ customer.plan }}`."""
+        return re.search(rf"\b{self.subject}\.{re.escape(self.key)}(?![\w-])", text) is not None
 
 
 def everybody() -> dict[str, Any]:

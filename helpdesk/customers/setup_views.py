@@ -7,8 +7,9 @@ from django.db import IntegrityError, models
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from helpdesk.accounts import removal
 from helpdesk.accounts.access import ADMINS, MANAGERS, StaffRequest, staff
 from helpdesk.accounts.seen import audited, seen, turn
 from helpdesk.accounts.setup import SetupForm
@@ -33,7 +34,7 @@ def subscription(request: StaffRequest, pk: int | None = None) -> HttpResponse:
 @require_safe
 @staff(*ADMINS)
 def fields(request: StaffRequest) -> HttpResponse:
-    rows = list(FieldDefinition.objects.all())
+    rows = list(FieldDefinition.objects.archived_last())
     untyped = not any(each.subject == FieldDefinition.Subject.TICKET and each.key == "type" for each in rows)
     return render(request, "customers/field_list.html", {"rows": rows, "untyped": untyped})
 
@@ -43,6 +44,19 @@ def fields(request: StaffRequest) -> HttpResponse:
 def field(request: StaffRequest, pk: int | None = None) -> HttpResponse:
     initial = TYPE_OF_TICKET if pk is None and request.GET.get("like") == "type" else None
     return _page(request, FieldDefinition, FieldForm, pk, "fields", _("Add a field"), initial)
+
+
+@require_http_methods(FORM)
+@staff(*ADMINS)
+def field_remove(request: StaffRequest, pk: int) -> HttpResponse:
+    return removal.ask(request, FieldDefinition.objects.all(), pk, home="fields", page="field")
+
+
+@require_POST
+@staff(*ADMINS)
+def field_restore(request: StaffRequest, pk: int) -> HttpResponse:
+    removal.restore(get_object_or_404(FieldDefinition, pk=pk), by=request.user)
+    return redirect("field", pk)
 
 
 def _page(

@@ -49,6 +49,6 @@ def reaches(customer: Customer) -> list[Reach]:
 
 def attributes(subject: str, kept: dict[str, Any]) -> list[tuple[str, Any]]:
     """Attributes under the names people gave them, in that order; then those nobody named."""
-    known = definitions.of(subject)
+    known = definitions.everything(subject)  # an archived one is not shown, under no name
     named = [(field.label, words) for field, words in definitions.said(subject, kept)]
     return named + sorted((key, value) for key, value in kept.items() if key not in known)

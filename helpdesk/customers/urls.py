@@ -25,4 +25,6 @@ urlpatterns = [
     path("fields/", setup_views.fields, name="fields"),
     path("fields/new/", setup_views.field, name="field-add"),
     path("fields/<int:pk>/", setup_views.field, name="field"),
+    path("fields/<int:pk>/remove/", setup_views.field_remove, name="field-remove"),
+    path("fields/<int:pk>/restore/", setup_views.field_restore, name="field-restore"),
 ]

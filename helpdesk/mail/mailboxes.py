@@ -9,9 +9,10 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from helpdesk.accounts import vault
-from helpdesk.accounts.models import User
+from helpdesk.accounts.models import Team, User
 from helpdesk.accounts.setup import SetupForm
 from helpdesk.customers.addresses import BadAddress, canonical
+from helpdesk.lib.forms import choice
 from helpdesk.mail import oauth
 from helpdesk.mail.models import Mailbox
 
@@ -69,6 +70,7 @@ class MailboxForm(SetupForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        choice(self, "team").queryset = Team.objects.living(keeping=[self.instance.team_id])
         if self.instance.pk:
             self.initial.update(is_default=self.instance.is_default, imap_port=self.instance.imap_port)
 

@@ -79,16 +79,18 @@ TABLE = {
         GET rules GET rule-add POST rule-add GET rule POST rule GET rule-met POST rule-switch POST rule-move POST rule-remove
         GET rules-export POST rules-again GET rules-import POST rules-import
         GET escalation-paths GET escalation-path-add POST escalation-path-add GET escalation-path POST escalation-path
+        GET escalation-path-remove POST escalation-path-remove POST escalation-path-restore
         GET operations GET mail-ignored POST mail-by-hand POST mail-read-again POST events-deliver-again
         GET campaign-new POST campaign-new GET campaign-edit POST campaign-edit POST campaign-launch POST campaign-test
         POST campaign-pause POST campaign-resume POST campaign-finish POST campaign-cancel""",
     "- x x x x + -": """
         GET people GET person-add POST person-add GET person POST person POST person-shut-out POST person-let-in
         POST person-invite GET teams GET team-add POST team-add GET team POST team
-        GET skills GET skill-add POST skill-add GET skill POST skill
+        GET team-remove POST team-remove POST team-restore
+        GET skills GET skill-add POST skill-add GET skill POST skill GET skill-remove POST skill-remove
         GET tokens GET token-add POST token-add POST token-revoke GET audit
         GET webhooks GET webhook-add POST webhook-add GET webhook POST webhook POST webhook-rotate POST webhook-retry
-        GET fields GET field-add POST field-add GET field POST field
+        GET fields GET field-add POST field-add GET field POST field GET field-remove POST field-remove POST field-restore
         GET mailboxes GET mailbox-add POST mailbox-add GET mailbox POST mailbox GET mailbox-signed-in POST mail-switch
         GET mail-source POST mail-discard GET ticket-source""",
     # the API, and the metrics, know tokens and no sessions

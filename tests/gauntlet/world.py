@@ -138,6 +138,12 @@ class World:
         version = campaigns.draft_of(self.paused, by=self.manager)  # a draft that could be launched beside the live one
         self.draft = self.paused
         assert not campaigns.problems(version)
+        self.spare_team = Team.objects.create(slug="spare", name="Spare")
+        self.former_team = Team.objects.create(slug="former", name="Former", archived_at=now())
+        self.spare_field = FieldDefinition.objects.create(subject="ticket", key="spare", label="Spare", type="text")
+        self.former_field = FieldDefinition.objects.create(
+            subject="ticket", key="former", label="Former", type="text", archived_at=now()
+        )
         self.topic, self.answer = Topic.objects.get(slug="billing"), Answer.objects.earliest("pk")
         self.spare_topic = Topic.objects.create(slug="spare", name="Spare")
         self.archived_topic = Topic.objects.create(slug="former", name="Former", archived_at=now())
@@ -179,6 +185,8 @@ class World:
         RuleMeeting.objects.filter(pk=RuleMeeting.objects.latest("pk").pk).update(state="failed", stopped="TypeError: no")
         self.form = TicketForm.objects.create(name="Returns", slug="returns")
         self.path = EscalationPath.objects.get()
+        self.spare_path = EscalationPath.objects.create(name="Spare")
+        self.former_path = EscalationPath.objects.create(name="Former", archived_at=now(), is_enabled=False)
         self.webhook = Webhook.objects.get()
         self.untold = webhooks.plan(self.webhook, "ticket.escalated", {}, key="test")
         WebhookDelivery.objects.update(state="failed", error="It answered 500.", attempts=10)
@@ -217,6 +225,13 @@ class World:
             "hand-back": {"pk": self.agent.pk},
             "absence-remove": {"pk": self.agent.pk, "absence": self.absence.pk},
             "skill": {"pk": self.skill.pk},
+            "skill-remove": {"pk": self.skill.pk},
+            "team-remove": {"pk": self.spare_team.pk},
+            "team-restore": {"pk": self.former_team.pk},
+            "field-remove": {"pk": self.spare_field.pk},
+            "field-restore": {"pk": self.former_field.pk},
+            "escalation-path-remove": {"pk": self.spare_path.pk},
+            "escalation-path-restore": {"pk": self.former_path.pk},
             "team": {"pk": Team.objects.get(slug="billing").pk},
             "token-revoke": {"pk": self.token.pk},
             **{key: {"pk": self.calendar.pk} for key in CALENDAR},

@@ -83,6 +83,7 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[str, s
             "view": view.slug,
             "view_pk": str(view.pk),
             "team": str(ticket.team_id),
+            "field": str(FieldDefinition.objects.get(key="seats").pk),
             "person": str(User.objects.get(email="omar@nordwind.example").pk),
             "token": signing.token("unsubscribe", sent.pk),
         }

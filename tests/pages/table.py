@@ -79,6 +79,8 @@ PAGES = [
     Page("people", "/people/", "omar"),
     Page("person-new", "/people/new/", "omar"),
     Page("teams", "/teams/", "omar", like="people"),
+    Page("team-remove", "/teams/{team}/remove/", "omar"),
+    Page("field-remove", "/fields/{field}/remove/", "omar", like="team-remove"),
     Page("team-new", "/teams/new/", "omar", like="person-new"),
     Page("calendars", "/calendars/", "mia"),
     Page("calendar", "/calendars/{calendar}/", "mia"),

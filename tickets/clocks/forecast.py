@@ -77,7 +77,7 @@ def _fill(slots: list[Slot], rows: Any) -> None:
 def _opened(slots: list[Slot]) -> None:
     """Mark the hours in which nobody works, by the calendars that the teams go by; without one there are none."""
     usual = default()
-    teams = Team.objects.select_related("calendar").prefetch_related("calendar__holidays")
+    teams = Team.objects.living().select_related("calendar").prefetch_related("calendar__holidays")
     named = {team.calendar or usual for team in teams} or {usual}
     weeks = [hours_of(calendar) if calendar else None for calendar in named]
     for slot in slots:

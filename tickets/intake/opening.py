@@ -82,10 +82,11 @@ def open_ticket(
     """The one way in. With ``once``, the same way in a second time, also at the same moment, gives the same ticket.
 
     Its language is what the caller knows, else that of the words, else the customer's, else the one that the browser asks for.
-    Its clock starts with the customer's words; automatic ones and spam start none. Nothing new is filed under a topic that
-    is archived, whoever named it.
+    Its clock starts with the customer's words; automatic ones and spam start none. Nothing new is filed under a topic, or
+    comes to a team, that is archived, whoever named it.
     """
     topic = None if topic and topic.archived_at else topic
+    team = None if team and team.archived_at else team
     at = words.at or now()
     wrote = None if words.automatic else at
     said = {"topic": topic, "team": team, "priority": "" if priority == Priority.NORMAL else priority}

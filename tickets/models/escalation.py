@@ -3,13 +3,14 @@
 from django.db import models
 from django.db.models import Q
 
-from helpdesk.accounts.models import Team, User
+from helpdesk.accounts.models import Archivable, Team, User
 from helpdesk.lib.dates import now
 from helpdesk.mail.models import Webhook
 from tickets.models.ticket import Ticket
 
 
-class EscalationPath(models.Model):
+class EscalationPath(Archivable):
+    PARTS = ("steps",)
     name = models.CharField(max_length=80, unique=True)
     is_enabled = models.BooleanField(default=True)
 
@@ -22,6 +23,11 @@ class EscalationPath(models.Model):
     @property
     def ref(self) -> str:
         return f"path:{self.pk}"
+
+    def put_away(self) -> None:
+        """Nobody takes it any more; brought back, it is still off."""
+        self.is_enabled = False
+        super().put_away()
 
 
 class EscalationStep(models.Model):

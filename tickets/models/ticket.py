@@ -49,7 +49,7 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
 
     def queued(self) -> "TicketQuerySet":
         """Our turn and nobody's work, in a team whose tickets the desk hands out."""
-        return self.filter(status__in=OURS, assignee=None, team__in=Team.objects.exclude(mode=Mode.MANUAL))
+        return self.filter(status__in=OURS, assignee=None, team__in=Team.objects.living().exclude(mode=Mode.MANUAL))
 
 
 class Ticket(TicketRow):

@@ -104,6 +104,7 @@ def _named(model: Any, pk: Any) -> str:
 IN_USE: dict[Any, dict[str, Any]] = {
     User: {"is_active": True},
     Topic: {"archived_at": None},
+    Team: {"archived_at": None},
     Answer: {"archived_at": None},
     EscalationPath: {"is_enabled": True},
 }
@@ -140,7 +141,7 @@ def _describe(ticket: Ticket, value: Any, by: Actor) -> None:
 
 
 def _say_describe(value: Any) -> str:
-    known = definitions.of(FieldDefinition.Subject.TICKET)
+    known = definitions.everything(FieldDefinition.Subject.TICKET)
     told = []
     for key, one in value.items():
         field = known[key].label if key in known else key

@@ -25,9 +25,10 @@ def file_under(ticket: Ticket, topic: Topic | None, *, by: Any) -> bool:
 def decide(ticket: Ticket, topic: Topic, *, by: Any) -> bool:
     """By the buttons of the suggestion: the topic it proposed, with its team, or another. A second click changes nothing."""
     row = Suggestion.objects.filter(ticket=ticket).select_related("team").first()
-    if row and row.topic_id == topic.pk and row.team and row.state == Suggestion.State.OFFERED and team_is_open(ticket):
+    team = row.team if row and row.topic_id == topic.pk and row.state == Suggestion.State.OFFERED else None
+    if team and not team.archived_at and team_is_open(ticket):
         with ticket.one_change():
-            ticket.move_to(row.team, by=by)
+            ticket.move_to(team, by=by)
             return file_under(ticket, topic, by=by)
     return file_under(ticket, topic, by=by)
 

@@ -78,7 +78,12 @@ def _loaded(pk: int) -> "Model":
 
 def loaded(used: Classifier) -> tuple["Model", dict[int, int | None]]:
     """Its numbers, kept in memory by this process, and the team of each topic."""
-    return _loaded(used.pk), dict(TopicFigure.objects.filter(classifier=used).values_list("topic", "team"))
+    return _loaded(used.pk), _teams(used)
+
+
+def _teams(used: Classifier) -> dict[int, int | None]:
+    rows = TopicFigure.objects.filter(classifier=used, team__archived_at=None)  # of no team, too
+    return dict(rows.values_list("topic", "team"))
 
 
 @transaction.atomic
@@ -126,7 +131,7 @@ def _apply(offered: Suggestion) -> None:
         return
     with ticket.one_change():
         ticket.file_under(topic, by=MACHINE)
-        if row.team and team_is_open(ticket):
+        if row.team and not row.team.archived_at and team_is_open(ticket):
             ticket.move_to(row.team, by=MACHINE)
     row.state = Suggestion.State.APPLIED
     row.save(update_fields=["state"])

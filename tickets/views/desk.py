@@ -200,7 +200,7 @@ def facts(customer: Customer) -> list[tuple[str, Any]]:
     Then the fields of their company, which are about them as well.
     """
     named = definitions.said(FieldDefinition.Subject.CUSTOMER, customer.attributes)
-    known = definitions.of(FieldDefinition.Subject.CUSTOMER)
+    known = definitions.everything(FieldDefinition.Subject.CUSTOMER)
     others = [(key, value) for key, value in customer.attributes.items() if key not in known]
     theirs = definitions.said(FieldDefinition.Subject.COMPANY, customer.company.attributes) if customer.company else []
     own = [*named, *((key.replace("_", " ").capitalize(), value) for key, value in others)][:FACTS]

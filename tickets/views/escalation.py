@@ -2,10 +2,11 @@
 
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from helpdesk.accounts import removal
 from helpdesk.accounts.access import EVERYONE, MANAGERS, StaffRequest, staff
 from helpdesk.accounts.seen import turn
 from helpdesk.customers.setup_views import set_up
@@ -22,7 +23,7 @@ FORM = ["GET", "HEAD", "POST"]
 @require_safe
 @staff(*MANAGERS)
 def paths(request: StaffRequest) -> HttpResponse:
-    rows = EscalationPath.objects.prefetch_related("steps__user", "steps__team", "steps__webhook")
+    rows = EscalationPath.objects.archived_last().prefetch_related("steps__user", "steps__team", "steps__webhook")
     return render(request, "tickets/path_list.html", {"rows": rows})
 
 
@@ -36,6 +37,19 @@ def path(request: StaffRequest, pk: int | None = None) -> HttpResponse:
         taken = Escalation.objects.filter(path=found).count() if pk else 0
         context = {"title": title, "home": "escalation-paths", "new": pk is None, "taken": taken}
         return set_up(request, form, "tickets/path_form.html", "escalation-paths", context)
+
+
+@require_http_methods(FORM)
+@staff(*MANAGERS)
+def remove(request: StaffRequest, pk: int) -> HttpResponse:
+    return removal.ask(request, EscalationPath.objects.all(), pk, home="escalation-paths", page="escalation-path")
+
+
+@require_POST
+@staff(*MANAGERS)
+def restore(request: StaffRequest, pk: int) -> HttpResponse:
+    removal.restore(get_object_or_404(EscalationPath, pk=pk), by=request.user)
+    return redirect("escalation-path", pk)
 
 
 @require_http_methods(FORM)

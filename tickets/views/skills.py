@@ -7,11 +7,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from helpdesk.accounts.access import ADMINS, staff
+from helpdesk.accounts import removal
+from helpdesk.accounts.access import ADMINS, StaffRequest, staff
 from helpdesk.accounts.models import Skill
 from helpdesk.accounts.seen import audited, seen, turn
 from helpdesk.knowledge.models import Topic
-from tickets.access import StaffRequest
 from tickets.skills import SkillForm
 
 
@@ -44,3 +44,9 @@ def skill(request: StaffRequest, pk: int | None = None) -> HttpResponse:
                 return redirect("skills")
         context = {"form": form, "seen": known, "title": title, "new": pk is None}
         return render(request, "tickets/skill_form.html", context, status=known.status(form.errors))
+
+
+@staff(*ADMINS)
+@require_http_methods(["GET", "HEAD", "POST"])
+def remove(request: StaffRequest, pk: int) -> HttpResponse:
+    return removal.ask(request, Skill.objects.all(), pk, home="skills", page="skill")

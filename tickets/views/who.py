@@ -31,7 +31,7 @@ def who(request: StaffRequest) -> HttpResponse:
 @require_safe
 def team(request: StaffRequest, pk: int) -> HttpResponse:
     """One team: who is here with how much, and what waits, in its order, with what is in its way."""
-    found = get_object_or_404(Team.objects.select_related("calendar"), pk=pk)
+    found = get_object_or_404(Team.objects.living().select_related("calendar"), pk=pk)
     members = roster.members_of(found, now())
     waiting, count = roster.waiting_in(found, members, request.user)
     here = [member for member in members if member.presence.is_here]
@@ -58,7 +58,7 @@ def person(request: StaffRequest, pk: int) -> HttpResponse:
         messages.success(request, _("Saved"))
         return redirect("who-person", pk)
     absences = [(row, *presences.days_of(row, found)) for row in found.absences.filter(ends_at__gt=at)]
-    loaded = hands.load(User.objects.filter(pk=pk), Team.objects.all())
+    loaded = hands.load(User.objects.filter(pk=pk), Team.objects.living())
     own = loaded[0].person if loaded else None
     if own and pk == request.user.pk:
         hands.count_streaks([own], at)  # theirs alone to see
@@ -68,8 +68,8 @@ def person(request: StaffRequest, pk: int) -> HttpResponse:
         "own": pk == request.user.pk,
         "zone": presences.own_zone(found).key,
         "presence": presences.presences(User.objects.filter(pk=pk), at)[pk],
-        "calendars": found.calendar or ", ".join(str(t.calendar) for t in found.teams.exclude(calendar=None)),
-        "teams": found.teams.all(),
+        "calendars": found.calendar or ", ".join(str(t.calendar) for t in found.teams.living().exclude(calendar=None)),
+        "teams": found.teams.living(),
         "skills": found.skills.all(),
         "open": Ticket.objects.filter(assignee=pk, status__in=OURS).count(),
         "streak": own.streak if own and limit and own.streak >= limit else 0,

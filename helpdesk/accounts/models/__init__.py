@@ -1,5 +1,6 @@
 """People who work here, when they work, what they are told, what may call us; the audit log of access and configuration."""
 
+from helpdesk.accounts.models.archive import Archivable, ArchivableQuerySet
 from helpdesk.accounts.models.audit import AuditEntry, audit
 from helpdesk.accounts.models.calendars import Calendar, Holiday, HolidaySource
 from helpdesk.accounts.models.notifications import Notification
@@ -10,6 +11,8 @@ __all__ = [
     "Absence",
     "ApiToken",
     "ApiTokenManager",
+    "Archivable",
+    "ArchivableQuerySet",
     "AuditEntry",
     "Calendar",
     "Holiday",

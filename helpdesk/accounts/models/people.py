@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
+from helpdesk.accounts.models.archive import Archivable
 from helpdesk.accounts.models.calendars import Calendar
 from helpdesk.lib.dates import now
 
@@ -34,7 +35,9 @@ class Mode(models.TextChoices):
     LEAST_LOADED = "least_loaded", _("Least loaded: whoever has the fewest open tickets")
 
 
-class Team(models.Model):
+class Team(Archivable):
+    """Archived, its old tickets stay in it and its members may read them; nothing new comes to it."""
+
     name = models.CharField(max_length=80, unique=True)
     slug = models.SlugField(max_length=80, unique=True)
     # when it works; none: the workspace's calendar
@@ -50,6 +53,10 @@ class Team(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def ref(self) -> str:
+        return f"team:{self.pk}"
 
     @property
     def hands_out(self) -> bool:
@@ -70,6 +77,10 @@ class Skill(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def ref(self) -> str:
+        return f"skill:{self.pk}"
 
 
 class UserManager(BaseUserManager["User"]):

@@ -41,6 +41,8 @@ class Field:
     `tracked`: what changes it says what it was before, so a rule may ask what a change did to it (`changed`, `was`).
     `ahead`: for date, it mostly lies in the future, so that "<2h" in the search box means "from now".
     `group`: the heading under which an editor lists it.
+    `ref`: the name of what people defined it as ("field:12"); `retired`: it can be read, and no longer be asked anew.
+    `refers`: of a choice whose values are ids, what they are ids of ("team"); `former` gives labels that no list offers.
     `personal`: for choice, names of values that depend on who reads: {"me": (label, function from the reader to values)}.
     `exact`: for number, boolean and choice, SQL for "is this value" where there is a quicker way than comparing `q`.
     """
@@ -61,6 +63,10 @@ class Field:
     ahead: bool = False
     group: Text = ""
     personal: Mapping[str, tuple[Text, Callable[[Any], Sequence[Any]]]] | None = None
+    ref: str = ""
+    retired: bool = False
+    refers: str = ""
+    former: Callable[[], Choices] | None = None
 
     def __post_init__(self) -> None:
         if self.type not in types.TYPES:
@@ -102,7 +108,12 @@ class Field:
     def label_of(self, value: Any) -> str:
         """A value by its label, else as it is."""
         own = (self.personal or {}).get(value) if isinstance(value, str) else None
-        return str(own[0]) if own else next((str(label) for known, label in self.options() if known == value), str(value))
+        if own:
+            return str(own[0])
+        for known, label in (*self.options(), *(self.former() if self.former else ())):
+            if known == value:
+                return str(label)
+        return str(value)
 
 
 @dataclass(frozen=True)
@@ -167,7 +178,8 @@ def find(subject: str, name: str) -> Field | None:
 
 def custom(subject: str, key: str) -> Field | None:
     """A field that people defined, by its key without the prefix: the search box need not know where it is kept."""
-    return next((found for each in _dynamic.get(subject, ()) if (found := find(subject, each.prefix + key))), None)
+    everything = (find(subject, each.prefix + key) for each in _dynamic.get(subject, ()))
+    return next((found for found in everything if found and not found.retired), None)
 
 
 def known_names(subject: str, type: str = "") -> list[str]:

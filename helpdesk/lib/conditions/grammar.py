@@ -108,7 +108,7 @@ class _Parser:
         name, code = data["field"], data.get("op")
         named = isinstance(name, str) and len(name) <= 200 and name.isprintable()  # no NUL, no surrogate
         found = find(subject, name) if named else None
-        if found is None:
+        if found is None or (found.retired and self.strict):
             raise ConditionError(_below(path, "field"), _("There is no field “%s” here.") % str(name)[:80])
         op = found.ops.get(code) if isinstance(code, str) else None
         if op and op.change and not self.change:
@@ -172,8 +172,8 @@ class _Parser:
 def parse(data: Any, subject: str, *, strict: bool, change: bool = False, reader: Any = None) -> Node:
     """The nodes of `data`, or ConditionError.
 
-    `strict` also asks whether each choice still exists; `change` lets it ask what a change did. Choices such as "me" are
-    refused without a `reader`, become what they are for one, and stay what they are for ANYBODY.
+    `strict` also asks whether each field and choice can still be chosen; `change` lets it ask what a change did.
+    Choices such as "me" are refused without a `reader`, become what they are for one, and stay what they are for ANYBODY.
     """
     if data is None or data == {}:
         return Group("all", ())

@@ -183,7 +183,7 @@ class _Reader:
     def field(self, name: str) -> Field | None:
         name = self.how.aliases.get(name, name)
         found = find(self.subject, name) or custom(self.subject, name)
-        return found if found and found.type != "words" else None
+        return found if found and found.type != "words" and not found.retired else None
 
     def flag(self, key: str, value: str, negated: bool) -> dict[str, Any]:
         said = value.strip('"')
