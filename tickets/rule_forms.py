@@ -205,6 +205,7 @@ class PathForm(SetupForm):
         if instance is not None:
             instance.steps_told = [_told(step) for step in steps]
         super().__init__(*args, **kwargs)
+        self.fields["is_enabled"].disabled = bool(instance and instance.archived_at)
         known = [{"to": _key(step), "minutes": step.minutes} for step in steps]
         self.places = max(len(known) + 2, 3)
         choices = [("", _("nobody")), *_whom()]

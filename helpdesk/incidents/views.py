@@ -31,7 +31,7 @@ def incident_list(request: StaffRequest) -> HttpResponse:
 def whom(incident: Incident) -> str:
     """Whom it affects, as a sentence."""
     try:
-        asks = conditions.clean(incident.conditions, "customer")
+        asks = incident.conditions or everybody()
         return _("every customer") if asks == everybody() else conditions.words(asks, "customer")
     except conditions.ConditionError as error:
         return str(error)

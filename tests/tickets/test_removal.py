@@ -186,6 +186,12 @@ def test_a_field_with_values_is_archived_and_its_values_stay(browser, omar, ana,
             search.find(ana, text)
     with pytest.raises(conditions.ConditionError):
         conditions.clean(leaf("attribute.device", "Phone"), "ticket")
+    again = Incident.objects.create(title="Over", conditions=leaf("attribute.plan", "pro"))  # of then, opened once more
+    assert "Plan is pro" in page.get("/incidents/").content.decode()
+    shown = page.get(f"/incidents/{again.pk}/")
+    assert shown.status_code == 200 and "attribute.plan" in shown.content.decode()
+    shown = page.get(f"/rules/{former.pk}/")
+    assert shown.status_code == 200 and "attribute.device" in shown.content.decode()
     version = RuleVersion.objects.get()  # history is read as it was
     assert conditions.words(version.conditions, "ticket") == "Device is Phone"
     assert page.post("/fields/new/", {"subject": "ticket", "label": "device", "key": "other", "type": "text"}).status_code == 422
@@ -244,6 +250,9 @@ def test_a_path_that_was_taken_is_archived(browser, mia, ana, ticket, rule):
     assert kept == path and kept.archived_at and not kept.is_enabled and kept.steps.count() == 2
     assert "Loss" not in page.get(f"/tickets/{ticket.number}/escalate/").content.decode().split("<h2")[0]
     assert "Loss" not in page.get("/rules/new/?list=create").content.decode()
+    page.post(f"/escalation/{path.pk}/", {"name": "Loss", "is_enabled": "on", "to0": f"user:{ana.pk}"})
+    kept.refresh_from_db()
+    assert kept.steps.count() == 1 and not kept.is_enabled  # away, it cannot be switched on
     page.post(f"/escalation/{path.pk}/restore/")
     kept.refresh_from_db()
     assert kept.archived_at is None and not kept.is_enabled  # back, and off until somebody switches it on
