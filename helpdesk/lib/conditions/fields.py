@@ -96,24 +96,17 @@ class Field:
 
     def options(self) -> Choices:
         """The choices as they are now; empty when any value may be asked for. Within `once()` they are asked for once."""
-        if not callable(self.choices):
-            return tuple(self.choices or ())
-        known = _asked.get()
-        if known is None:
-            return tuple(self.choices())
-        if self.choices not in known:
-            known[self.choices] = tuple(self.choices())
-        return known[self.choices]
+        return _called_once(self.choices) if callable(self.choices) else tuple(self.choices or ())
 
     def label_of(self, value: Any) -> str:
         """A value by its label, else as it is."""
         own = (self.personal or {}).get(value) if isinstance(value, str) else None
         if own:
             return str(own[0])
-        for known, label in (*self.options(), *(self.former() if self.former else ())):
-            if known == value:
-                return str(label)
-        return str(value)
+        found = next((str(label) for known, label in self.options() if known == value), "")
+        if not found and self.former:
+            found = next((str(label) for known, label in _called_once(self.former) if known == value), "")
+        return found or str(value)
 
 
 @dataclass(frozen=True)
@@ -159,6 +152,15 @@ def register(subject: str, *found: Field | Dynamic) -> None:
         if each.name in own:
             raise ValueError(f"{subject}.{each.name} is registered twice.")
         own[each.name] = each
+
+
+def _called_once(choices: Callable[[], Choices]) -> Choices:
+    known = _asked.get()
+    if known is None:
+        return tuple(choices())
+    if choices not in known:
+        known[choices] = tuple(choices())
+    return known[choices]
 
 
 def find(subject: str, name: str) -> Field | None:
