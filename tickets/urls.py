@@ -76,6 +76,7 @@ urlpatterns = [
     path("policies/<int:pk>/move/", policies.policy_move, name="policy-move"),
     path("policies/<int:pk>/switch/", policies.policy_switch, name="policy-switch"),
     path("policies/<int:pk>/remove/", policies.policy_remove, name="policy-remove"),
+    path("policies/<int:pk>/restore/", policies.policy_restore, name="policy-restore"),
     path("clocks/", policies.due, name="clocks"),
     path("clocks/recount/", policies.recount, name="clocks-recount"),
     path("who/", who.who, name="who"),

@@ -1,4 +1,4 @@
-"""What names a team, a field or a path among tickets and all that is set up about them (settings.USES)."""
+"""What names a team, a field, a path or a policy among tickets and all that is set up about them (settings.USES)."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +15,7 @@ from helpdesk.lib import conditions
 from tickets.columns import CUSTOM
 from tickets.models import (
     LIVE,
+    Clock,
     Escalation,
     EscalationPath,
     EscalationStep,
@@ -34,10 +35,12 @@ def uses(thing: Any) -> Iterator[Use]:
         yield from _of_team(thing)
     if isinstance(thing, EscalationPath):
         yield from _of_path(thing)
+    if isinstance(thing, Policy):
+        yield from _of_policy(thing)
     if isinstance(thing, FieldDefinition) and thing.subject == Subject.TICKET:
         yield from _of_field(thing)
     yield from _rules(thing)
-    for policy in Policy.objects.all():
+    for policy in Policy.objects.living():
         if conditions.names(policy.conditions, "ticket", thing.ref):
             yield Use(Tie.HOLDS, _("Policy “%s”") % policy, reverse("policy", args=[policy.pk]))
     yield from _views(thing)
@@ -60,6 +63,13 @@ def _of_path(path: EscalationPath) -> Iterator[Use]:
         yield Use(Tie.ENDS, _("Tickets that wait for its next step: %s. It does not come.") % found.shown)
     if (found := Count.of(Escalation.objects.filter(path=path))).number:
         yield Use(Tie.KEEPS, _("Steps that were taken: %s. They stay in the history of their tickets.") % found.shown)
+
+
+def _of_policy(policy: Policy) -> Iterator[Use]:
+    if policy.is_on:
+        yield Use(Tie.HOLDS, _("It is on. Switch it off first: its tickets go by the next one that fits."), reverse("policies"))
+    if (found := Count.of(Clock.objects.filter(policy=policy))).number:
+        yield Use(Tie.KEEPS, _("Promises that it made: %s. They name it still.") % found.shown)
 
 
 def _of_field(field: FieldDefinition) -> Iterator[Use]:

@@ -115,7 +115,7 @@ def save_team(team: Team, name: str, members: Iterable[User], *, by: User, **fac
     if new:
         team.slug = _free_slug(name)
     team.save()
-    team.members.set(members)
+    team.members.set([*members, *team.members.filter(is_active=False)])  # who comes back is where they were
     if kept and kept.calendar_id != team.calendar_id:
         calendars.changed([pk for pk in (kept.calendar_id, team.calendar_id) if pk])
     after = _facts_of_team(team)

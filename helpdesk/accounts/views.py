@@ -21,6 +21,7 @@ from helpdesk.lib import ids
 
 FORM = ["GET", "HEAD", "POST"]
 PAGE = 100
+TAKEN = gettext_lazy("Somebody with this address works here already.")
 LAST_ADMIN = gettext_lazy("Nobody would be left who can let people in. Make somebody else an admin first.")
 
 
@@ -47,7 +48,7 @@ def person_add(request: StaffRequest) -> HttpResponse:
             with transaction.atomic():
                 user = people.add_person(by=request.user, teams=form.cleaned_data["teams"], **form.facts())
         except IntegrityError:  # the second of two clicks
-            form.add_error("email", _("Somebody with this address works here already."))
+            form.add_error("email", TAKEN)
         else:
             _invite(request, user)
             messages.success(request, _("%(name)s gets a mail with a link to set a password") % {"name": user})
@@ -65,9 +66,12 @@ def person(request: StaffRequest, pk: int) -> HttpResponse:
         if request.method == "POST" and form.is_valid() and not known.newer:
             try:
                 unchanged = get_object_or_404(User, pk=pk)  # checking the form has written into the other one
-                people.change_person(unchanged, by=request.user, teams=form.cleaned_data["teams"], **form.facts())
+                with transaction.atomic():
+                    people.change_person(unchanged, by=request.user, teams=form.cleaned_data["teams"], **form.facts())
             except people.LastAdmin:
                 form.add_error("role", LAST_ADMIN)
+            except IntegrityError:  # two gave the same address to two people
+                form.add_error("email", TAKEN)
             else:
                 messages.success(request, _("Saved"))
                 return redirect("people")

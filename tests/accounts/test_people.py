@@ -148,6 +148,10 @@ def test_teams_have_members_and_names_of_their_own(browser: Browser, omar: User,
     assert list(team.members.all()) == []
     entry = AuditEntry.objects.get(action="team.changed")
     assert (entry.before["members"], entry.after["members"], entry.after["name"]) == ([ana.email], [], "Japan")
+    team.members.add(ana)
+    User.objects.filter(pk=ana.pk).update(is_active=False)
+    page.post(f"/teams/{team.pk}/", {"name": "Night", "mode": "manual", "members": [omar.pk]})
+    assert set(team.members.all()) == {omar, ana}  # let in again, she is where she was
 
 
 def test_a_token_is_shown_once_and_kept_nowhere(browser: Browser, omar: User) -> None:

@@ -71,7 +71,7 @@ TABLE = {
         POST holiday-add POST holidays-country POST holidays-feed POST holidays-remove POST holiday
         GET incident-add POST incident-add GET incident POST incident POST incident-resolve POST incident-reopen
         GET policies GET policy-add POST policy-add GET policy POST policy POST policy-move POST policy-switch
-        POST policy-remove
+        GET policy-remove POST policy-remove POST policy-restore
         GET clocks GET clocks-recount
         GET forms GET form-add POST form-add GET form POST form GET form-preview
         GET topic-add POST topic-add GET topic POST topic POST topic-archive POST topic-restore

@@ -173,6 +173,8 @@ class World:
         self.removed_view = SavedView.objects.create(name="Old", removed_at=now())
         self.shut = BlockedSender.objects.create(name="@evil.example", by=self.agent)
         self.calendar, self.policy = Calendar.objects.get(), Policy.objects.earliest("position")
+        self.spare_policy = Policy.objects.create(name="Spare", position=8, is_on=False)
+        self.former_policy = Policy.objects.create(name="Former", position=9, is_on=False, archived_at=now())
         self.spare_calendar = Calendar.objects.create(name="Spare", zone="UTC", week=[[[540, 1020]]] * 7)
         self.holiday = self.calendar.holidays.filter(day__gte=f"{now():%Y}-01-01").earliest("day")
         event = Event.objects.filter(kind="ticket.opened").earliest("pk")
@@ -232,13 +234,15 @@ class World:
             "field-restore": {"pk": self.former_field.pk},
             "escalation-path-remove": {"pk": self.spare_path.pk},
             "escalation-path-restore": {"pk": self.former_path.pk},
+            "policy-remove": {"pk": self.spare_policy.pk},
+            "policy-restore": {"pk": self.former_policy.pk},
             "team": {"pk": Team.objects.get(slug="billing").pk},
             "token-revoke": {"pk": self.token.pk},
             **{key: {"pk": self.calendar.pk} for key in CALENDAR},
             "calendar-remove": {"pk": self.spare_calendar.pk},
             "holidays-remove": {"pk": self.calendar.sources.get().pk},
             "holiday": {"pk": self.holiday.pk},
-            **{key: {"pk": self.policy.pk} for key in ("policy", "policy-move", "policy-switch", "policy-remove")},
+            **{key: {"pk": self.policy.pk} for key in ("policy", "policy-move", "policy-switch")},
             "address-suppress": {"pk": self.customer.pk, "address": self.address.pk},
             "address-lift": {"pk": self.blocked.customer_id, "address": self.blocked.pk},
             "subscription": {"pk": self.subscription.pk},

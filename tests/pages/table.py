@@ -88,6 +88,7 @@ PAGES = [
     Page("policies", "/policies/", "mia"),
     Page("policy", "/policies/{policy}/", "mia"),
     Page("policy-new", "/policies/new/", "mia"),
+    Page("policy-remove", "/policies/{policy}/remove/", "mia", like="team-remove"),
     Page("clocks", "/clocks/", "mia"),
     Page("inbox-due", "/inbox/due/", "ana"),
     Page("skills", "/skills/", "omar", like="people"),

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import BigIntegerField, DateTimeField, Exists, OuterRef, Q, Subquery
-from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from helpdesk.lib import conditions
@@ -17,8 +16,11 @@ STILL = Q(ended_at=None) & ~Q(idle="")
 
 
 def policies() -> Sequence[tuple[int, str]]:
-    rows = Policy.objects.values_list("pk", "name", "removed_at")
-    return [(pk, _now("%s (removed)") % name if removed else name) for pk, name, removed in rows]
+    return list(Policy.objects.living().values_list("pk", "name"))
+
+
+def former_policies() -> Sequence[tuple[int, str]]:
+    return list(Policy.objects.archived().values_list("pk", "name"))
 
 
 def _due(name: str, label: Any, *kinds: str) -> Field:
@@ -57,6 +59,8 @@ FIELDS = (
         q=Subquery(_latest, output_field=BigIntegerField()),
         value=_policy_of,
         choices=policies,
+        refers="policy",
+        former=former_policies,
         group=CLOCKS,
     ),
 )

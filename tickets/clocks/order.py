@@ -1,4 +1,4 @@
-"""The list of policies: what is in it, in which order, and on; each change with its line in the audit log and a recount."""
+"""The list of policies: their order, and which are on; each change with its line in the audit log and a recount."""
 
 from django.db import transaction
 from django.db.models import F
@@ -16,7 +16,7 @@ from tickets.models.clocks import Policy
 def move(policy: Policy, to: int, *, by: User) -> bool:
     """Make it the ``to``-th of the list, from 1 on; False when it is that already."""
     one_at_a_time("policies")
-    found = place(Policy.objects.filter(removed_at=None), policy, to, "position")
+    found = place(Policy.objects.filter(archived_at=None), policy, to, "position")
     if found is None:
         return False
     audit("policy.moved", actor=by.ref, subject=policy.ref, before={"place": found[0]}, after={"place": found[1]})
@@ -32,30 +32,10 @@ def first(policy: Policy) -> None:
 
 
 @transaction.atomic
-def remove(policy: Policy, *, by: User, back: bool = False) -> bool:
-    """Out of the list, or back at its beginning, off either way; what it promised and was missed stays recorded.
-
-    False when it is so already; IntegrityError where another has its name by now.
-    """
-    one_at_a_time("policies")
-    policy = Policy.objects.select_for_update().get(pk=policy.pk)
-    if (policy.removed_at is None) == back:
-        return False
-    was_on, policy.removed_at, policy.is_on = policy.is_on, None if back else now(), False
-    if back:
-        first(policy)
-    policy.save(update_fields=["removed_at", "is_on", "position"])
-    audit("policy.brought_back" if back else "policy.removed", actor=by.ref, subject=policy.ref)
-    if was_on:
-        recounts.ask(_("the policy “%s” is removed") % policy.name, by)
-    return True
-
-
-@transaction.atomic
 def switch(policy: Policy, on: bool, *, by: User) -> bool:
     """Put it on or off; False when it is so already. What it promised while it was on and was missed stays recorded."""
     values = {"is_on": on, **({"changed_at": now()} if on else {})}
-    if not Policy.objects.filter(pk=policy.pk, is_on=not on, removed_at=None).update(**values):
+    if not Policy.objects.filter(pk=policy.pk, is_on=not on, archived_at=None).update(**values):
         return False
     audit("policy.switched_on" if on else "policy.switched_off", actor=by.ref, subject=policy.ref)
     recounts.ask((_("the policy “%s” is on") if on else _("the policy “%s” is off")) % policy.name, by)

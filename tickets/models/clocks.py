@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from helpdesk.accounts.models import Calendar, User
+from helpdesk.accounts.models import Archivable, Calendar, User
 from helpdesk.lib.dates import now
 from tickets.models.terms import Status
 from tickets.models.ticket import Ticket
@@ -37,17 +37,17 @@ def usual_pauses() -> list[str]:
     return [Status.PENDING.value]
 
 
-def unless_removed(collector: Any, field: Any, rows: Any, using: str) -> None:
-    """A calendar stays while a policy goes by it; one that was removed lets it go."""
-    models.SET_NULL(collector, field, rows.exclude(removed_at=None), using)
-    if kept := rows.filter(removed_at=None):
+def unless_archived(collector: Any, field: Any, rows: Any, using: str) -> None:
+    """A calendar stays while a policy goes by it; one that is archived lets it go."""
+    models.SET_NULL(collector, field, rows.exclude(archived_at=None), using)
+    if kept := rows.filter(archived_at=None):
         models.PROTECT(collector, field, kept, using)
 
 
-class Policy(models.Model):
+class Policy(Archivable):
     """Targets for the tickets that meet its conditions; the first one in the list that is on and matches counts."""
 
-    name = models.CharField(max_length=80)
+    name = models.CharField(max_length=80, unique=True)
     position = models.PositiveIntegerField()
     is_on = models.BooleanField(default=True)
     conditions = models.JSONField(default=dict, blank=True)
@@ -56,15 +56,13 @@ class Policy(models.Model):
     pauses = ArrayField(models.CharField(max_length=10), default=usual_pauses, blank=True)
     warn_minutes = models.PositiveIntegerField(default=15)  # of the clock's own time, before it is due
     # whose hours count; none: those of the ticket's team, else the workspace's
-    calendar = models.ForeignKey(Calendar, null=True, blank=True, on_delete=unless_removed, related_name="policies")
-    removed_at = models.DateTimeField(null=True)  # out of the list; the promises that it made name it still
+    calendar = models.ForeignKey(Calendar, null=True, blank=True, on_delete=unless_archived, related_name="policies")
     version = models.PositiveIntegerField(default=1)
     changed_at = models.DateTimeField(default=now)  # what was due before this could not be kept, and is told to nobody
 
     class Meta:
         ordering = ["position", "id"]
         verbose_name_plural = "policies"
-        constraints = [models.UniqueConstraint(fields=["name"], condition=Q(removed_at=None), name="policy_name_once")]
 
     def __str__(self) -> str:
         return self.name

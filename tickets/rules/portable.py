@@ -201,7 +201,8 @@ def _named(actions: dict[str, Any], each: Callable[[Any, Any], Any]) -> dict[str
 def _id_of(model: Any, name: Any) -> int:
     if name is None:
         raise Unreadable(_("it names what was gone already."))
-    found = list(model.objects.filter(**{LABELS[model]: name}).values_list("pk", flat=True)[:2]) if isinstance(name, str) else []
+    rows = model.objects.living() if hasattr(model.objects, "living") else model.objects
+    found = list(rows.filter(**{LABELS[model]: name}).values_list("pk", flat=True)[:2]) if isinstance(name, str) else []
     if len(found) != 1:
         words = _("nothing here is called “%s”.") if not found else _("several things here are called “%s”.")
         raise Unreadable(words % str(name)[:80])

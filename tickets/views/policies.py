@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from helpdesk.accounts import removal
 from helpdesk.accounts.access import MANAGERS, StaffRequest, staff
 from helpdesk.accounts.conditions_form import ConditionsForm
 from helpdesk.accounts.seen import Seen, audited, compared, stored, turn
@@ -28,15 +29,15 @@ from tickets.policy_forms import PolicyForm, targets_in_words, words
 def policy_list(request: StaffRequest) -> HttpResponse:
     with conditions.once():
         context = {"rows": _rows(), "recount": recounts.progress()}
-        removed = Policy.objects.exclude(removed_at=None).order_by("-removed_at")[:20]
-        return render(request, "tickets/policy_list.html", context | {"removed": removed})
+        archived = Policy.objects.archived().order_by("-archived_at")[:20]
+        return render(request, "tickets/policy_list.html", context | {"archived": archived})
 
 
 def _rows() -> list[dict[str, Any]]:
     """Each policy as one reads it, with what is wrong with it."""
     rows: list[dict[str, Any]] = []
     takes_all, lasting = None, Lasting()
-    for policy in Policy.objects.filter(removed_at=None).select_related("calendar"):
+    for policy in Policy.objects.living().select_related("calendar"):
         rows.append(
             {
                 "policy": policy,
@@ -74,9 +75,6 @@ def _policy(request: StaffRequest, pk: int | None) -> HttpResponse:
     lines = [*compared(form), *asked.compared(_("For which tickets"))]
     known = Seen(request, stored_now, lines, audited(f"policy:{pk}"), action == "save")
     tried = None
-    if action == "save" and found.removed_at:
-        form.add_error(None, _("This policy was removed meanwhile. Bring it back first, in the list; what you typed stays here."))
-        wrong = True
     if action == "save" and not wrong and not known.newer:
         form.tree = asked.tree or {"all": []}
         try:
@@ -97,7 +95,7 @@ def _policy(request: StaffRequest, pk: int | None) -> HttpResponse:
     elif data is not None and action not in ("save", "try"):
         asked.press(action, form)
     shown = Policy.objects.get(pk=pk) if pk else None
-    if shown and data is None and not shown.is_on and not shown.removed_at:
+    if shown and data is None and not shown.is_on and not shown.archived_at:
         tried = trial.tried(shown, tickets_for(request.user))
     context = {"form": form, "conditions": asked, "policy": shown, "seen": known, "recount": recounts.progress(), "trial": tried}
     return render(request, "tickets/policy_form.html", context, status=known.status(wrong))
@@ -121,17 +119,17 @@ def policy_switch(request: StaffRequest, pk: int) -> HttpResponse:
     return redirect("policies")
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @staff(*MANAGERS)
 def policy_remove(request: StaffRequest, pk: int) -> HttpResponse:
-    """Out of the list, or back into it; one that would come back beside another of its name stays where it is."""
-    found, back = get_object_or_404(Policy, pk=pk), request.POST.get("back") == "1"
-    try:
-        if order.remove(found, by=request.user, back=back):
-            messages.success(request, _("“%s” is back, switched off.") % found if back else _("“%s” is removed.") % found)
-    except IntegrityError:
-        messages.error(request, _("There is a policy called “%s” in the list already.") % found)
-    return redirect("policies")
+    return removal.ask(request, Policy.objects.all(), pk, home="policies", page="policy")
+
+
+@require_POST
+@staff(*MANAGERS)
+def policy_restore(request: StaffRequest, pk: int) -> HttpResponse:
+    removal.restore(get_object_or_404(Policy, pk=pk), by=request.user)
+    return redirect("policy", pk)
 
 
 @require_safe

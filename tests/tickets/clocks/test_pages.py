@@ -13,10 +13,10 @@ from helpdesk.lib import conditions, dates
 from helpdesk.mail.models import Mailbox
 from tests.tickets.clocks.days import at, opened, replied, targets
 from tickets import clocks
-from tickets.clocks import recounts
+from tickets.clocks import order, recounts
 from tickets.clocks.forecast import forecast
 from tickets.clocks.lengths import NotLength, read_length, write_length
-from tickets.models import Policy, Recount, Ticket
+from tickets.models import Policy, Recount, Rule, Ticket
 
 pytestmark = pytest.mark.django_db
 Browser = Callable[[User], Client]
@@ -113,35 +113,41 @@ def test_a_mistyped_policy_is_told_before_it_counts_and_leaves_no_trace(
         assert {ticket.pk: (ticket.due_at, ticket.breached_at) for ticket in Ticket.objects.all()} == before
 
 
-def test_a_policy_is_removed_and_what_it_made_names_it_still(
+def test_a_policy_is_removed_once_it_is_off_and_what_it_made_names_it_still(
     policy: Policy, office: Calendar, support: Mailbox, ben: Customer, mia: User, browser: Browser
 ):
     spare = Calendar.objects.create(name="Spare", zone="UTC", week=[[[540, 1020]]] * 7)
     Policy.objects.filter(pk=policy.pk).update(calendar=spare)
-    kept, lead = opened(ben, at("09:00")), browser(mia)
+    kept, lead, address = opened(ben, at("09:00")), browser(mia), f"/policies/{policy.pk}/remove/"
+    rule = Rule.objects.create(kind="update", name="Asks")
+    asks = {"all": [{"field": "policy", "op": "is", "value": policy.pk}]}
+    rule.version = rule.versions.create(number=1, name="Asks", conditions=asks)
+    rule.save()
     with dates.moved(to=at("10:30")):
         clocks.run_due()
+        refused = lead.post(address)
+        page = refused.content.decode()
+        assert refused.status_code == 409 and "It is on. Switch it off first" in page and "Rule “Asks”" in page
+        order.switch(policy, False, by=mia)
+        rule.version.conditions = {}
+        rule.version.save()
+        assert "Promises that it made: 2." in lead.get(address).content.decode()
         for _twice in range(2):
-            lead.post(f"/policies/{policy.pk}/remove/")
-        while recounts.run_once():
-            pass
-        said = AuditEntry.objects.filter(subject=policy.ref, action="policy.removed")
-        page = browser(mia).get(f"/tickets/{kept.number}/").content.decode()
-        assert said.count() == 1 and kept.clocks.get().breached_at == at("10:00") and "by “Everybody”" in page
-        assert lead.post(f"/policies/{policy.pk}/switch/", {"on": "1"}).status_code == 302
-        refused = lead.post(f"/policies/{policy.pk}/", EVERYBODY)
-        assert refused.status_code == 422 and "was removed meanwhile" in refused.content.decode()
-        lead.post("/policies/new/", EVERYBODY)  # the name is free again
-        clash = lead.post(f"/policies/{policy.pk}/remove/", {"back": "1"}, follow=True).content.decode()
-        assert "There is a policy called “Everybody” in the list already." in clash
-        Policy.objects.filter(removed_at=None).update(name="Other")
-        lead.post(f"/policies/{policy.pk}/remove/", {"back": "1"})
+            lead.post(address)
+        assert AuditEntry.objects.filter(subject=policy.ref, action="policy.archived").count() == 1
+        page = lead.get(f"/tickets/{kept.number}/").content.decode()
+        assert kept.clocks.get(kind="first_reply").breached_at == at("10:00") and "by “Everybody”" in page
+        assert "Switch o" not in lead.get("/policies/").content.decode()
+        lead.post(f"/policies/{policy.pk}/switch/", {"on": "1"})
         policy.refresh_from_db()
-        assert (policy.removed_at, policy.is_on, policy.position, policy.calendar) == (None, False, 1, spare)
-        lead.post(f"/policies/{policy.pk}/remove/")
+        assert not policy.is_on
         lead.post(f"/calendars/{spare.pk}/remove/")
+        lead.post(f"/policies/{policy.pk}/restore/")
         policy.refresh_from_db()
-        assert policy.calendar is None and not Calendar.objects.filter(pk=spare.pk).exists()
+        assert (policy.archived_at, policy.is_on, policy.calendar) == (None, False, None)
+        never = Policy.objects.create(name="Never", position=2, is_on=False)
+        lead.post(f"/policies/{never.pk}/remove/")
+        assert not Policy.objects.filter(pk=never.pk).exists()
 
 
 def test_a_promise_that_a_teams_hours_never_keep_is_told_where_it_is_made_and_where_it_stands(
