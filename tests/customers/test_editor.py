@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from helpdesk.customers.conditions_form import ConditionsForm
 from helpdesk.customers.models import Address
 from helpdesk.lib import conditions
+from helpdesk.lib.conditions.grammar import MAX_DEPTH
 
 pytestmark = pytest.mark.django_db
 text = st.text("abc ,.;äß\"'<>%to12\\&", min_size=1, max_size=12).filter(lambda words: words.strip())
@@ -48,6 +49,15 @@ LEAVES = st.one_of(
         st.just(OPEN), st.just({"not": OPEN}),
         st.builds(lambda name: {"any": [OPEN, {"not": {"all": [OPEN, leaf("subject", "contains", name)]}}]}, text))),
 )  # fmt: skip
+
+
+def depth(tree: Any) -> int:
+    """How many conditions stand within each other, as the grammar counts them."""
+    if isinstance(tree, list):
+        return max(map(depth, tree), default=0)
+    return 1 + max((depth(tree[word]) for word in ("all", "any", "not", "where") if word in tree), default=0)
+
+
 TREES = st.recursive(
     LEAVES,
     lambda inner: st.one_of(
@@ -55,7 +65,7 @@ TREES = st.recursive(
         st.builds(lambda part: {"not": part}, inner),
     ),
     max_leaves=8,
-)
+).filter(lambda tree: depth(tree) <= MAX_DEPTH)
 
 
 class Browser(HTMLParser):
