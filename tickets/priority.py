@@ -136,8 +136,8 @@ def _minutes(pks: Collection[int]) -> dict[int, int]:
     for pk, due, breached, idle in clocks.values_list("ticket", "due_at", "breached_at", "idle"):
         if breached:
             found[pk] = 0
-        elif due and not idle:
-            left = max(0, ceil((due - at).total_seconds() / 60))
+        elif due and due > at and not idle:  # late without a breach was promised by nobody
+            left = ceil((due - at).total_seconds() / 60)
             found[pk] = min(left, found.get(pk, left))
     return found
 

@@ -59,14 +59,12 @@ def recompute(pks: Iterable[int], *, fresh: bool = False) -> set[int]:
     changed: set[int] = set()
     wanted = sorted(set(pks))
     policies = working()
-    recount = None if fresh else Recount.objects.filter(finished_at=None).first()
-    since = recount.started_at if recount else None
     for start in range(0, len(wanted), AT_ONCE):
-        changed |= _batch(wanted[start : start + AT_ONCE], policies, fresh, since)
+        changed |= _batch(wanted[start : start + AT_ONCE], policies, fresh)
     return changed
 
 
-def _batch(pks: Sequence[int], policies: list[Policy], fresh: bool, since: datetime | None) -> set[int]:
+def _batch(pks: Sequence[int], policies: list[Policy], fresh: bool) -> set[int]:
     known: dict[int, list[Clock]] = defaultdict(list)
     if not fresh:
         if not policies and not Clock.objects.filter(ticket__in=pks).exists():
@@ -78,25 +76,21 @@ def _batch(pks: Sequence[int], policies: list[Policy], fresh: bool, since: datet
         tickets = list(Ticket.objects.filter(pk__in=pks).select_related("team"))
     else:
         return set()
-    work = Work(tickets, policies, known, since)
+    work = Work(tickets, policies, known, fresh)
     work.settle()
     return work.write()
 
 
 class Work:
-    """One batch: what is read for all, what is to be written for all. Settled and not written, it is a trial.
+    """One batch: what is read for all, what is to be written for all. Settled and not written, it is a trial."""
 
-    ``since`` is when what they are counted by changed, a policy or a calendar, while not all are counted by that yet.
-    """
-
-    def __init__(
-        self, tickets: list[Ticket], policies: list[Policy], known: dict[int, list[Clock]], since: datetime | None
-    ) -> None:
-        self.at, self.known, self.tickets, self.since = now(), known, tickets, since
+    def __init__(self, tickets: list[Ticket], policies: list[Policy], known: dict[int, list[Clock]], fresh: bool = False) -> None:
+        self.at, self.known, self.tickets = now(), known, tickets
         pks = [ticket.pk for ticket in tickets]
         self.policies = choose(pks, policies, self.at)
         teams = {ticket.team.calendar_id for ticket in tickets if ticket.team and ticket.team.calendar_id}
         self.calendars = Calendars(set(self.policies.values()), teams)
+        self.recount = None if fresh else Recount.objects.filter(finished_at=None).first()  # after the hours that it is about
         self.changes, self.replies = _history(pks), _replies(pks)
         self.new: list[Clock] = []
         self.moved: list[Clock] = []
@@ -174,23 +168,16 @@ class Work:
     def _tell(self, clock: Clock, ticket: Ticket, policy: Policy, before: dict[str, Any]) -> None:
         """The warning and the breach, each at its moment and once; then when to look again.
 
-        What lies before the policy, before the ticket was brought in, or before another calendar moved it there was promised by
-        nobody then: it is late and no breach, unless it was promised all along and the tick is late.
+        What was over before anybody promised it is late and no breach, whatever becomes of the ticket.
         """
-        same = bool(before) and clock.due_at == before["due_at"]
-        clock.next_at = None
+        clock.next_at, clock.promised_at = None, self._promised(clock, ticket, policy, before)
         until = clock.ended_at or self.at
-        began = max(filter(None, (policy.changed_at, ticket.imported_at, None if same else self.since)))
         if clock.due_at and (clock.due_at < until if clock.ended_at else clock.due_at <= until):
-            ran = same and not (before["ended_at"] or before["idle"])  # as it is now, and with something to tell, or late before
-            if not (before["next_at"] if ran else clock.due_at >= began):
+            if clock.promised_at and clock.due_at < clock.promised_at:
                 return
             clock.breached_at = clock.due_at
-            doubled = clock.kind == Kind.FULL_RESOLUTION and any(
-                other.kind == Kind.RESOLUTION and other.breached_at for other in [*self.known.get(ticket.pk, ()), *self.new]
-                if other.ticket_id == ticket.pk
-            )  # fmt: skip
-            if not doubled:
+            first = self._resolution(ticket) if clock.kind == Kind.FULL_RESOLUTION else None
+            if not (first and first.breached_at):  # else it is told of that one
                 self.facts.append(_fact("ticket.breached", clock.breached_at, clock, ticket, policy))
             return
         if clock.ended_at or clock.due_at is None or clock.idle:
@@ -200,8 +187,27 @@ class Work:
                 clock.next_at = clock.warn_at
                 return
             clock.warned_at = clock.warn_at
-            self.facts.append(_fact("ticket.due_soon", max(clock.warn_at, began), clock, ticket, policy))
+            told_at = max(clock.warn_at, clock.promised_at) if clock.promised_at else clock.warn_at
+            self.facts.append(_fact("ticket.due_soon", told_at, clock, ticket, policy))
         clock.next_at = clock.due_at
+
+    def _promised(self, clock: Clock, ticket: Ticket, policy: Policy, before: dict[str, Any]) -> datetime | None:
+        """Since when it is due then. The same date was promised all along, also by the resolution that went before.
+
+        Another one, since its policy counts or was changed, the ticket was brought in, or the calendar was changed.
+        """
+        if before and clock.due_at == before["due_at"]:
+            return before["promised_at"]
+        if clock.kind == Kind.FULL_RESOLUTION and (first := self._resolution(ticket)) and first.due_at == clock.due_at:
+            return first.promised_at
+        since = [policy.changed_at, *([ticket.imported_at] if ticket.imported_at else [])]
+        if self.recount and ticket.pk > self.recount.last_id:  # which has not come to it yet
+            since.append(self.recount.started_at)
+        return max(since)
+
+    def _resolution(self, ticket: Ticket) -> Clock | None:
+        found = (*self.known.get(ticket.pk, ()), *self.new)
+        return next((each for each in found if each.ticket_id == ticket.pk and each.kind == Kind.RESOLUTION), None)
 
     def _date(self, ticket: Ticket, clocks: list[Clock]) -> None:
         """What lists sort and ask by."""

@@ -61,6 +61,6 @@ def _settled(tickets: Sequence[Ticket], policy: Policy, policies: list[Policy]) 
     known: dict[int, list[Clock]] = defaultdict(list)
     for clock in Clock.objects.filter(ticket__in=[ticket.pk for ticket in tickets]).select_related("policy"):
         known[clock.ticket_id].append(clock)
-    work = Work(list(tickets), policies, known, policy.changed_at)
+    work = Work(list(tickets), policies, known)
     work.settle()
     return [ticket for ticket in tickets if work.policies.get(ticket.pk) is policy]

@@ -94,6 +94,7 @@ class Clock(models.Model):
     hours = models.CharField(max_length=10, choices=Hours.choices)
     target = models.PositiveIntegerField()  # seconds
     due_at = models.DateTimeField(null=True)  # none while it stands still
+    promised_at = models.DateTimeField(null=True)  # since when it is due then: what was over before was promised by nobody
     warn_at = models.DateTimeField(null=True)
     left = models.IntegerField(null=True)  # seconds, where it stands still
     idle = models.CharField(max_length=10, blank=True)  # the status in which it stands still now, or NO_HOURS

@@ -10,7 +10,7 @@ from helpdesk.lib.learning.texts import Floats
 
 LEVELS = (95, 99)
 STRANGE = 0.5  # the weight of texts about nothing known, beside all that are about something known
-LEFT_ALONE = 0.7  # of texts about a label it was never shown, at least this share stays without an answer
+LEFT_ALONE = 0.8  # of texts about a label it was never shown, at least this share stays without an answer
 NEVER = float("inf")
 FEWEST = 20  # guesses; from fewer, nothing is concluded
 
