@@ -16,19 +16,19 @@ from django.db import transaction
 from helpdesk.accounts.access import AGENTS
 from helpdesk.accounts.models import Mode, Team, User
 from helpdesk.accounts.presence import presences
-from helpdesk.customers.models import Event, EventDelivery
+from helpdesk.customers.models import Event
 from helpdesk.customers.timeline import Fact, record_all
 from helpdesk.lib import rows
 from helpdesk.lib.dates import now
 from helpdesk.live.streams import announce
 from tickets import hands, queue
 from tickets.hands import Choice, Hand
-from tickets.models import OURS, Assignment, Priority, Rule, RuleKind, RuleMeeting, RuleRun, Status, StatusChange, Ticket
+from tickets.models import LIVE, OURS, Assignment, Priority, RuleRun, Status, StatusChange, Ticket
 from tickets.models.change import one_change_of
+from tickets.models.rules import unruled
 
 AT_ONCE = 200  # tickets of a team in one transaction
 A_CHAIN = timedelta(hours=1)  # what a rule did longer ago leads to nothing now
-RULES = "tickets.rules.on_events"
 OURSELVES = {"round_robin", "least_loaded"}
 
 
@@ -59,7 +59,7 @@ def _round() -> tuple[int, bool]:
         of_team[hand.team].append(hand)
     most = {team: min(sum(hand.room for hand in members), AT_ONCE) for team, members in of_team.items()}
     most = {team: room for team, room in most.items() if room}
-    chosen = {each.ticket: each for each in queue.fitting([h for m in of_team.values() for h in m], most, _unruled())}
+    chosen = {each.ticket: each for each in queue.fitting([h for m in of_team.values() for h in m], most, unruled())}
     free = Ticket.objects.filter(pk__in=chosen, assignee=None, status__in=OURS)
     tickets = [
         ticket
@@ -81,16 +81,6 @@ def _round() -> tuple[int, bool]:
     looked_at = Counter(each.team for each in chosen.values())
     full = [team for team, room in most.items() if looked_at[team] == room]
     return len(choices), bool(choices) and any(hand.room for team in full for hand in of_team[team])
-
-
-def _unruled() -> set[int]:
-    """What came in just now and has still to meet the rules: these may say whose it is, so it is handed out after them."""
-    if not Rule.objects.filter(kind=RuleKind.CREATE, is_enabled=True, removed_at=None).exists():
-        return set()
-    waiting = RuleMeeting.objects.filter(state=RuleMeeting.State.PENDING, kind=RuleKind.CREATE, attempts=0)
-    owed = EventDelivery.objects.filter(subscriber=RULES, next_at__isnull=False, attempts=0).values("event_id")
-    told = Event.objects.filter(pk__in=owed, kind="ticket.opened").values_list("payload__ticket", flat=True)
-    return {*waiting.values_list("ticket", flat=True), *told}
 
 
 def _give(choices: Sequence[tuple[Ticket, Choice]], at: datetime) -> None:
@@ -147,8 +137,8 @@ def _out_of_archived_teams() -> None:
     archived = list(Team.objects.archived().values_list("pk", flat=True))
     if not archived:
         return
-    lost = Ticket.objects.filter(status__in=OURS, team__in=archived).select_related("mailbox__team")
-    for ticket in lost.order_by("pk")[:AT_ONCE]:
+    lost = Ticket.objects.filter(status__in=LIVE, team__in=archived).select_related("mailbox__team").order_by("pk")
+    for ticket in lost.select_for_update(skip_locked=True, no_key=True, of=("self",))[:AT_ONCE]:
         ticket.move_to(ticket.mailbox.team if ticket.mailbox else None, by="")
 
 

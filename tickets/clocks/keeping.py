@@ -7,6 +7,7 @@ a calendar changed. Each reads what is and writes what follows, under the ticket
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from django.db import transaction
@@ -21,6 +22,7 @@ from tickets.clocks.reckoning import reckon
 from tickets.clocks.story import Change, Promise, promises
 from tickets.models import LIVE, Message, Ticket
 from tickets.models.clocks import NO_HOURS, Clock, Hours, Kind, Policy, Recount, StatusChange
+from tickets.models.rules import unruled
 
 AT_ONCE = 200
 ONE_OF = {Kind.FIRST_REPLY.value, Kind.RESOLUTION.value, Kind.FULL_RESOLUTION.value}  # a ticket has at most one of each
@@ -98,6 +100,10 @@ class Work:
         self.dated: list[Ticket] = []
         self.facts: list[Fact] = []
 
+    @cached_property
+    def unruled(self) -> set[int]:
+        return unruled()  # asked only where there is something to tell
+
     def settle(self) -> None:
         for ticket in self.tickets:
             self._settle(ticket)
@@ -168,12 +174,16 @@ class Work:
     def _tell(self, clock: Clock, ticket: Ticket, policy: Policy, before: dict[str, Any]) -> None:
         """The warning and the breach, each at its moment and once; then when to look again.
 
-        What was over before anybody promised it is late and no breach, whatever becomes of the ticket.
+        What was over before anybody promised it is late and no breach, whatever becomes of the ticket. A ticket that is about
+        to meet the rules on new ones may go by another policy then: the tick tells what is to be told after that.
         """
         clock.next_at, clock.promised_at = None, self._promised(clock, ticket, policy, before)
         until = clock.ended_at or self.at
         if clock.due_at and (clock.due_at < until if clock.ended_at else clock.due_at <= until):
             if clock.promised_at and clock.due_at < clock.promised_at:
+                return
+            if not clock.ended_at and ticket.pk in self.unruled:
+                clock.next_at = clock.due_at
                 return
             clock.breached_at = clock.due_at
             first = self._resolution(ticket) if clock.kind == Kind.FULL_RESOLUTION else None
@@ -183,7 +193,7 @@ class Work:
         if clock.ended_at or clock.due_at is None or clock.idle:
             return
         if clock.warn_at and (clock.warned_at is None or clock.warn_at > clock.warned_at):
-            if clock.warn_at > self.at:
+            if clock.warn_at > self.at or ticket.pk in self.unruled:
                 clock.next_at = clock.warn_at
                 return
             clock.warned_at = clock.warn_at

@@ -111,6 +111,7 @@ class Clock(models.Model):
         indexes = [
             models.Index(fields=["next_at"], name="clock_next", condition=Q(next_at__isnull=False)),
             models.Index(fields=["due_at"], name="clock_due", condition=Q(due_at__isnull=False, ended_at=None)),
+            models.Index(fields=["ticket"], name="clock_still", condition=Q(ended_at=None) & ~Q(idle="")),
         ]
 
     @property

@@ -8,8 +8,11 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from helpdesk.accounts.models import User
+from helpdesk.customers.models import Event, EventDelivery
 from helpdesk.lib.dates import now
 from tickets.models.ticket import Ticket
+
+RULES = "tickets.rules.on_events"  # the subscriber that has them meet
 
 
 class RuleKind(models.TextChoices):
@@ -100,6 +103,19 @@ class RuleMeeting(models.Model):
             models.Index(fields=["ticket", "-id"], name="rule_meeting_of_ticket"),
             models.Index(fields=["at"], name="rule_meeting_at"),
         ]
+
+
+def unruled() -> set[int]:
+    """What came in just now and has still to meet the rules: they may say whose it is, and what is promised of it.
+
+    What failed once with them waits no more.
+    """
+    if not Rule.objects.filter(kind=RuleKind.CREATE, is_enabled=True, removed_at=None).exists():
+        return set()
+    waiting = RuleMeeting.objects.filter(state=RuleMeeting.State.PENDING, kind=RuleKind.CREATE, attempts=0)
+    owed = EventDelivery.objects.filter(subscriber=RULES, next_at__isnull=False, attempts=0).values("event_id")
+    told = Event.objects.filter(pk__in=owed, kind="ticket.opened").values_list("payload__ticket", flat=True)
+    return {*waiting.values_list("ticket", flat=True), *told}
 
 
 class RuleRun(models.Model):

@@ -13,7 +13,7 @@ from helpdesk.customers.models import Customer
 from helpdesk.lib import dates
 from tests.tickets.clocks.days import at, heard, opened, targets
 from tests.tickets.test_clock_seams import breaches
-from tickets import clocks, replies
+from tickets import clocks, intake, replies
 from tickets.clocks import order, recounts
 from tickets.models import Policy, Ticket
 
@@ -114,3 +114,27 @@ def test_lateness_that_nobody_promised_raises_no_priority(
         drain()
     ticket.refresh_from_db()
     assert (ticket.priority, ticket.breached_at) == ("normal", None)
+
+
+@pytest.mark.parametrize("fires", [True, False])
+def test_what_the_rules_on_new_tickets_have_not_met_is_told_by_the_policy_it_has_after_them(
+    fires: bool, policy: Policy, support: Any, ben: Customer, rule: Callable[..., Any], drain: Callable[[], None]
+):
+    """A mail was two hours on its way and is of a VIP, who is promised more time: no breach of the other policy is told."""
+    Policy.objects.filter(pk=policy.pk).update(targets=targets(first_reply=10, next_reply=None, resolution=None))
+    vip = {"field": "tags", "op": "any_of", "value": ["vip"]}
+    Policy.objects.create(name="VIP", position=0, conditions=vip, targets=targets(first_reply=480), changed_at=policy.changed_at)
+    asks = {"field": "subject", "op": "contains", "value": "broke" if fires else "sofa"}
+    rule("create", asks, add_tags=["vip"])
+    with dates.moved(to=at("11:00")):
+        ticket = intake.open_ticket(ben, "It broke", intake.Words("Please.", at=at("09:00")), channel="mail")
+        clocks.run_due()
+        clock = ticket.clocks.get()
+        assert (breaches(), clock.breached_at, clock.next_at) == ([], None, at("09:10"))
+        drain()
+        clocks.run_due()
+    clock, told = ticket.clocks.get(kind="first_reply"), breaches()
+    if fires:
+        assert (told, clock.due_at, str(clock.policy)) == ([], at("17:00"), "VIP")
+    else:
+        assert (told, clock.breached_at, str(clock.policy)) == ([at("09:10")], at("09:10"), "Everybody")
