@@ -112,6 +112,25 @@ def test_every_order_of_a_view_that_people_set_up_has_its_index(many):
         assert "ROW(" in scan["Index Cond"] and "Filter" not in scan, (order, scan)
 
 
+@pytest.mark.parametrize(
+    ("line", "index"), [("is:breached", "ticket_breached"), ("due:<2h", "ticket_due"), ("tag:vip", "ticket_tags")]
+)
+def test_what_few_tickets_are_is_found_without_reading_the_others(many, line, index):
+    few = [each.pk for each in Ticket.objects.order_by("pk")[1_000:4_000:100]]
+    at = dates.now()
+    Ticket.objects.filter(pk__in=few).update(breached_at=at, due_at=at + timedelta(hours=1), tags=["vip"])
+    rows = search.find(many, line)
+    sql, params = rows.order_by("-last_message_at", "-id")[:50].query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE tickets_ticket")
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", params)
+        [plan] = cursor.fetchone()[0]
+    scans = [node for node in nodes(plan["Plan"]) if "Scan" in node["Node Type"]]
+    assert index in [node.get("Index Name") for node in scans], scans
+    assert not [node for node in scans if node["Node Type"] == "Seq Scan"], scans
+    assert len(rows) == len(few)
+
+
 def test_a_word_of_every_message_finds_the_newest_and_no_more(many, monkeypatch):
     monkeypatch.setattr(search, "NEWEST", 30)
     found = search.search(many, "customer").order_by("-pk")

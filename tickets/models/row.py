@@ -77,7 +77,7 @@ class TicketRow(Changing):
             models.Index(fields=["assignee", "-last_message_at", "-id"], name="ticket_of_person", condition=Q(status__in=LIVE)),
             models.Index(fields=["team", "-last_message_at", "-id"], name="ticket_of_team", condition=Q(status__in=LIVE)),
             models.Index(fields=["due_at", "id"], name="ticket_due", condition=Q(due_at__isnull=False)),  # then it is live
-            models.Index(fields=["-last_message_at", "-id"], name="ticket_breached", condition=Q(breached_at__isnull=False)),
+            models.Index(fields=["-id"], name="ticket_breached", condition=Q(breached_at__isnull=False)),
             GinIndex(fields=["tags"], name="ticket_tags"),
             models.Index(
                 F("team"),
