@@ -41,15 +41,9 @@ def change(ticket: Ticket, wanted: Mapping[str, Any], *, by: Any) -> list[str]:
     """
     with ticket.one_change():
         changed = [name for name, verb in VERBS.items() if name in wanted and verb(ticket, wanted[name], by=by)]
-        if "team" in changed and "assignee" not in wanted and _is_strange(ticket):
+        if "team" in changed and "assignee" not in wanted and ticket.has_strange_owner:
             ticket.assign(None, by=by)
     return changed
-
-
-def _is_strange(ticket: Ticket) -> bool:
-    """Whether whoever has it is none of the team that hands it out."""
-    owner, team = ticket.assignee, ticket.team
-    return bool(owner and team and team.hands_out and not team.members.filter(pk=owner.pk).exists())
 
 
 @transaction.atomic

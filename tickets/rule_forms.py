@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
@@ -24,7 +25,7 @@ from tickets.rules.timers import SINCE
 LEAVE = ("", _("leave it"))
 UNITS = {"minutes": 1, "hours": 60, "days": 1440}
 LONGEST = 365  # days
-PLAIN = ("status", "priority", "topic", "team", "add_tags", "remove_tags", "webhook", "play", "reply")
+PLAIN = ("status", "priority", "language", "topic", "team", "add_tags", "remove_tags", "webhook", "play", "reply")
 
 
 def _choice(label: Any, model: Any, rows: QuerySet[Any] | None = None, empty: Any = LEAVE[1]) -> forms.ModelChoiceField:
@@ -49,6 +50,7 @@ class RuleForm(forms.Form):
 
     status = forms.ChoiceField(label=_("Status"), required=False, choices=[LEAVE, *STATUSES])
     priority = forms.ChoiceField(label=_("Priority"), required=False, choices=[LEAVE, *Priority.choices])
+    language = forms.ChoiceField(label=_("Language"), required=False, choices=[LEAVE, *settings.SPOKEN_LANGUAGES])
     topic = _choice(_("Topic"), Topic)
     team = _choice(_("Team"), Team)
     assignee = forms.ChoiceField(label=_("Assignee"), required=False)
@@ -208,7 +210,7 @@ class PathForm(SetupForm):
         self.fields["is_enabled"].disabled = bool(instance and instance.archived_at)
         known = [{"to": _key(step), "minutes": step.minutes} for step in steps]
         self.places = max(len(known) + 2, 3)
-        choices = [("", _("nobody")), *_whom()]
+        choices = [("", _("nobody")), *_whom([step.team_id for step in steps])]
         for n in range(self.places):
             was = known[n] if n < len(known) else {}
             self.fields[f"to{n}"] = forms.ChoiceField(
@@ -244,11 +246,11 @@ class PathForm(SetupForm):
         EscalationStep.objects.bulk_create(self.steps)
 
 
-def _whom() -> list[Any]:
-    """Everybody and everything a ticket can be escalated to, by kind."""
+def _whom(kept: list[int | None]) -> list[Any]:
+    """Everybody and everything a ticket can be escalated to, by kind; and the teams that it went to so far, ``kept``."""
     kinds = (
         (_("People"), "user", people()),
-        (_("Teams"), "team", Team.objects.living()),
+        (_("Teams"), "team", Team.objects.living(kept)),
         (_("Other tools"), "webhook", Webhook.objects.all()),
     )
     return [(label, [(f"{kind}:{each.pk}", str(each)) for each in rows]) for label, kind, rows in kinds]

@@ -19,12 +19,13 @@ from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from helpdesk.accounts.access import StaffRequest
+from helpdesk.accounts.locks import one_at_a_time
 from helpdesk.accounts.models import User, audit
 from helpdesk.lib import conditions
 from helpdesk.lib.rows import at_most
 
 MOST = 99  # a count above this is "99+"
-PATIENCE = 2_000  # milliseconds for one count
+PATIENCE = 5_000  # milliseconds for one count
 
 
 class Tie(StrEnum):
@@ -113,8 +114,9 @@ def _any(rows: QuerySet[Any]) -> bool:
 def remove(thing: Any, *, by: User) -> bool | None:
     """Archive it, True, or delete it, False; None when somebody was first. Raises Held.
 
-    Its row is locked first, so that nothing new comes to it by a foreign key meanwhile.
+    Its row is locked first, so that nothing new comes to it by a foreign key meanwhile; a form that is being saved goes first.
     """
+    one_at_a_time(f"form:{thing.ref}")
     found = type(thing)._base_manager.select_for_update(of=("self",)).filter(pk=thing.pk).first()
     if found is None or getattr(found, "archived_at", None):
         return None
@@ -133,6 +135,7 @@ def remove(thing: Any, *, by: User) -> bool | None:
 @transaction.atomic
 def restore(thing: Any, *, by: User) -> bool:
     """It can be chosen again; False when it can already."""
+    one_at_a_time(f"form:{thing.ref}")
     found = type(thing)._base_manager.select_for_update(of=("self",)).get(pk=thing.pk)
     if not found.archived_at:
         return False

@@ -100,14 +100,15 @@ def asked(definition: FieldDefinition, prefix: str, column: str, label: str = ""
 def misfits(subject: str, attributes: dict[str, Any], *, strict: bool = False) -> dict[str, str]:
     """Attributes that their custom field cannot hold, each with the reason; one query, and one for each kind of lookup.
 
-    A key without a field holds anything, unless ``strict``; None takes an attribute away.
+    A key without a field holds anything, unless ``strict``; nothing new comes to an archived field then, and it takes only
+    what it could hold else. None takes an attribute away.
     """
     given = {key: value for key, value in attributes.items() if value is not None}
     if not given:
         return {}
-    known, wrong = of(subject), {}
+    known, wrong = everything(subject), {}
     for key, value in given.items():
-        if key in known:
+        if key in known and not (strict and known[key].archived_at):
             if reason := _misfit(known[key], value):
                 wrong[key] = f"attributes.{key} must be {reason}."
         elif strict:

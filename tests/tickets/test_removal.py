@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from helpdesk.accounts import removal
+from helpdesk.accounts import removal, seen
 from helpdesk.accounts.models import AuditEntry, Skill, Team
+from helpdesk.customers import definitions
 from helpdesk.customers.models import Company, FieldDefinition, Segment
 from helpdesk.incidents.models import Incident
 from helpdesk.knowledge.models import Answer
@@ -258,6 +259,55 @@ def test_a_path_that_was_taken_is_archived(browser, mia, ana, ticket, rule):
     page.post(f"/escalation/{path.pk}/restore/")
     kept.refresh_from_db()
     assert kept.archived_at is None and not kept.is_enabled  # back, and off until somebody switches it on
+
+
+def test_what_is_work_again_leaves_an_archived_team_and_its_people(browser, ben, ana, support, drain):
+    support.team.mode = "round_robin"
+    support.team.save()
+    old = Team.objects.create(name="Old", slug="old")
+    old.members.add(ana)
+    support.team.members.remove(ana)
+    ticket = intake.open_ticket(ben, "x", intake.Words("y"), channel="mail", mailbox=support, team=old)
+    ticket.assign(ana, by=ana)
+    ticket.solve(by=ana)
+    old.put_away()
+    ticket.set_status("pending", by=ana)
+    drain()
+    ticket.refresh_from_db()
+    assert (ticket.team, ticket.assignee) == (support.team, None)
+
+
+def test_a_form_that_is_saved_and_a_removal_take_turns(browser, omar, monkeypatch):
+    """A colleague presses *Delete it* while another form of it is being saved: one waits for the other."""
+    field = FieldDefinition.objects.create(subject="ticket", key="device", label="Device", type="text")
+    names: list[str] = []
+    monkeypatch.setattr(removal, "one_at_a_time", names.append)
+    monkeypatch.setattr(seen, "one_at_a_time", names.append)
+    browser(omar).post(f"/fields/{field.pk}/", {"label": "Devices", "hint": ""})
+    browser(omar).post(f"/fields/{field.pk}/remove/")
+    assert names == [f"form:{field.ref}"] * 2
+
+
+def test_an_archived_field_takes_nothing_new_and_nothing_that_it_could_not_hold(omar):
+    field = FieldDefinition.objects.create(subject="customer", key="seats", label="Seats", type="number")
+    field.put_away()
+    assert definitions.misfits("customer", {"seats": "many"}) == {"seats": "attributes.seats must be a number."}
+    assert definitions.misfits("customer", {"seats": 5}) == {}
+    assert "There is no field" in definitions.misfits("customer", {"seats": 5}, strict=True)["seats"]
+
+
+def test_a_path_that_comes_back_keeps_its_step_to_an_archived_team(browser, mia, ana):
+    team, path = Team.objects.create(name="Night", slug="night"), EscalationPath.objects.create(name="Outage")
+    EscalationStep.objects.create(path=path, position=0, team=team, minutes=10)
+    EscalationStep.objects.create(path=path, position=1, user=ana)
+    path.put_away()
+    team.put_away()
+    removal.restore(path, by=mia)
+    page = browser(mia)
+    shown = page.get(f"/escalation/{path.pk}/").context["form"]
+    said = {bound.html_name: bound.value() for bound in shown if bound.value() not in (None, False)}
+    assert page.post(f"/escalation/{path.pk}/", said | {"name": "Outages"}).status_code == 302
+    assert list(path.steps.values_list("team", "user")) == [(team.pk, None), (None, ana.pk)]
 
 
 def test_a_count_stops_at_ninety_nine(db):

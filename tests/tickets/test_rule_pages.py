@@ -9,6 +9,7 @@ from helpdesk.accounts.models import AuditEntry, Notification, Reach, Team, User
 from helpdesk.customers.models import FieldDefinition
 from helpdesk.knowledge.models import Answer
 from helpdesk.lib import dates
+from tickets import intake
 from tickets.models import EscalationPath, Rule, RuleMeeting, RuleRun
 from tickets.rules import actions, keeping
 from tickets.rules.keeping import Wording
@@ -148,6 +149,20 @@ def test_a_file_that_is_wrong_says_where_and_brings_nothing(lead):
         page = answer.content.decode()
         assert answer.status_code == 422 and f"Rule 2 (“{second['name']}”)" in page and words in page
         assert not Rule.objects.exists()
+
+
+def test_a_rule_says_which_language_it_is(lead, browser, ana, ticket, drain):
+    write(lead, kind="create", name="Austrians", priority="", language="de", source="{}")
+    rule = Rule.objects.get()
+    assert "set the language to German" in lead.get("/rules/").content.decode()
+    lead.post(f"/rules/{rule.pk}/switch/", {"on": "1"})
+    ticket = intake.open_ticket(ticket.requester, "Servus", intake.Words("x"), channel="form", language="en")
+    drain()
+    ticket.refresh_from_db()
+    assert ticket.language == "de"
+    sent = lead.get("/rules/export/").content.decode()
+    wrong = lead.post("/rules/import/", {"source": sent.replace('"language": "de"', '"language": "dog"')})
+    assert wrong.status_code == 422 and "“dog” is no language." in wrong.content.decode()
 
 
 def test_a_file_is_brought_without_what_names_nothing_here(lead):

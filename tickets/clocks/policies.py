@@ -58,7 +58,7 @@ class Lasting:
     def __init__(self) -> None:
         self.calendars = {calendar.pk: calendar for calendar in Calendar.objects.prefetch_related("holidays")}
         self.most = {pk: _most(calendar) for pk, calendar in self.calendars.items()}
-        of_teams = set(Team.objects.values_list("calendar", flat=True).distinct())
+        of_teams = set(Team.objects.living().values_list("calendar", flat=True).distinct())
         usual = {calendar.pk for calendar in self.calendars.values() if calendar.is_default}
         self.usual = sorted((of_teams - {None}) | usual)
 

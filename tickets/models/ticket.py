@@ -95,6 +95,12 @@ class Ticket(TicketRow):
         """Give it exactly these tags."""
         return self._change("tags", clean_tags(tags), by)
 
+    @property
+    def has_strange_owner(self) -> bool:
+        """Whether whoever has it is none of the team that hands it out."""
+        owner, team = self.assignee, self.team
+        return bool(owner and team and team.hands_out and not team.members.filter(pk=owner.pk).exists())
+
     @transaction.atomic
     @verb
     def describe(self, attributes: dict[str, Any], *, by: Any) -> bool:
@@ -109,7 +115,7 @@ class Ticket(TicketRow):
         if not changed:
             return False
         self._set(attributes=after)
-        known = definitions.of(FieldDefinition.Subject.TICKET)
+        known = definitions.everything(FieldDefinition.Subject.TICKET)
         for key in changed:
             field, was, now_ = known.get(key), before.get(key), after.get(key)
             self._changed(f"attribute.{key}", was, now_)

@@ -19,6 +19,7 @@ from helpdesk.accounts.notifications import notify
 from helpdesk.customers import definitions, timeline
 from helpdesk.customers.models import FieldDefinition
 from helpdesk.knowledge.models import Answer, Topic
+from helpdesk.lib import languages
 from helpdesk.lib.liquid import MissingValue
 from helpdesk.mail import webhooks
 from helpdesk.mail.models import Webhook
@@ -219,6 +220,7 @@ def _label(choices: Any, value: Any) -> str:
 ACTIONS: dict[str, Action] = {
     "status": Action(_later("Status"), lambda v: _("set the status to %s") % _label(Status.choices, v), _set("status")),
     "priority": Action(_later("Priority"), lambda v: _("set the priority to %s") % _label(Priority.choices, v), _set("priority")),
+    "language": Action(_later("Language"), lambda v: _("set the language to %s") % languages.name_of(v), _set("language")),
     "topic": Action(_later("Topic"), lambda v: _("file it under %s") % _named(Topic, v), _set("topic", Topic), Topic),
     "team": Action(_later("Team"), lambda v: _("move it to %s") % _named(Team, v), _set("team", Team), Team),
     "assignee": Action(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -148,7 +149,7 @@ def _checked(actions: Any) -> dict[str, Any]:
         raise Unreadable(_("say in actions what it does."))
     if wrong := set(actions) - set(ACTIONS):
         raise Unreadable(_("there is no action “%s”.") % sorted(wrong)[0][:80])
-    for name, choices in (("status", STATUSES), ("priority", Priority.choices)):
+    for name, choices in (("status", STATUSES), ("priority", Priority.choices), ("language", settings.SPOKEN_LANGUAGES)):
         if name in actions and actions[name] not in [value for value, _label in choices]:
             raise Unreadable(_("“%(value)s” is no %(name)s.") % {"value": str(actions[name])[:80], "name": name})
     for name in ("add_tags", "remove_tags"):

@@ -29,7 +29,7 @@ from tickets.policy_forms import PolicyForm, targets_in_words, words
 def policy_list(request: StaffRequest) -> HttpResponse:
     with conditions.once():
         context = {"rows": _rows(), "recount": recounts.progress()}
-        archived = Policy.objects.archived().order_by("-archived_at")[:20]
+        archived = Policy.objects.archived().order_by("-archived_at")
         return render(request, "tickets/policy_list.html", context | {"archived": archived})
 
 

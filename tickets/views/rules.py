@@ -25,7 +25,7 @@ from tickets.rules.keeping import Wording
 
 FORM = ["GET", "HEAD", "POST"]
 NEWEST = 12  # changes of one page
-FAILED = 5  # tickets that are named
+FAILED = 5  # tickets, and rules of a file, that are named
 
 
 @require_safe
@@ -204,7 +204,9 @@ def take_in(request: StaffRequest) -> HttpResponse:
             said = ngettext("%d rule is new or says something else.", "%d rules are new or say something else.", number)
             messages.success(request, said % number)
             if taken.left_out:
-                messages.warning(request, _("Left out: %s") % " ".join(taken.left_out))
+                more = len(taken.left_out) - FAILED
+                left = [*taken.left_out[:FAILED], *([_("And %d more.") % more] if more > 0 else [])]
+                messages.warning(request, _("Left out: %s") % " ".join(left))
             return redirect("rules")
     return render(request, "tickets/rule_import.html", {"form": form}, status=422 if form.errors else 200)
 
