@@ -153,7 +153,7 @@ conditions.register(
 FLAGS: dict[str, dict[str, Any]] = {
     "unassigned": {"field": "assignee", "op": "is_not_set"},
     "assigned": {"field": "assignee", "op": "is_set"},
-    "late": {"field": "due", "op": "sooner_than", "value": {"minutes": 1}},
+    **{word: {"field": "due", "op": "sooner_than", "value": {"minutes": 1}} for word in ("late", "overdue")},
     **{status: {"field": "status", "op": "is", "value": status} for status in Status.values if status != "open"},
     **{priority: {"field": "priority", "op": "is", "value": priority} for priority in Priority.values},
 }
@@ -162,7 +162,7 @@ search(
     Search(
         words="text",
         aliases={"tag": "tags", "from": "address", "customer": "requester"},
-        starts={"before": ("opened", "<"), "after": ("opened", ">")},
+        starts={"before": ("opened", "<"), "after": ("opened", ">"), "created": ("opened", "")},
         flags=FLAGS,
     ),
 )

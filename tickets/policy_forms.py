@@ -6,6 +6,7 @@ from django import forms
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from helpdesk.accounts import names
 from helpdesk.accounts.models import Calendar
 from helpdesk.accounts.setup import SetupForm
 from helpdesk.lib import conditions
@@ -53,11 +54,14 @@ class PolicyForm(SetupForm):
         for priority in PRIORITIES:
             stored = self.instance.targets.get(priority) or {}
             name = f"{priority}_hours"
-            self.fields[name] = forms.ChoiceField(label=_("Counted in"), choices=Hours.choices, widget=forms.Select(SMALL))
+            self.fields[name] = forms.ChoiceField(
+                label=f"{priority.label}, {_('Counted in')}", choices=Hours.choices, widget=forms.Select(SMALL)
+            )
             self.initial[name] = stored.get("hours", Hours.BUSINESS)
             for kind, label in KINDS:
                 name = f"{priority}_{kind}"
-                self.fields[name] = forms.CharField(label=label, required=False, max_length=40, widget=forms.TextInput(SMALL))
+                both = f"{priority.label}, {label}"
+                self.fields[name] = forms.CharField(label=both, required=False, max_length=40, widget=forms.TextInput(SMALL))
                 self.initial[name] = write_length(stored.get(kind))
 
     @property
@@ -78,6 +82,9 @@ class PolicyForm(SetupForm):
     @property
     def heads(self) -> list[Any]:
         return [label for _kind, label in KINDS]
+
+    def clean_name(self) -> str:
+        return names.unlike(self.cleaned_data["name"], self.instance.name, Policy.objects.exclude(pk=self.instance.pk))
 
     def clean_warn_minutes(self) -> int:
         minutes = int(self.cleaned_data["warn_minutes"])

@@ -187,6 +187,11 @@ class ImportForm(forms.Form):
         required=False,
         help_text=_("Rules that name a team, a person or an answer that is not here, and bring the others."),
     )
+    live = forms.BooleanField(
+        label=_("Change rules that are on"),
+        required=False,
+        help_text=_("What the file says of them holds at once. Try it on their pages first, or switch them off."),
+    )
 
 
 class PathForm(SetupForm):

@@ -23,7 +23,7 @@ class SkillForm(SetupForm):
         label=_("Tickets in these languages need it"),
         required=False,
         max_length=400,
-        help_text=_("Their codes with commas between them, such as de, fr."),
+        help_text=_("With commas between them, such as German, French."),
     )
     tagged = TagsField(
         label=_("Tickets with one of these tags need it"),
@@ -67,10 +67,10 @@ class SkillForm(SetupForm):
         return names.unlike(self.cleaned_data["name"], self.instance.name, Skill.objects.exclude(pk=self.instance.pk))
 
     def clean_spoken(self) -> list[str]:
-        codes = sorted({code.lower() for code in self.cleaned_data["spoken"]})
-        if unknown := [code for code in codes if code not in dict(settings.SPOKEN_LANGUAGES)]:
-            raise forms.ValidationError(_("We know no language by this code: %s") % ", ".join(unknown))
-        return codes
+        known = {str(word).casefold(): code for code, name in settings.SPOKEN_LANGUAGES for word in (code, name)}
+        if unknown := [said for said in self.cleaned_data["spoken"] if said.casefold() not in known]:
+            raise forms.ValidationError(_("We know no language by this name or code: %s") % ", ".join(unknown))
+        return sorted({known[said.casefold()] for said in self.cleaned_data["spoken"]})
 
     def clean(self) -> dict[str, Any]:
         said = super().clean() or self.cleaned_data

@@ -9,7 +9,7 @@ from typing import Any
 
 from django import template
 from django.conf import settings
-from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, Form, RadioSelect
+from django.forms import BaseFormSet, BoundField, CheckboxInput, CheckboxSelectMultiple, Form, RadioSelect
 from django.template import Context
 from django.templatetags.static import static
 from django.utils import timezone
@@ -260,8 +260,9 @@ def field(bound: BoundField, label: str = "", hint: str = "", optional: str = ""
 
 
 @register.inclusion_tag("_errors.html")
-def errors(*forms: Form, focus: bool = True) -> dict[str, Any]:
+def errors(*told: "Form | BaseFormSet[Any]", focus: bool = True) -> dict[str, Any]:
     """What is wrong with one or several forms, above them, each line a link to its field; a fresh page starts there."""
+    forms = [form for each in told for form in (each if isinstance(each, BaseFormSet) else [each])]
     found = [
         {"field": bound.id_for_label or bound.auto_id, "label": str(bound.label).rstrip("?:"), "error": error}
         for form in forms

@@ -2,6 +2,7 @@
 
 import html
 import json
+from datetime import timedelta
 
 import pytest
 
@@ -11,7 +12,7 @@ from helpdesk.knowledge.models import Answer
 from helpdesk.lib import dates
 from tickets import intake
 from tickets.models import EscalationPath, Rule, RuleMeeting, RuleRun
-from tickets.rules import actions, keeping
+from tickets.rules import actions, keeping, timers
 from tickets.rules.keeping import Wording
 
 pytestmark = pytest.mark.django_db
@@ -163,6 +164,43 @@ def test_a_rule_says_which_language_it_is(lead, browser, ana, ticket, drain):
     sent = lead.get("/rules/export/").content.decode()
     wrong = lead.post("/rules/import/", {"source": sent.replace('"language": "de"', '"language": "dog"')})
     assert wrong.status_code == 422 and "“dog” is no language." in wrong.content.decode()
+
+
+def test_a_file_changes_no_rule_that_is_on_before_somebody_agrees(lead):
+    write(lead)
+    rule = Rule.objects.get()
+    lead.post(f"/rules/{rule.pk}/switch/", {"on": "1"})
+    sent = {"source": lead.get("/rules/export/").content.decode().replace('"urgent"', '"low"')}
+    refused = lead.post("/rules/import/", sent)
+    assert refused.status_code == 422 and f"On, and different in the file: “{rule}”" in refused.content.decode()
+    rule.refresh_from_db()
+    assert rule.version.actions == {"priority": "urgent"}
+    assert lead.post("/rules/import/", {**sent, "live": "on"}).status_code == 302
+    rule.refresh_from_db()
+    assert rule.version.actions == {"priority": "low"} and rule.is_enabled
+    empty = json.dumps({"twofold": "rules", "version": 1, "rules": []})
+    assert "There is no rule in it." in lead.post("/rules/import/", {"source": empty}).content.decode()
+
+
+def test_an_empty_group_asks_nothing(lead):
+    rows = {"c-join": "any", "c0-field": "tags", "c0-op": "any_of", "c0-value": "vip", "c1-join": "any", "c2-join": "all"}
+    answer = lead.post("/rules/new/?list=create", rows | {"c2-0-join": "any", "name": "x", "priority": "low", "action": "save"})
+    assert answer.status_code == 302
+    assert Rule.objects.get().version.conditions == {"any": [{"field": "tags", "op": "any_of", "value": ["vip"]}]}
+
+
+def test_why_not_yet_for_a_rule_after_a_time(lead, ticket):
+    said = {"count": "2", "unit": "hours", "since": "opened", "kind": "time", "source": "{}"}
+    write(lead, **said)
+    rule = Rule.objects.get()
+    with dates.moved(by=timedelta(hours=3)):
+        lead.post(f"/rules/{rule.pk}/switch/", {"on": "1"})
+        page = lead.get(f"/rules/{rule.pk}/met/?ticket={ticket.number}").content.decode()
+        assert "Its time was over" in page
+        fresh = intake.open_ticket(ticket.requester, "x", intake.Words("y"), channel="form")
+        timers.plan({fresh.pk}, Rule.objects.filter(pk=rule.pk))
+        page = lead.get(f"/rules/{rule.pk}/met/?ticket={fresh.number}").content.decode()
+        assert f"Its turn for #{fresh.number} comes" in page
 
 
 def test_a_file_is_brought_without_what_names_nothing_here(lead):

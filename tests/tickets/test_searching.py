@@ -106,6 +106,7 @@ MISTAKES = [
     ("()", "nothing between"),
     ("OR is:open", "OR stands between"),
     ("is:open OR", "OR stands between"),
+    ("NOT tag:vip", "Put a minus right before"),
     ("...", "no word to search for"),
     ("(" * 30 + "a" + ")" * 30, "at most 8 deep"),
     ("x " * 300, "at most 500 characters"),
@@ -120,6 +121,12 @@ def test_a_mistake_is_told_in_words(ana, omar):
         with pytest.raises(QueryError) as refused:
             to_tree(text, "ticket")
         assert told in str(refused.value), text
+
+
+def test_words_that_other_search_boxes_know_mean_here_what_they_mean_there():
+    assert to_tree("is:open AND tag:vip", "ticket") == to_tree("is:open tag:vip", "ticket")
+    assert to_tree("is:overdue", "ticket") == to_tree("is:late", "ticket")
+    assert to_tree("created:<3d", "ticket") == to_tree("opened:<3d", "ticket")
 
 
 def test_nobody_is_me_where_nobody_reads():

@@ -1,6 +1,6 @@
 """A policy tried on the open tickets before it counts: how many go by it, and which would be late at once."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from helpdesk.lib.dates import now
 from tickets.clocks.keeping import AT_ONCE, Work
-from tickets.clocks.policies import working
+from tickets.clocks.policies import choose, working
 from tickets.models import LIVE, Ticket
 from tickets.models.clocks import Clock, Policy
 
@@ -27,6 +27,7 @@ class Trial:
     late: list[Ticket]  # of these, with the due date it would give them; those that are late already are not told
     late_already: int
     above: Policy | None  # takes every ticket before it is asked
+    losing: list[tuple[str, int]]  # which policies they go by without it, and how many of them
 
     @property
     def shown(self) -> list[Ticket]:
@@ -41,12 +42,16 @@ def tried(policy: Policy, among: QuerySet[Ticket]) -> Trial:
     tickets = list(among.filter(status__in=LIVE).select_related("team").order_by("-pk")[:LAST])
     was_late = {ticket.pk for ticket in tickets if ticket.due_at and ticket.due_at <= policy.changed_at}
     taken: list[Ticket] = []
+    others = [each for each in policies if each is not policy]
+    losing: Counter[str] = Counter()
     for start in range(0, len(tickets), AT_ONCE):
-        taken += _settled(tickets[start : start + AT_ONCE], policy, policies)
+        found = _settled(tickets[start : start + AT_ONCE], policy, policies)
+        losing.update(each.name for each in choose([ticket.pk for ticket in found], others, policy.changed_at).values())
+        taken += found
     late = [ticket for ticket in taken if ticket.due_at and ticket.due_at <= policy.changed_at]
     new = [ticket for ticket in late if ticket.pk not in was_late]
     above = next((each for each in policies[: policies.index(policy)] if each.takes_all), None)
-    return Trial(len(tickets), len(taken), new, len(late) - len(new), above)
+    return Trial(len(tickets), len(taken), new, len(late) - len(new), above, losing.most_common())
 
 
 def _among(policy: Policy) -> list[Policy]:

@@ -36,6 +36,10 @@ class Unreadable(ValueError):
     """What was sent is no such file; each of its messages says where, and what to do."""
 
 
+class Live(Exception):
+    """Rules that are on would say something else at once; the message names them, and a person agrees first."""
+
+
 @dataclass(frozen=True)
 class Taken:
     """``changed`` are new or say something else; ``left_out`` says of each rule that was not brought why."""
@@ -65,19 +69,22 @@ def _out(rule: Rule, names: dict[Any, dict[int, str]]) -> dict[str, Any]:
 
 
 @transaction.atomic
-def take_in(text: str, *, by: User, leaving_out: bool = False) -> Taken:
+def take_in(source: str, *, by: User, leave_out: bool = False, live: bool = True) -> Taken:
     """Every rule of a file: one of a known name and list says this from now on, a new one comes to the end, switched off.
 
-    All or nothing, unless those that name what is not here are to be left out; a second time changes nothing. Raises Unreadable.
+    All or nothing, unless those that name what is not here are to be left out; a second time changes nothing. Raises
+    Unreadable, and Live where one that is on would change and may not.
     """
     changed, wrong = [], list[str]()
-    for rule, wording in _read(text, wrong):
+    for rule, wording in _read(source, wrong):
         known = rule.version_id
         keeping.save(rule, wording, by=by)
         if rule.version_id != known:
             changed.append(rule)
-    if wrong and not leaving_out:
+    if wrong and not leave_out:
         raise Unreadable(*wrong[:TOLD])
+    if not live and (on := [f"“{rule}”" for rule in changed if rule.is_enabled]):
+        raise Live(_("On, and different in the file: %s") % ", ".join(on[:TOLD]))
     return Taken(changed, wrong)
 
 
@@ -98,12 +105,16 @@ def _read(text: str, wrong: list[str]) -> Iterator[tuple[Rule, Wording]]:
         raise Unreadable(_("This is version %(theirs)s of such files; here version %(ours)d is read.") % {
             "theirs": str(data["version"])[:20], "ours": VERSION,
         })  # fmt: skip
+    if not rows:
+        raise Unreadable(_("There is no rule in it."))
     if len(rows) > MOST:
         raise Unreadable(_("Bring at most %d rules at once.") % MOST)
     seen = set[tuple[str, str]]()
     for place, row in enumerate(rows, 1):
         name = row.get("name") if isinstance(row, dict) else None
-        where = _("Rule %(place)d (“%(name)s”): ") % {"place": place, "name": str(name)[:80]}
+        where = _("Rule %d: ") % place
+        if isinstance(name, str):
+            where = _("Rule %(place)d (“%(name)s”): ") % {"place": place, "name": name[:80]}
         try:
             rule, wording = _one(row)
             if (twin := (rule.kind, wording.name)) in seen:

@@ -69,6 +69,16 @@ def _asked(rule: Rule) -> Asked | None:
         return None
 
 
+def standing(rule: Rule, ticket: Ticket) -> tuple[str, datetime | None]:
+    """Why a rule "after a time" that is on has not met a ticket: it "waits" until then, was "over" when it began, or neither."""
+    if timer := RuleTimer.objects.filter(rule=rule, ticket=ticket).first():
+        return "waits", timer.due_at
+    since = getattr(ticket, SINCE[rule.version.since][1]) if rule.version and rule.kind == RuleKind.TIME else None
+    if since and rule.began_at and since + timedelta(minutes=rule.version.minutes) <= rule.began_at:  # type: ignore[union-attr]
+        return "over", rule.began_at
+    return "", None
+
+
 def keep(timers: Iterable[RuleTimer]) -> None:
     """One for each rule and ticket: a later word replaces an earlier one."""
     RuleTimer.objects.bulk_create(

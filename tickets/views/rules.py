@@ -19,7 +19,7 @@ from helpdesk.lib.ids import row_id
 from tickets.access import StaffRequest, ticket_for, tickets_for
 from tickets.models import Rule, RuleKind, RuleMeeting
 from tickets.rule_forms import ImportForm, RuleForm
-from tickets.rules import actions, judge, keeping, portable, trial, why
+from tickets.rules import actions, judge, keeping, portable, timers, trial, why
 from tickets.rules.faults import Faults
 from tickets.rules.keeping import Wording
 
@@ -148,8 +148,10 @@ def _kind(request: StaffRequest) -> str:
 @staff(*MANAGERS)
 def switch(request: StaffRequest, pk: int) -> HttpResponse:
     """On or off, whichever the button says."""
-    found, on = get_object_or_404(Rule, pk=pk), request.POST.get("on") == "1"
+    found, on = get_object_or_404(Rule.objects.select_related("version"), pk=pk), request.POST.get("on") == "1"
     if keeping.switch(found, on, by=request.user):
+        for fault in Faults().of(found.kind, found.version) if on and found.version else ():
+            messages.warning(request, fault)
         messages.success(request, _("“%s” is on.") % found if on else _("“%s” is off.") % found)
     return redirect("rule", pk) if request.POST.get("back") else redirect("rules")
 
@@ -196,7 +198,9 @@ def take_in(request: StaffRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             with conditions.once():
-                taken = portable.take_in(form.cleaned_data["source"], by=request.user, leaving_out=form.cleaned_data["leave_out"])
+                taken = portable.take_in(by=request.user, **form.cleaned_data)
+        except portable.Live as error:
+            form.add_error("live", str(error))
         except portable.Unreadable as error:
             form.add_error("source", [str(each) for each in error.args])
         else:
@@ -225,6 +229,8 @@ def rule_met(request: StaffRequest, pk: int) -> HttpResponse:
             ticket = tickets_for(request.user).filter(number=number).first() if number is not None else None
             met = why.of_ticket(ticket)[:NEWEST] if ticket else []
             context |= {"ticket": ticket, "met": [each for each in why.explained(met, found) if each.verdicts]}
+            if ticket and found.is_enabled:
+                context["standing"], context["standing_at"] = timers.standing(found, ticket)
         return render(request, "tickets/rule_met.html", context)
 
 

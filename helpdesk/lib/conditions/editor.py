@@ -87,10 +87,14 @@ class Line:
         """A field was chosen and nothing said about it yet: no mistake, it comes next."""
         return not self.inputs.said
 
+    @property
+    def is_empty(self) -> bool:
+        return False
+
     def to_json(self) -> dict[str, Any]:
         self.inputs.op = self.chosen.code if self.chosen else self.inputs.op
         leaf = self.inputs.leaf(self.found, self.takes)
-        return leaf | ({"where": self.where.to_json()} if self.where and self.where.parts else {})
+        return leaf | ({"where": self.where.to_json()} if self.where and not self.where.is_empty else {})
 
 
 @dataclass
@@ -152,10 +156,15 @@ class Group:
         return end.last() if isinstance(end, Group) else [end] if end else []
 
     def to_json(self) -> dict[str, Any]:
-        parts = [part.to_json() for part in self.parts]
+        parts = [part.to_json() for part in self.parts if not part.is_empty]
         if self.join == "none":
             return {"not": {"any": parts}} if parts else {"all": []}
         return {self.join if parts else "all": parts}
+
+    @property
+    def is_empty(self) -> bool:
+        """A group that nobody filled in asks nothing: it does not make "any of these" true."""
+        return all(part.is_empty for part in self.parts)
 
     def place(self, at: str) -> "tuple[Group, int] | None":
         """The group that holds what is at this place, and where in it."""

@@ -104,7 +104,7 @@ def choice(raw: Any, field: "Field", strict: bool) -> str | int:
         if str(known) == str(raw):
             return known
     if options or (strict and callable(field.choices)):  # also where there is nothing to choose yet
-        raise Wrong(_("“%s” is not one of the choices.") % str(raw)[:80])
+        raise Wrong(_("“%s” is not one of the choices.") % field.label_of(raw)[:80])
     if isinstance(raw, int) and abs(raw) >= 2**63:
         raise Wrong(_("Choose one of the values."))
     return raw if isinstance(raw, int) else text(raw, field, strict)

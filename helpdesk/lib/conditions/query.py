@@ -2,8 +2,8 @@
 
     status:open,new assignee:me -tag:spam opened:<3d (priority:urgent OR tag:vip) "late parcel" refund
 
-Terms side by side must all hold; OR stands between alternatives and binds closer, as in web searches; `-` before a term
-or a group in parentheses says not. `key:value` asks a registered field:
+Terms side by side must all hold, with or without AND; OR stands between alternatives and binds closer, as in web searches;
+`-` before a term or a group in parentheses says not. `key:value` asks a registered field:
 
     text      subject:refund (contains)   subject:=refund (is)   subject:refund* (starts)   subject:*refund (ends)
     choice    status:open   status:open,new   team:"Second level"   assignee:me   assignee:#5 (by id)
@@ -38,7 +38,7 @@ __all__ = ["Inexpressible", "QueryError", "Search", "search", "taken", "to_query
 
 MAX_LENGTH = 500
 _TOKEN = re.compile(
-    r"""\s*(?:(?P<open>-?\()|(?P<close>\))|(?P<or>OR(?=[\s()]|$))
+    r"""\s*(?:(?P<open>-?\()|(?P<close>\))|(?P<or>OR(?=[\s()]|$))|(?P<and>AND(?=[\s()]|$))|(?P<no>NOT(?=[\s()]|$))
     |(?P<minus>-?)(?P<key>[^\W\d_][\w.-]*):(?P<value>(?:"[^"]*"?|[^\s()"])*)
     |(?P<not>-(?=["\w#]))?(?P<word>"[^"]*"?|[^\s()"]+))""",
     re.VERBOSE,
@@ -106,6 +106,10 @@ class _Reader:
                 if not depth:
                     raise QueryError(_("There is a “)” without its “(”."))
                 break
+            if token["no"]:
+                raise QueryError(_("Put a minus right before what shall not be, such as -tag:spam, instead of NOT."))
+            if token["and"]:
+                continue  # terms side by side must all hold anyway
             if token["or"]:
                 if joining or not parts:
                     raise QueryError(_("OR stands between two terms. To search for the word, write it small or in quotes."))
