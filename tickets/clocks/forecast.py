@@ -1,29 +1,34 @@
 """What falls due: the open clocks of the next hours and days, as a lead plans with them."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
+from math import ceil
 from typing import Any
 
-from django.db.models import Count, Q
-from django.db.models.functions import TruncDay, TruncHour
+from django.db.models import Count, DateTimeField, F, Func, Value
+from django.db.models.functions import TruncDay
 
 from helpdesk.accounts.calendars import default
 from helpdesk.accounts.models import Team, User
 from helpdesk.accounts.presence import hours_of
 from helpdesk.lib.dates import local, now
 from tickets.access import tickets_for
+from tickets.clocks.risk import Risk, risk
+from tickets.clocks.teams import AHEAD, SEARCHES, Line, by_team
 from tickets.models import LIVE
 from tickets.models.clocks import Clock
 
-HOURS, DAYS = 24, 7
+DAYS = 7
+HOUR = timedelta(hours=1)
 
 
 @dataclass
 class Slot:
-    """One hour or day: how many clocks fall due, how many of them nobody has, and whether somebody works then."""
+    """One hour or day: how many clocks fall due, how many are likely to be missed, and whether somebody works then."""
 
     at: datetime
     due: int = 0
+    missed: int = 0
     unassigned: int = 0
     is_open: bool = True
     share: int = 0  # of the fullest slot, in percent
@@ -33,12 +38,21 @@ class Slot:
 class Forecast:
     hours: list[Slot]
     days: list[Slot]
-    late: int
+    teams: list[Line]
     paused: int
+    searches = SEARCHES
+
+    @property
+    def late(self) -> int:
+        return sum(line.numbers["late"] for line in self.teams)
 
     @property
     def today(self) -> int:
-        return sum(slot.due for slot in self.hours)
+        return sum(line.numbers["due"] for line in self.teams)
+
+    @property
+    def missed(self) -> int:
+        return sum(line.numbers["missed"] for line in self.teams)
 
     @property
     def alone(self) -> int:
@@ -47,28 +61,38 @@ class Forecast:
 
 
 def forecast(reader: User, zone: tzinfo) -> Forecast:
-    """Within the reader's reach. Four queries: each reads a span of the index of due dates."""
+    """Within the reader's reach. As many queries however much there is; each reads a span of the index of due dates."""
     at = now()
     mine = Clock.objects.filter(ended_at=None, ticket__status__in=LIVE, ticket__in=tickets_for(reader))
     coming = mine.filter(due_at__gt=at, idle="")
+    today = coming.filter(due_at__lt=at + AHEAD)
     hour = local(at, zone).replace(minute=0, second=0, microsecond=0)
-    hours = [Slot(local(hour.astimezone() + timedelta(hours=n), zone)) for n in range(HOURS)]
-    first = hour.replace(hour=0)
-    days = [Slot(first + timedelta(days=n)) for n in range(DAYS)]
-    _fill(hours, coming.filter(due_at__lt=hours[-1].at + timedelta(hours=1)).annotate(slot=TruncHour("due_at", tzinfo=zone)))
-    _fill(days, coming.filter(due_at__lt=days[-1].at + timedelta(days=1)).annotate(slot=TruncDay("due_at", tzinfo=zone)))
+    first = hour.astimezone(UTC)
+    hours = [Slot(local(first + n * HOUR, zone)) for n in range(ceil((at + AHEAD - first) / HOUR))]
+    days = [Slot(hour.replace(hour=0) + timedelta(days=n)) for n in range(DAYS)]
+    danger = risk(at)
+    _fill(hours, today.annotate(slot=_hours_from(first)), danger)
+    week = coming.filter(due_at__lt=hour.replace(hour=0) + timedelta(days=DAYS))
+    _fill(days, week.annotate(slot=TruncDay("due_at", tzinfo=zone)), danger)
     _opened(hours)
-    late = tickets_for(reader).filter(status__in=LIVE, due_at__lte=at).count()
+    late = tickets_for(reader).filter(status__in=LIVE, due_at__lte=at)
     paused = mine.exclude(idle="").values("ticket").distinct().count()
-    return Forecast(hours, days, late, paused)
+    return Forecast(hours, days, by_team(late, today, danger, at), paused)
 
 
-def _fill(slots: list[Slot], rows: Any) -> None:
-    counted = rows.values("slot").annotate(due=Count("pk"), unassigned=Count("pk", filter=Q(ticket__assignee=None)))
-    found = {row["slot"]: row for row in counted.order_by()}
+def _hours_from(first: datetime) -> Func:
+    """The hour it is due in as an instant: wall time has the same hour twice when clocks are set back."""
+    return Func(Value(HOUR), F("due_at"), Value(first), function="date_bin", output_field=DateTimeField())
+
+
+def _fill(slots: list[Slot], rows: Any, danger: Risk) -> None:
+    counted = rows.values("slot").annotate(
+        due=Count("pk"), missed=Count("pk", filter=danger.missed), unassigned=Count("pk", filter=danger.unassigned)
+    )
+    found = {row["slot"].astimezone(UTC): row for row in counted.order_by()}
     for slot in slots:
-        if row := found.get(slot.at):
-            slot.due, slot.unassigned = row["due"], row["unassigned"]
+        if row := found.get(slot.at.astimezone(UTC)):
+            slot.due, slot.missed, slot.unassigned = row["due"], row["missed"], row["unassigned"]
     most = max((slot.due for slot in slots), default=0)
     for slot in slots:
         slot.share = round(100 * slot.due / most) if most else 0
@@ -81,4 +105,4 @@ def _opened(slots: list[Slot]) -> None:
     named = {team.calendar or usual for team in teams} or {usual}
     weeks = [hours_of(calendar) if calendar else None for calendar in named]
     for slot in slots:
-        slot.is_open = any(week is None or next(week.spans(slot.at))[0] < slot.at + timedelta(hours=1) for week in weeks)
+        slot.is_open = any(week is None or next(week.spans(slot.at))[0] < slot.at + HOUR for week in weeks)
