@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from math import ceil
 from typing import Any
 
-from django.db.models import Count, DateTimeField, F, Func, Value
+from django.db.models import Count, DateTimeField, F, Func, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import TruncDay
 
 from helpdesk.accounts.calendars import default
@@ -13,9 +13,10 @@ from helpdesk.accounts.models import Team, User
 from helpdesk.accounts.presence import hours_of
 from helpdesk.lib.dates import local, now
 from tickets.access import tickets_for
+from tickets.clocks.fields import STILL
 from tickets.clocks.risk import Risk, risk
 from tickets.clocks.teams import AHEAD, SEARCHES, Line, by_team
-from tickets.models import LIVE
+from tickets.models import LIVE, Ticket
 from tickets.models.clocks import Clock
 
 DAYS = 7
@@ -61,7 +62,7 @@ class Forecast:
 
 
 def forecast(reader: User, zone: tzinfo) -> Forecast:
-    """Within the reader's reach. As many queries however much there is; each reads a span of the index of due dates."""
+    """Within the reader's reach. As many queries however much there is; what falls due is a span of its index."""
     at = now()
     mine = Clock.objects.filter(ended_at=None, ticket__status__in=LIVE, ticket__in=tickets_for(reader))
     coming = mine.filter(due_at__gt=at, idle="")
@@ -76,8 +77,13 @@ def forecast(reader: User, zone: tzinfo) -> Forecast:
     _fill(days, week.annotate(slot=TruncDay("due_at", tzinfo=zone)), danger)
     _opened(hours)
     late = tickets_for(reader).filter(status__in=LIVE, due_at__lte=at)
-    paused = mine.exclude(idle="").values("ticket").distinct().count()
-    return Forecast(hours, days, by_team(late, today, danger, at), paused)
+    return Forecast(hours, days, by_team(late, today, danger, at), _paused(tickets_for(reader).filter(status__in=LIVE)))
+
+
+def _paused(live: QuerySet[Ticket]) -> int:
+    """Those with a clock that stands still, asked of each open ticket: as EXISTS it would be read from all clocks ever."""
+    still = Clock.objects.filter(STILL, ticket=OuterRef("pk")).order_by().values("pk")[:1]
+    return live.alias(still=Subquery(still)).filter(still__isnull=False).count()
 
 
 def _hours_from(first: datetime) -> Func:

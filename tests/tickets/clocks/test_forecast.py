@@ -93,7 +93,8 @@ def test_a_lead_sees_what_is_likely_to_be_missed_and_why_and_gets_to_it(
         hours = {slot.at: (slot.due, slot.missed, slot.unassigned) for slot in forecast(mia, UTC).hours if slot.due}
         assert hours[at("20:00")] == (2, 1, 1) and hours[at("22:00")] == (3, 3, 2) and hours[at("00:00", 1)] == (1, 0, 0)
         mia.teams.add(depot)  # who might pack, if need be
-        assert rows(lead.get("/clocks/").content.decode())["Depot"] == ["0", "2", "2", "1", "1", "0"]
+        found = rows(lead.get("/clocks/").content.decode())
+        assert found["Depot"] == ["0", "2", "2", "1", "1", "0"] and found["No team"] == ["0", "1", "1", "1", "0", "0"]
     with dates.moved(to=at("18:00")):  # everybody has gone home, until nine
         tomorrow = opened(ben, at("23:30"), team=shop)
         tomorrow.assign(ana, by=mia)
