@@ -227,7 +227,7 @@ def _due_words(due: datetime, name: str) -> str:
 
 
 @register.inclusion_tag("_field.html")
-def field(bound: BoundField, label: str = "", hint: str = "", optional: str = "", **attrs: Any) -> dict[str, Any]:
+def field(bound: BoundField, label: str = "", hint: str | None = None, optional: str = "", **attrs: Any) -> dict[str, Any]:
     """A whole field: label, hint, error, input, joined for screen readers. Other keywords become attributes of the input."""
     widget = bound.field.widget
     kind = (
@@ -239,7 +239,7 @@ def field(bound: BoundField, label: str = "", hint: str = "", optional: str = ""
         if bound.is_hidden
         else "input"
     )
-    hint = hint or str(bound.help_text)
+    hint = str(bound.help_text) if hint is None else hint
     described = [f"{bound.auto_id}_{part}" for part, there in (("hint", hint), ("error", bound.errors)) if there]
     attributes = {name.replace("_", "-"): value for name, value in attrs.items()}
     if kind == "input":

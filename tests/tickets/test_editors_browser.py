@@ -53,3 +53,24 @@ def test_it_counts_as_one_types(page: Any, address: str, ben: Any, support: Any)
     page.get_by_role("heading", name="Lamps").wait_for()
     kept = Rule.objects.get().version if "rules" in address else Policy.objects.get()
     assert kept is not None and kept.conditions == {"all": [{"field": "subject", "op": "contains", "value": "lamp"}]}
+
+
+def test_a_button_beside_the_form_asks_before_what_was_typed_is_lost(page: Any) -> None:
+    policy = Policy.objects.create(
+        name="Gold", position=1, is_on=False, targets={"normal": {"hours": "calendar", "first_reply": 60}}
+    )
+    page.goto(f"/policies/{policy.pk}/")
+    page.wait_for_selector("[data-js=ready]")
+    asked: list[str] = []
+    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    page.get_by_label("Name", exact=True).fill("Golden")
+    page.get_by_role("button", name="Switch on").click()
+    assert asked == ["What you typed is not saved yet. Go on without it?"]
+    assert page.get_by_label("Name", exact=True).input_value() == "Golden"
+    policy.refresh_from_db()
+    assert not policy.is_on
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Switch on").click()
+    page.wait_for_url("**/policies/")
+    policy.refresh_from_db()
+    assert (policy.is_on, policy.name) == (True, "Gold")
