@@ -15,7 +15,7 @@ from helpdesk.accounts.removal import Tie, Use
 
 def uses(thing: Any) -> Iterator[Use]:
     if isinstance(thing, Team):
-        for token in ApiToken.objects.filter(team=thing, revoked_at=None):
+        for token in ApiToken.objects.live().filter(team=thing):
             yield Use(Tie.HOLDS, _("API token “%s”") % token.name, reverse("tokens"))
         if members := thing.members.active().count():
             told = ngettext("%(n)d member is in one team less.", "%(n)d members are in one team less.", members)

@@ -1,16 +1,18 @@
 """What is set up is removed: what names it holds it, what history names is archived and comes back, the rest is deleted."""
 
 import re
+from datetime import timedelta
 
 import pytest
 
-from helpdesk.accounts import removal, seen
-from helpdesk.accounts.models import AuditEntry, Skill, Team
+from helpdesk.accounts import people, removal, seen
+from helpdesk.accounts.models import ApiToken, AuditEntry, Skill, Team
 from helpdesk.customers import definitions
 from helpdesk.customers.models import Company, FieldDefinition, Segment
 from helpdesk.incidents.models import Incident
 from helpdesk.knowledge.models import Answer
 from helpdesk.lib import conditions
+from helpdesk.lib.dates import now
 from helpdesk.mail.models import Mailbox
 from outreach.models import Campaign, Version
 from tickets import assignment, escalation, intake, search
@@ -137,6 +139,11 @@ def test_a_team_with_history_is_archived_and_offered_nowhere_and_comes_back(brow
 
 def test_a_team_that_nothing_names_is_deleted(browser, omar, billing):
     page, url = browser(omar), f"/teams/{billing.pk}/remove/"
+    token, _text = people.issue_token("Sync", ["tickets:read"], by=omar, team=billing, expires_at=now() + timedelta(days=1))
+    assert held(page, url) == ["API token “Sync”"]
+    ApiToken.objects.filter(pk=token.pk).update(expires_at=now())  # it opens nothing any more, and is history
+    assert "Archive it" in page.get(url).content.decode()
+    token.delete()
     assert "deleted for good" in page.get(url).content.decode()
     for _ in range(2):
         assert page.post(url).status_code == 302

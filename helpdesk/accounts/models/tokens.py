@@ -5,6 +5,7 @@ import secrets
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from helpdesk.accounts.models.people import Team, User
@@ -33,6 +34,10 @@ class ApiTokenManager(models.Manager["ApiToken"]):
             **fields,
         )
         return token, text
+
+    def live(self) -> models.QuerySet["ApiToken"]:
+        """Those that still open something, as `ApiToken.is_live` has it."""
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=now()), revoked_at=None)
 
     def find(self, text: str) -> "ApiToken | None":
         """The living token of this text, or None; the look-up is by digest, so timing says nothing about the text."""
