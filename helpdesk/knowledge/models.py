@@ -2,7 +2,6 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
 from typing import Any
 
 from django.db import models, transaction
@@ -10,7 +9,7 @@ from django.db.models import Count, Q
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
-from helpdesk.accounts.models import User, audit
+from helpdesk.accounts.models import ArchivableQuerySet, User, audit
 from helpdesk.lib.dates import now
 
 PATH = " › "  # between the names of a topic's path
@@ -33,12 +32,7 @@ class Tied(Exception):
     """Its place in the tree forbids it; the message says what to do."""
 
 
-class TopicQuerySet(models.QuerySet["Topic"]):
-    def living(self, keeping: Iterable[int | None] = ()) -> "TopicQuerySet":
-        """What may be chosen; and what is ``keeping`` already, for who has an archived one keeps it."""
-        kept = [pk for pk in keeping if pk]
-        return self.filter(Q(archived_at=None) | Q(pk__in=kept)) if kept else self.filter(archived_at=None)
-
+class TopicQuerySet(ArchivableQuerySet["Topic"]):
     def tree(self) -> list["Topic"]:
         """These in one query, each below its parent, if that is among them, with its ``depth`` and its living ``texts``."""
         children: dict[int | None, list[Topic]] = defaultdict(list)
@@ -117,7 +111,7 @@ class Topic(models.Model):
         """Raises `Tied`."""
         if self.parent and self.parent.archived_at:
             raise Tied(_("It lies below “%s”, which is archived. Bring that back first, or move this one.") % self.parent)
-        if not Topic.objects.filter(pk=self.pk).exclude(archived_at=None).update(archived_at=None):
+        if not Topic.objects.archived().filter(pk=self.pk).update(archived_at=None):
             return False
         audit("topic.restored", actor=by.ref, subject=self.ref, after={"name": self.name})
         return True
@@ -127,14 +121,7 @@ class Topic(models.Model):
         return f"topic:{self.pk}"
 
 
-class AnswerQuerySet(models.QuerySet["Answer"]):
-    def living(self) -> "AnswerQuerySet":
-        """What may be inserted into a reply."""
-        return self.filter(archived_at=None)
-
-    def archived(self) -> "AnswerQuerySet":
-        return self.exclude(archived_at=None)
-
+class AnswerQuerySet(ArchivableQuerySet["Answer"]):
     def saying(self, text: str) -> "AnswerQuerySet":
         """Those with these words in title or body."""
         return self.filter(Q(title__icontains=text) | Q(body__icontains=text))

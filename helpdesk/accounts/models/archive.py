@@ -1,22 +1,24 @@
 """What is set up and may be put away: nobody can choose it any more, and what has it keeps it."""
 
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Self, TypeVar
 
 from django.db import models
 from django.db.models import F, Q
 
 from helpdesk.lib.dates import now
 
+Row = TypeVar("Row", bound=models.Model)
 
-class ArchivableQuerySet(models.QuerySet[Any]):
+
+class ArchivableQuerySet(models.QuerySet[Row]):
     def living(self, keeping: Iterable[int | None] = ()) -> Self:
         """What may be chosen; and what is ``keeping`` already, for who has an archived one keeps it."""
         kept = [pk for pk in keeping if pk]
         return self.filter(Q(archived_at=None) | Q(pk__in=kept)) if kept else self.filter(archived_at=None)
 
     def archived_last(self) -> Self:
-        return self.order_by(F("archived_at").asc(nulls_first=True), *self.model._meta.ordering)
+        return self.order_by(F("archived_at").asc(nulls_first=True), *(self.model._meta.ordering or ()))
 
     def archived(self) -> Self:
         return self.exclude(archived_at=None)
