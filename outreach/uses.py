@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from django.db.models import Prefetch
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -15,7 +16,10 @@ from outreach.models import Campaign, Version
 
 def uses(thing: Any) -> Iterator[Use]:
     """A campaign that is over, and a wording that another took the place of, is history; people on their way keep theirs."""
-    for campaign in Campaign.objects.prefetch_related("versions"):
+    if not conditions.may_name(thing.ref):
+        return
+    read = Version.objects.only("campaign", "number", "launched_at", "conditions", "steps")
+    for campaign in Campaign.objects.only("name", "status", "holds").prefetch_related(Prefetch("versions", read)):
         versions = sorted(campaign.versions.all(), key=lambda version: version.number, reverse=True)
         current = [version for version in versions if version.launched_at is None]
         current += [version for version in versions if version.launched_at][:1]

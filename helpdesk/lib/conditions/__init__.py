@@ -41,7 +41,7 @@ Registering, in the module that settings.CONDITION_FIELDS names:
 from helpdesk.lib.conditions.attributes import attribute
 from helpdesk.lib.conditions.fields import Dynamic, EditorField, EditorOp, Field, fields, find, once, register
 from helpdesk.lib.conditions.grammar import ConditionError
-from helpdesk.lib.conditions.naming import names
+from helpdesk.lib.conditions.naming import may_name, names
 from helpdesk.lib.conditions.ops import either
 from helpdesk.lib.conditions.ops import show_duration as duration_words
 from helpdesk.lib.conditions.reasons import Asked, Facts, Reason, facts, frozen, linked, shown, thawed
@@ -67,6 +67,7 @@ __all__ = [
     "frozen",
     "linked",
     "matches",
+    "may_name",
     "names",
     "once",
     "register",

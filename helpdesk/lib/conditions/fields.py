@@ -196,6 +196,11 @@ def own_names(subject: str) -> list[str]:
     return list(_registry.get(subject, {}))
 
 
+def refers() -> set[str]:
+    """Of what things the registered fields have the ids."""
+    return {field.refers for own in _registry.values() for field in own.values() if field.refers}
+
+
 @contextmanager
 def once() -> Iterator[None]:
     """Within, choices and the fields that people define are looked up once: for a page that reads many trees."""

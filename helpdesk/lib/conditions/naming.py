@@ -2,7 +2,13 @@
 
 from typing import Any
 
-from helpdesk.lib.conditions.fields import find
+from helpdesk.lib.conditions.fields import find, refers
+
+
+def may_name(ref: str) -> bool:
+    """Whether a condition could name such a thing at all: a field that people defined, or what a field has the ids of."""
+    kind = ref.partition(":")[0]
+    return kind == "field" or kind in refers()
 
 
 def names(tree: Any, subject: str, ref: str) -> bool:
