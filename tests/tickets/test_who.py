@@ -63,7 +63,7 @@ def test_an_urgent_streak_is_told_to_its_own_person_alone(browser, team, ana, mi
     team.members.set([ana])
     intake.open_ticket(ben, "Fire", intake.Words("Now!"), channel="form", team=team, priority="urgent")
     drain()
-    assert "1 urgent tickets in a row" in words(browser(ana).get(f"/who/{ana.pk}/").content)
+    assert "You were given an urgent ticket. The next" in words(browser(ana).get(f"/who/{ana.pk}/").content)
     assert "in a row. The next" not in words(browser(mia).get(f"/who/{ana.pk}/").content)
     assert "Only you see this" not in words(browser(mia).get(f"/who/teams/{team.pk}/").content)
 
