@@ -43,7 +43,8 @@ def add_person(
     password: str | None = None,
     **facts: Any,
 ) -> User:
-    """A new person. Without a password they set one through the link of an invitation."""
+    """A new person. Without a password they set one through the link of an invitation, and are away until they sign in."""
+    facts.setdefault("away_since", None if password else now())
     user = User.objects.create_user(email, password, name=name, **facts)
     user.teams.set(teams)
     user.skills.set(skills)

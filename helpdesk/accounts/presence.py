@@ -1,4 +1,4 @@
-"""Who is here: available by their own word, within their hours, and not out of office."""
+"""Who is here: available by their own word, which their first sign-in is too, within their hours, and not out of office."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -26,6 +26,7 @@ class Presence:
     state: State
     until: datetime | None = None
     note: str = ""
+    signed_in: bool = True  # at least once
 
     @property
     def is_here(self) -> bool:
@@ -42,6 +43,7 @@ def presence(
     *,
     active: bool = True,
     away_since: datetime | None = None,
+    signed_in: bool = True,
     absences: Iterable[tuple[datetime, datetime, str]] = (),
     calendars: Sequence[worktime.Calendar | None] = (),
 ) -> Presence:
@@ -56,7 +58,7 @@ def presence(
         if begins <= at < ends:
             return Presence("out", back_at(at, absences, calendars), note)
     if away_since is not None:
-        return Presence("away")
+        return Presence("away", signed_in=signed_in)
     if calendars and not any(is_open(opening(calendar, at), at) for calendar in calendars):
         return Presence("off", back_at(at, absences, calendars))
     return Presence("here")
@@ -107,7 +109,7 @@ def hours_of(calendar: Calendar) -> worktime.Calendar | None:
 
 def presences(users: QuerySet[User], at: datetime) -> dict[int, Presence]:
     """The presence of these people, in five queries however many they are."""
-    people = list(users.values_list("pk", "is_active", "away_since", "calendar"))
+    people = list(users.values_list("pk", "is_active", "away_since", "last_login", "calendar"))
     rows = _calendars()
     hours = {row.pk: hours_of(row) for row in rows}
     default = [hours[row.pk] for row in rows if row.is_default]
@@ -125,10 +127,11 @@ def presences(users: QuerySet[User], at: datetime) -> dict[int, Presence]:
             at,
             active=active,
             away_since=away_since,
+            signed_in=last_login is not None,
             absences=away[pk],
             calendars=[hours[calendar]] if calendar else of_teams.get(pk) or default,
         )
-        for pk, active, away_since, calendar in people
+        for pk, active, away_since, last_login, calendar in people
     }
 
 

@@ -9,6 +9,7 @@ from helpdesk.accounts import presence
 from helpdesk.accounts.models import AuditEntry, Calendar, Mode, Skill, Team, User
 from helpdesk.knowledge.models import Topic
 from helpdesk.lib import dates
+from tests.conftest import PASSWORD
 from tickets import intake
 
 
@@ -102,3 +103,40 @@ def test_a_skill_says_which_tickets_need_it_and_who_has_it(browser, omar, ana, m
     assert list(tax.people.all()) == [mia]
     assert [entry.action for entry in AuditEntry.objects.all()] == ["skill.changed", "skill.added"]
     assert browser(mia).get("/skills/").status_code == 403
+
+
+def test_who_was_invited_is_given_work_from_their_first_sign_in_on(browser, client, omar, ana, support, ben, drain, sink):
+    team = support.team
+    Team.objects.filter(pk=team.pk).update(mode=Mode.ROUND_ROBIN)
+    team.members.add(ana)
+    admin = browser(omar)
+    admin.post(
+        "/people/new/", {"name": "Nia Obi", "email": "nia@nordwind.example", "role": "agent", "reach": "all", "teams": team.pk}
+    )
+    nia = User.objects.get(name="Nia Obi")
+    first, second = (intake.open_ticket(ben, f"Question {n}", intake.Words("?"), channel="form", team=team) for n in range(2))
+    drain()
+    assert {assignee_of(first), assignee_of(second)} == {ana}
+    said = words(admin.get(f"/who/teams/{team.pk}/").content)
+    assert "1 of 2 are here" in said and "Nia Obi Has not signed in yet" in said
+    assert "Has not signed in yet" in words(admin.get(f"/who/{nia.pk}/").content)
+
+    [letter] = sink.to(nia.email)
+    link = re.search(r"https?://[^/\s]+(/accounts/password/reset/key/\S+)", letter.text)
+    form = client.get(link[1], follow=True).redirect_chain[-1][0]
+    client.post(form, {"password1": PASSWORD, "password2": PASSWORD})
+    assert "Has not signed in yet" in words(admin.get(f"/who/{nia.pk}/").content)
+    assert client.post("/accounts/login/", {"login": nia.email, "password": PASSWORD})["Location"] == "/"
+    third = intake.open_ticket(ben, "Question 3", intake.Words("?"), channel="form", team=team)
+    drain()
+    assert assignee_of(third) == nia and AuditEntry.objects.get(action="presence.available").actor == nia.ref
+
+    client.post(f"/who/{nia.pk}/presence/", {"here": "0"})
+    client.post("/accounts/logout/")
+    client.post("/accounts/login/", {"login": nia.email, "password": PASSWORD})
+    assert "Nia Obi Away" in words(admin.get(f"/who/teams/{team.pk}/").content)
+
+
+def assignee_of(ticket) -> User | None:
+    ticket.refresh_from_db()
+    return ticket.assignee

@@ -108,7 +108,7 @@ class User(AbstractBaseUser):
     # when they work; none: when their teams do
     calendar = models.ForeignKey(Calendar, null=True, blank=True, on_delete=models.PROTECT, related_name="users")
     hidden_views = ArrayField(models.CharField(max_length=40), default=list, blank=True)  # what they do not want in their rail
-    away_since = models.DateTimeField(null=True)  # they said so themselves, and until they say otherwise
+    away_since = models.DateTimeField(null=True)  # they said so, until they say otherwise; invited, until they sign in
     # how many open tickets they are given; none: as many as there are
     capacity = models.PositiveSmallIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
     skills = models.ManyToManyField(Skill, related_name="people", blank=True)

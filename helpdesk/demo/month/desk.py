@@ -81,6 +81,7 @@ def _people(scheme: Scheme) -> None:
             zone="Europe/Berlin",
             calendar_id=scheme.hours[person.hours].pk if person.hours else None,
             capacity=person.capacity,
+            away_since=None,  # they work from the first day, and sign in on none
         )
         person.pk = person.user.pk
         for first, last in person.absences:
