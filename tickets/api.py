@@ -21,6 +21,7 @@ from tickets import intake, replies, search
 from tickets.access import ticket_for, tickets_for
 from tickets.changes import change
 from tickets.models import Channel, Priority, Status, Ticket, TicketClosed
+from tickets.repeats import is_repeat
 from tickets.serializers import (
     ChangesIn,
     ConflictOut,
@@ -123,7 +124,7 @@ class OneTicket(APIView):
     def patch(self, request: TokenRequest, number: int) -> Response:
         """Change status, assignee (by email), priority, team, topic, language, tags or `attributes` (null empties one)."""
         ticket = ticket_for(request.auth, number, to="change")
-        said = ChangesIn(data=request.data)
+        said = ChangesIn(ticket, data=request.data)
         said.is_valid(raise_exception=True)
         if request.auth.team_id and "team" in said.validated_data and said.validated_data["team"] != request.auth.team:
             raise exceptions.ValidationError({"team": ["This token works for one team and cannot give tickets away."]})
@@ -174,7 +175,8 @@ class Messages(APIView):
 
 
 def _dressed(rows: QuerySet[Ticket]) -> QuerySet[Ticket]:
-    return rows.select_related("requester", "address", "assignee", "team", "topic").prefetch_related("clocks__policy")
+    beside = ("requester", "address", "assignee", "team", "topic")
+    return rows.select_related(*beside).prefetch_related("clocks__policy").annotate(repeat=is_repeat())
 
 
 def _requester(said: dict[str, Any], token: ApiToken) -> tuple[Customer, Address | None]:

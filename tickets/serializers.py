@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
 from rest_framework import serializers
 
 from helpdesk.accounts.models import Team, User
@@ -11,6 +12,7 @@ from helpdesk.files.models import Attachment
 from helpdesk.knowledge.models import Topic
 from tickets.forms import MAX_TEXT, people
 from tickets.models import Clock, Message, Priority, Status, Ticket
+from tickets.repeats import repeats
 
 Subject = FieldDefinition.Subject
 
@@ -46,20 +48,26 @@ class TicketIn(StrictSerializer):
 
 
 class ChangesIn(StrictSerializer):
-    """What is left out stays as it is."""
+    """What is left out stays as it is. What the ticket has already may be sent back, also where nobody can choose it any more."""
 
     status = serializers.ChoiceField(choices=Status.choices, required=False)
     priority = serializers.ChoiceField(choices=Priority.choices, required=False)
     assignee = serializers.SlugRelatedField(slug_field="email", queryset=User.objects.none(), required=False, allow_null=True)
-    team = serializers.SlugRelatedField(slug_field="slug", queryset=Team.objects.living(), required=False, allow_null=True)
-    topic = serializers.SlugRelatedField(slug_field="slug", queryset=Topic.objects.living(), required=False, allow_null=True)
+    team = serializers.SlugRelatedField(slug_field="slug", queryset=Team.objects.none(), required=False, allow_null=True)
+    topic = serializers.SlugRelatedField(slug_field="slug", queryset=Topic.objects.none(), required=False, allow_null=True)
     language = serializers.CharField(max_length=10, required=False, allow_blank=True)
     tags = serializers.ListField(child=serializers.CharField(max_length=60), required=False, max_length=200)
     attributes = AttributesField(Subject.TICKET, strict=True, required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["assignee"].queryset = people()  # type: ignore[attr-defined]
+        own = self.instance or Ticket()
+        self._offer("assignee", people() | User.objects.filter(pk=own.assignee_id or 0))
+        self._offer("team", Team.objects.living(keeping=[own.team_id]))
+        self._offer("topic", Topic.objects.living(keeping=[own.topic_id]))
+
+    def _offer(self, name: str, rows: QuerySet[Any]) -> None:
+        self.fields[name].queryset = rows  # type: ignore[attr-defined]
 
 
 class MessageIn(StrictSerializer):
@@ -111,7 +119,7 @@ class RequesterOut(serializers.Serializer[Any]):
 class ClockOut(serializers.ModelSerializer[Clock]):
     """One promise about time; what it counts from and what ended it."""
 
-    state = serializers.ChoiceField(choices=["running", "late", "paused", "met", "missed"])
+    state = serializers.ChoiceField(choices=["running", "late", "paused", "stuck", "met", "missed"])
     policy = serializers.CharField(source="policy.name", default=None, allow_null=True)
 
     class Meta:
@@ -121,7 +129,20 @@ class ClockOut(serializers.ModelSerializer[Clock]):
             "target": {"help_text": "Seconds"},
             "left": {"help_text": "Seconds left where it stands still"},
             "due_at": {"help_text": "Null while it stands still"},
+            "breached_at": {"help_text": "Null also where it is late or missed, but was due before anybody had promised it"},
         }
+
+
+class ReasonOut(serializers.Serializer[Any]):
+    """Why the desk raised the priority; with each code come its own values."""
+
+    code = serializers.ChoiceField(choices=["contacts", "late", "soon", "incident", "valued"])
+    weight = serializers.IntegerField()
+    contacts = serializers.IntegerField(required=False, help_text="About the same topic within 7 days, with this ticket")
+    minutes = serializers.IntegerField(required=False, help_text="Left of a promise")
+    incident = serializers.IntegerField(required=False)
+    title = serializers.CharField(required=False, help_text="Of the incident")
+    of = serializers.ChoiceField(choices=["customer", "company"], required=False, help_text="Whose value is high")
 
 
 class TicketOut(serializers.ModelSerializer[Ticket]):
@@ -130,7 +151,8 @@ class TicketOut(serializers.ModelSerializer[Ticket]):
     assignee = serializers.CharField(source="assignee.email", default=None, allow_null=True)
     team = serializers.CharField(source="team.slug", default=None, allow_null=True)
     topic = serializers.CharField(source="topic.slug", default=None, allow_null=True)
-
+    repeat = serializers.SerializerMethodField(help_text="The same customer wrote about the same topic within the 7 days before")
+    priority_reasons = ReasonOut(many=True)
     clocks = ClockOut(many=True)
 
     class Meta:
@@ -140,11 +162,13 @@ class TicketOut(serializers.ModelSerializer[Ticket]):
             "subject",
             "status",
             "priority",
+            "priority_reasons",
             "requester",
             "email",
             "assignee",
             "team",
             "topic",
+            "repeat",
             "channel",
             "language",
             "tags",
@@ -158,9 +182,17 @@ class TicketOut(serializers.ModelSerializer[Ticket]):
             "due_at",
             "breached_at",
             "clocks",
+            "escalated_at",
+            "escalated_to",
+            "escalation_reason",
             "solved_at",
             "closed_at",
         ]
+
+    def get_repeat(self, ticket: Ticket) -> bool:
+        """Lists bring it along; for one ticket it is asked."""
+        brought: bool | None = getattr(ticket, "repeat", None)
+        return repeats(ticket) if brought is None else brought
 
 
 class TicketPage(serializers.Serializer[Any]):

@@ -1,18 +1,21 @@
 """The API: the same verbs as the pages, within the reach of a token."""
 
 from datetime import timedelta
+from itertools import product
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from drf_spectacular.generators import SchemaGenerator
 
-from helpdesk.accounts.models import ApiToken, Team
+from helpdesk.accounts.models import ApiToken, Team, User
 from helpdesk.customers.models import Customer, Event
 from helpdesk.knowledge.models import Topic
 from helpdesk.lib import dates
 from helpdesk.mail.models import Outgoing
-from tickets import intake
-from tickets.models import Ticket
+from tickets import escalation, intake, priority
+from tickets.models import Clock, EscalationPath, EscalationStep, Policy, Ticket
+from tickets.models.clocks import NO_HOURS
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/tickets"
@@ -104,6 +107,51 @@ def test_the_list_pages_by_number_and_knows_its_parameters(call, ben, support):
         assert send("get", query).status_code == 400, query
 
 
+def test_a_list_tells_as_much_as_one_ticket_and_costs_the_same_however_many_there_are(call, ben, support, mia):
+    billing, path = Topic.objects.create(slug="billing", name="Billing"), EscalationPath.objects.create(name="Loss")
+    EscalationStep.objects.create(path=path, position=0, user=mia)
+    Policy.objects.create(name="All", position=1, targets={"normal": {"hours": "calendar", "resolution": 60}})
+    send = call()
+    send("get")  # from here on the token was used a moment ago
+    costs = []
+    for _ in range(2):
+        tickets = [
+            intake.open_ticket(ben, "Charged twice", intake.Words("?"), channel="api", mailbox=support, topic=billing)
+            for _ in range(2)
+        ]
+        with CaptureQueriesContext(connection) as asked:
+            found = send("get").json()["results"]
+        costs.append(len(asked))
+    assert costs[0] == costs[1] <= 4
+    last = tickets[-1]
+    assert [each["repeat"] for each in found] == [True, True, True, False]
+    assert (found[0]["escalated_at"], found[0]["escalated_to"], found[0]["priority_reasons"]) == (None, "", [])
+    reasons = [{"code": "contacts", "weight": 1, "contacts": 4}, {"code": "valued", "weight": 1, "of": "customer"}]
+    last.prioritise("high", by=priority.MACHINE, reasons=reasons)
+    escalation.escalate(last, path, "Nobody knows", by=mia)
+    said = send("get", f"/{last.number}").json()
+    assert said == send("get").json()["results"][0] and said["priority_reasons"] == reasons
+    assert (said["repeat"], said["escalated_to"], said["escalation_reason"]) == (True, "Mia Sandoval", "Nobody knows")
+
+
+def test_what_a_ticket_has_may_be_sent_back_where_nobody_can_choose_it_any_more(call, ticket, ana):
+    team, topic = Team.objects.create(slug="old", name="Old"), Topic.objects.create(slug="fax", name="Fax")
+    other = Team.objects.create(slug="older", name="Older")
+    Ticket.objects.filter(pk=ticket.pk).update(team=team, topic=topic, assignee=ana)
+    for each in (team, other):
+        each.put_away()
+    topic.archive(by=ana)
+    User.objects.filter(pk=ana.pk).update(is_active=False)
+    send, own = call(), {"team": "old", "topic": "fax", "assignee": ana.email}
+    said = send("patch", f"/{ticket.number}", own | {"priority": "high"})
+    assert said.status_code == 200 and said.json().items() >= (own | {"priority": "high"}).items()
+    assert "team" in send("patch", f"/{ticket.number}", {"team": "older"}).json()
+    Ticket.objects.filter(pk=ticket.pk).update(team=None, topic=None, assignee=None)
+    for name, value in own.items():
+        answer = send("patch", f"/{ticket.number}", {name: value})
+        assert answer.status_code == 400 and name in answer.json()
+
+
 def test_change_is_idempotent_and_takes_what_is_named(call, ticket, ana):
     send = call()
     for _ in range(2):
@@ -177,3 +225,12 @@ def test_a_customers_text_is_not_markup_whoever_sends_it(call):
     call()("post", data=NEW | {"text": "<img src=x onerror=alert(1)> [x](javascript:alert(1))"})
     html = Ticket.objects.get().messages.get().html
     assert "<img" not in html and "href" not in html and Customer.objects.count() == 1
+
+
+def test_the_schema_knows_every_state_of_a_clock(db):
+    at = dates.now()
+    times, idle = [None, at - timedelta(hours=2), at + timedelta(hours=2)], ["", "pending", NO_HOURS]
+    states = {Clock(due_at=due, ended_at=end, idle=still).state for due, end, still in product(times, [None, at], idle)}
+    schemas = SchemaGenerator().get_schema(request=None, public=True)["components"]["schemas"]
+    named = schemas["ClockOut"]["properties"]["state"]["$ref"].rpartition("/")[2]
+    assert set(schemas[named]["enum"]) == states == {"running", "late", "paused", "stuck", "met", "missed"}
