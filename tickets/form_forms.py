@@ -1,5 +1,6 @@
 """A web form as managers write it: its name and address, which topics, and its questions in their order."""
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
@@ -13,6 +14,7 @@ from helpdesk.accounts.setup import SetupForm
 from helpdesk.customers import definitions, inputs
 from helpdesk.customers.models import FieldDefinition
 from helpdesk.knowledge.models import Topic
+from helpdesk.lib.conditions import either
 from helpdesk.lib.forms import choice
 from tickets.models import Question, TicketForm
 from tickets.models.forms import TOPIC
@@ -102,6 +104,26 @@ def _typed(field: FieldDefinition, text: str) -> str:
         told = {"wrong": text[:80], "field": field.label, "says": says}
         raise forms.ValidationError(_("“%(wrong)s” is no answer to “%(field)s”, which takes %(says)s.") % told) from None
     return text
+
+
+def never_asked(rows: Iterable[TicketForm]) -> dict[int, list[str]]:
+    """Form → what is wrong with its questions: an answer that one waits for is no choice any more."""
+    known, allowed = definitions.of(FieldDefinition.Subject.TICKET), dict[str, list[tuple[str, str]] | None]()
+    found: dict[int, list[str]] = {}
+    for form in rows:
+        for question in form.asked:
+            when = question.when
+            if not question.values or (when != TOPIC and when not in known):
+                continue
+            if when not in allowed:
+                allowed[when] = QuestionForm.allowed(when)
+            choices = allowed[when]
+            gone = [value for value in question.values if choices is not None and value not in dict(choices)]
+            if gone and question.key in known:
+                told = {"asked": known[question.key].label, "gone": either([f"“{value}”" for value in gone])}
+                words = _("“%(asked)s” waits for %(gone)s, which nobody can answer any more.") % told
+                found.setdefault(form.pk, []).append(words)
+    return found
 
 
 QuestionSet = forms.formset_factory(QuestionForm, extra=SPARE, max_num=MOST, absolute_max=MOST + SPARE)

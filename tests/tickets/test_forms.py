@@ -107,6 +107,13 @@ def test_a_choice_that_holds_a_comma_can_be_waited_for(fields, mia, browser):
     assert 'value="Other, Broken, partly"' in browser(mia).get(answer["Location"]).content.decode()
 
 
+def test_a_question_that_nobody_can_be_asked_any_more_is_named_in_the_list(form, mia, browser):
+    assert "nobody can answer any more" not in browser(mia).get("/forms/").content.decode()
+    FieldDefinition.objects.filter(key="reason").update(choices=["Wrong", "Other"])
+    page = browser(mia).get("/forms/").content.decode()
+    assert "waits for “Broken”, which nobody can answer any more." in page
+
+
 def test_without_script_the_next_step_asks_and_keeps_the_files(send):
     answer = send(attribute_reason="Broken", files=[SimpleUploadedFile("lamp.txt", b"crack")])
     text = answer.content.decode()

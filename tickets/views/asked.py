@@ -11,7 +11,7 @@ from helpdesk.accounts.access import MANAGERS, staff
 from helpdesk.accounts.seen import Seen, audited, compared, stored, turn
 from tickets.access import StaffRequest
 from tickets.asking import AskingForm
-from tickets.form_forms import FormForm, QuestionSet, lines, questions, wrong_order
+from tickets.form_forms import FormForm, QuestionSet, lines, never_asked, questions, wrong_order
 from tickets.models import TicketForm
 from tickets.views.submit import page
 
@@ -19,7 +19,9 @@ from tickets.views.submit import page
 @staff(*MANAGERS)
 @require_safe
 def form_list(request: StaffRequest) -> HttpResponse:
-    return render(request, "tickets/form_list.html", {"rows": TicketForm.objects.all()[:500]})
+    rows = list(TicketForm.objects.all()[:500])
+    faults = never_asked(rows)
+    return render(request, "tickets/form_list.html", {"rows": [{"form": row, "faults": faults.get(row.pk, ())} for row in rows]})
 
 
 @staff(*MANAGERS)

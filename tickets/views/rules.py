@@ -229,7 +229,7 @@ def rule_met(request: StaffRequest, pk: int) -> HttpResponse:
             ticket = tickets_for(request.user).filter(number=number).first() if number is not None else None
             met = why.of_ticket(ticket)[:NEWEST] if ticket else []
             context |= {"ticket": ticket, "met": [each for each in why.explained(met, found) if each.verdicts]}
-            if ticket and found.is_enabled:
+            if ticket and found.is_enabled and found.kind == RuleKind.TIME:
                 context["standing"], context["standing_at"] = timers.standing(found, ticket)
         return render(request, "tickets/rule_met.html", context)
 
