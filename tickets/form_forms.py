@@ -81,7 +81,7 @@ class QuestionForm(forms.Form):
     def allowed(when: str) -> list[tuple[str, str]] | None:
         """The answers there are, (as kept, in words); None where anything may be answered."""
         if when == TOPIC:
-            return [(topic.slug, topic.name) for topic in Topic.objects.filter(is_public=True)]
+            return [(topic.slug, topic.name) for topic in Topic.objects.living().filter(is_public=True)]
         field = definitions.of(FieldDefinition.Subject.TICKET)[when]
         if field.type == Type.BOOLEAN:
             return [("true", _("Yes")), ("false", _("No"))]

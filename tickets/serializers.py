@@ -66,6 +66,13 @@ class ChangesIn(StrictSerializer):
         self._offer("team", Team.objects.living(keeping=[own.team_id]))
         self._offer("topic", Topic.objects.living(keeping=[own.topic_id]))
 
+    def to_internal_value(self, data: Any) -> Any:
+        given = data.get("attributes") if isinstance(data, dict) else None
+        if isinstance(given, dict) and self.instance:
+            own = self.instance.attributes
+            data = {**data, "attributes": {key: value for key, value in given.items() if key not in own or own[key] != value}}
+        return super().to_internal_value(data)
+
     def _offer(self, name: str, rows: QuerySet[Any]) -> None:
         self.fields[name].queryset = rows  # type: ignore[attr-defined]
 

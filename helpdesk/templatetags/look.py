@@ -271,6 +271,7 @@ def errors(*told: "Form | BaseFormSet[Any]", focus: bool = True) -> dict[str, An
     ]
     hidden = [e for form in forms for bound in form.hidden_fields() for e in bound.errors]
     general = [error for form in forms for error in form.non_field_errors()] + hidden
+    general += [error for each in told if isinstance(each, BaseFormSet) for error in each.non_form_errors()]
     return {"found": found, "general": general, "count": len(found) + len(general), "focus": focus}
 
 

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from drf_spectacular.generators import SchemaGenerator
 
 from helpdesk.accounts.models import ApiToken, Team, User
-from helpdesk.customers.models import Customer, Event
+from helpdesk.customers.models import Customer, Event, FieldDefinition
 from helpdesk.knowledge.models import Topic
 from helpdesk.lib import dates
 from helpdesk.mail.models import Outgoing
@@ -137,16 +137,17 @@ def test_a_list_tells_as_much_as_one_ticket_and_costs_the_same_however_many_ther
 def test_what_a_ticket_has_may_be_sent_back_where_nobody_can_choose_it_any_more(call, ticket, ana):
     team, topic = Team.objects.create(slug="old", name="Old"), Topic.objects.create(slug="fax", name="Fax")
     other = Team.objects.create(slug="older", name="Older")
-    Ticket.objects.filter(pk=ticket.pk).update(team=team, topic=topic, assignee=ana)
-    for each in (team, other):
+    shelf = FieldDefinition.objects.create(subject="ticket", key="shelf", label="Shelf", type="text")
+    Ticket.objects.filter(pk=ticket.pk).update(team=team, topic=topic, assignee=ana, attributes={"shelf": "B"})
+    for each in (team, other, shelf):
         each.put_away()
     topic.archive(by=ana)
     User.objects.filter(pk=ana.pk).update(is_active=False)
-    send, own = call(), {"team": "old", "topic": "fax", "assignee": ana.email}
+    send, own = call(), {"team": "old", "topic": "fax", "assignee": ana.email, "attributes": {"shelf": "B"}}
     said = send("patch", f"/{ticket.number}", own | {"priority": "high"})
     assert said.status_code == 200 and said.json().items() >= (own | {"priority": "high"}).items()
     assert "team" in send("patch", f"/{ticket.number}", {"team": "older"}).json()
-    Ticket.objects.filter(pk=ticket.pk).update(team=None, topic=None, assignee=None)
+    Ticket.objects.filter(pk=ticket.pk).update(team=None, topic=None, assignee=None, attributes={})
     for name, value in own.items():
         answer = send("patch", f"/{ticket.number}", {name: value})
         assert answer.status_code == 400 and name in answer.json()

@@ -112,6 +112,12 @@ def test_a_question_that_nobody_can_be_asked_any_more_is_named_in_the_list(form,
     FieldDefinition.objects.filter(key="reason").update(choices=["Wrong", "Other"])
     page = browser(mia).get("/forms/").content.decode()
     assert "waits for “Broken”, which nobody can answer any more." in page
+    topic = Topic.objects.create(slug="billing", name="An invoice", is_public=True)
+    form.questions = [{"key": "pieces", "required": True, "when": "topic", "values": ["billing"]}]
+    form.save()
+    assert "nobody can answer any more" not in browser(mia).get("/forms/").content.decode()
+    topic.archive(by=mia)
+    assert "waits for “billing”, which nobody can answer any more." in browser(mia).get("/forms/").content.decode()
 
 
 def test_without_script_the_next_step_asks_and_keeps_the_files(send):

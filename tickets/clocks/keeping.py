@@ -36,7 +36,7 @@ def on_ticket_events(events: list[Event]) -> None:
 
 def run_due() -> bool:
     """What has something to tell now, counted anew and told; whether there may be more. The tick."""
-    due = set(Clock.objects.filter(next_at__lte=now()).order_by("next_at").values_list("ticket", flat=True)[:AT_ONCE])
+    due = {ticket for ticket, _at in _to_tell(AT_ONCE)}
     if not due:
         return False
     with transaction.atomic():
@@ -46,10 +46,18 @@ def run_due() -> bool:
     return len(due) > AT_ONCE // 4 and bool(found)
 
 
+def _to_tell(most: int) -> list[tuple[int, datetime | None]]:
+    """Tickets with something to tell, and since when; what is still to meet the rules waits for them, and holds up no other."""
+    rows = Clock.objects.filter(next_at__lte=now()).order_by("next_at").values_list("ticket", "next_at")
+    found = list(rows[:most])
+    if found and (waiting := unruled()):
+        found = list(rows.exclude(ticket__in=waiting)[:most])
+    return found
+
+
 def health() -> dict[str, float | None]:
     """For settings.HEALTH: how long ago the first warning or breach was due that nobody has been told of."""
-    oldest = Clock.objects.filter(next_at__lte=now()).order_by("next_at").values_list("next_at", flat=True).first()
-    return {"oldest_waiting_seconds": age(oldest)}
+    return {"oldest_waiting_seconds": age(next((at for _ticket, at in _to_tell(1)), None))}
 
 
 @transaction.atomic(savepoint=False)
@@ -102,7 +110,7 @@ class Work:
 
     @cached_property
     def unruled(self) -> set[int]:
-        return unruled()  # asked only where there is something to tell
+        return unruled([ticket.pk for ticket in self.tickets])  # asked only where there is something to tell
 
     def settle(self) -> None:
         for ticket in self.tickets:

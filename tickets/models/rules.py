@@ -1,5 +1,6 @@
 """Rules, what each of them was when, and which change of which ticket met them."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -13,6 +14,7 @@ from helpdesk.lib.dates import now
 from tickets.models.ticket import Ticket
 
 RULES = "tickets.rules.on_events"  # the subscriber that has them meet
+MOST = 10_000
 
 
 class RuleKind(models.TextChoices):
@@ -105,17 +107,21 @@ class RuleMeeting(models.Model):
         ]
 
 
-def unruled() -> set[int]:
+def unruled(among: Collection[int] | None = None) -> set[int]:
     """What came in just now and has still to meet the rules: they may say whose it is, and what is promised of it.
 
-    What failed once with them waits no more.
+    What failed once with them waits no more. Without ``among``, the first MOST of each kind that wait.
     """
     if not Rule.objects.filter(kind=RuleKind.CREATE, is_enabled=True, removed_at=None).exists():
         return set()
     waiting = RuleMeeting.objects.filter(state=RuleMeeting.State.PENDING, kind=RuleKind.CREATE, attempts=0)
     owed = EventDelivery.objects.filter(subscriber=RULES, next_at__isnull=False, attempts=0).values("event_id")
-    told = Event.objects.filter(pk__in=owed, kind="ticket.opened").values_list("payload__ticket", flat=True)
-    return {*waiting.values_list("ticket", flat=True), *told}
+    told = Event.objects.filter(pk__in=owed, kind="ticket.opened")
+    if among is not None:
+        waiting, told = waiting.filter(ticket__in=among), told.filter(payload__ticket__in=list(among))
+    pairs = told.order_by("pk").values_list("payload__ticket", "payload__imported")[:MOST]
+    found = waiting.order_by("pk").values_list("ticket", flat=True)[:MOST]
+    return {*found, *(ticket for ticket, imported in pairs if not imported)}
 
 
 class RuleRun(models.Model):

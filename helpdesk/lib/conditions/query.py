@@ -107,8 +107,12 @@ class _Reader:
                     raise QueryError(_("There is a “)” without its “(”."))
                 break
             if token["no"]:
-                raise QueryError(_("Put a minus right before what shall not be, such as -tag:spam, instead of NOT."))
+                raise QueryError(
+                    _("Put a minus before what shall not be, as in -tag:spam. To search for the word, write it small.")
+                )
             if token["and"]:
+                if joining or not parts:
+                    raise QueryError(_("AND stands between two terms. To search for the word, write it small or in quotes."))
                 continue  # terms side by side must all hold anyway
             if token["or"]:
                 if joining or not parts:

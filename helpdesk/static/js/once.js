@@ -1,5 +1,5 @@
 // What was typed into a form that is to be kept is not lost by another form's button on the same page without a word.
-const typed = new Set();
+const typed = new Set(document.querySelectorAll("form[data-keep][data-unsaved]")); // drawn again with what was typed
 document.addEventListener("input", event => { if (event.target.form?.dataset.keep) typed.add(event.target.form); });
 
 // A second click while the first is on its way does nothing. The server is safe anyway; this saves the person a surprise.
@@ -14,9 +14,9 @@ function free(form) {
 document.addEventListener("submit", event => {
   const form = event.target, button = event.submitter;
   if (!writes(form, button)) return;
+  if (form.dataset.sent !== undefined) { event.preventDefault(); event.stopImmediatePropagation(); return; }
   const left = [...typed].find(other => other !== form && other.isConnected);
   if (left && !confirm(left.dataset.keep)) { event.preventDefault(); event.stopImmediatePropagation(); return; }
-  if (form.dataset.sent !== undefined) { event.preventDefault(); event.stopImmediatePropagation(); return; }
   form.dataset.sent = "";
   // not disabled: a disabled button would lose focus, and its name and value would be missing
   button?.setAttribute("aria-disabled", "true");

@@ -9,12 +9,12 @@ import pytest
 
 from helpdesk.accounts import calendars
 from helpdesk.accounts.models import Calendar, User
-from helpdesk.customers.models import Customer
+from helpdesk.customers.models import Customer, EventDelivery
 from helpdesk.lib import dates
 from tests.tickets.clocks.days import at, heard, opened, targets
 from tests.tickets.test_clock_seams import breaches
 from tickets import clocks, intake, replies
-from tickets.clocks import order, recounts
+from tickets.clocks import keeping, order, recounts
 from tickets.models import Policy, Ticket
 
 pytestmark = pytest.mark.django_db
@@ -114,6 +114,23 @@ def test_lateness_that_nobody_promised_raises_no_priority(
         drain()
     ticket.refresh_from_db()
     assert (ticket.priority, ticket.breached_at) == ("normal", None)
+
+
+def test_what_waits_for_the_rules_holds_up_no_other_promise(
+    policy: Policy, support: Any, ben: Customer, rule: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(keeping, "AT_ONCE", 4)
+    Policy.objects.filter(pk=policy.pk).update(targets=targets(first_reply=10, next_reply=None, resolution=None))
+    with dates.moved(to=at("10:20")):
+        other = intake.open_ticket(ben, "Long here", intake.Words("Please."), channel="form")
+    EventDelivery.objects.all().delete()  # it has met them
+    rule("create", {"field": "subject", "op": "contains", "value": "sofa"}, add_tags=["vip"])
+    with dates.moved(to=at("11:00")):
+        for _n in range(6):
+            intake.open_ticket(ben, "It broke", intake.Words("Please.", at=at("09:00")), channel="mail")
+        assert clocks.run_due() is False and breaches() == [at("10:30")]
+        assert other.clocks.get().breached_at == at("10:30")
+        assert keeping.health()["oldest_waiting_seconds"] in (None, 0)
 
 
 @pytest.mark.parametrize("fires", [True, False])
