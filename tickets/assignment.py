@@ -140,7 +140,7 @@ def _out_of_archived_teams() -> None:
     lost = Ticket.objects.filter(status__in=LIVE, team__in=archived).select_related("mailbox__team").order_by("pk")
     for ticket in lost.select_for_update(skip_locked=True, no_key=True, of=("self",))[:AT_ONCE]:
         ticket.move_to(ticket.mailbox.team if ticket.mailbox else None, by="")
-        if ticket.has_strange_owner:
+        if hands.has_stranger(ticket):
             ticket.assign(None, by="")
 
 

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils.dateparse import parse_datetime
 
 from helpdesk.customers.models import Event
-from tickets import spam, triage
+from tickets import hands, spam, triage
 from tickets.models import OURS, Status, Ticket
 
 
@@ -41,7 +41,7 @@ def change(ticket: Ticket, wanted: Mapping[str, Any], *, by: Any) -> list[str]:
     """
     with ticket.one_change():
         changed = [name for name, verb in VERBS.items() if name in wanted and verb(ticket, wanted[name], by=by)]
-        if "team" in changed and "assignee" not in wanted and ticket.has_strange_owner:
+        if "team" in changed and "assignee" not in wanted and hands.has_stranger(ticket):
             ticket.assign(None, by=by)
     return changed
 

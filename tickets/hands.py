@@ -125,3 +125,9 @@ def count_streaks(persons: Iterable[Person], at: datetime) -> None:
             ended.add(user)
         elif user not in ended:
             known[user].streak += 1
+
+
+def has_stranger(ticket: Ticket) -> bool:
+    """Whether whoever has it is none of the team that hands it out."""
+    owner, team = ticket.assignee, ticket.team
+    return bool(owner and team and team.hands_out and not team.members.filter(pk=owner.pk).exists())

@@ -1,6 +1,6 @@
 """The API's words for tickets: what may come in, and what is shown. What is not named here cannot be set."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import QuerySet
 from rest_framework import serializers
@@ -74,7 +74,7 @@ class ChangesIn(StrictSerializer):
         return super().to_internal_value(data)
 
     def _offer(self, name: str, rows: QuerySet[Any]) -> None:
-        self.fields[name].queryset = rows  # type: ignore[attr-defined]
+        cast(Any, self.fields[name]).queryset = rows
 
 
 class MessageIn(StrictSerializer):

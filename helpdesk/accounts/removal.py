@@ -14,7 +14,7 @@ from django.contrib import messages
 from django.db import OperationalError, models, transaction
 from django.db.models import ForeignObjectRel, QuerySet
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
@@ -142,6 +142,14 @@ def restore(thing: Any, *, by: User) -> bool:
     found.bring_back()
     audit(f"{found.ref.partition(':')[0]}.restored", actor=by.ref, subject=found.ref, after={"name": str(found)})
     return True
+
+
+def bring_back(request: StaffRequest, rows: QuerySet[Any], pk: int, *, page: str) -> HttpResponse:
+    """The button of what is archived; a second time changes nothing."""
+    thing = get_object_or_404(rows, pk=pk)
+    if restore(thing, by=request.user):
+        messages.success(request, _("“%s” is back") % thing)
+    return redirect(page, pk)
 
 
 def ask(request: StaffRequest, rows: QuerySet[Any], pk: int, *, home: str, page: str) -> HttpResponse:

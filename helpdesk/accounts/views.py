@@ -148,8 +148,7 @@ def team_remove(request: StaffRequest, pk: int) -> HttpResponse:
 @require_POST
 @staff(*ADMINS)
 def team_restore(request: StaffRequest, pk: int) -> HttpResponse:
-    removal.restore(get_object_or_404(Team, pk=pk), by=request.user)
-    return redirect("team", pk)
+    return removal.bring_back(request, Team.objects.all(), pk, page="team")
 
 
 @require_safe

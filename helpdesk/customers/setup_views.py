@@ -55,8 +55,7 @@ def field_remove(request: StaffRequest, pk: int) -> HttpResponse:
 @require_POST
 @staff(*ADMINS)
 def field_restore(request: StaffRequest, pk: int) -> HttpResponse:
-    removal.restore(get_object_or_404(FieldDefinition, pk=pk), by=request.user)
-    return redirect("field", pk)
+    return removal.bring_back(request, FieldDefinition.objects.all(), pk, page="field")
 
 
 def _page(

@@ -95,12 +95,6 @@ class Ticket(TicketRow):
         """Give it exactly these tags."""
         return self._change("tags", clean_tags(tags), by)
 
-    @property
-    def has_strange_owner(self) -> bool:
-        """Whether whoever has it is none of the team that hands it out."""
-        owner, team = self.assignee, self.team
-        return bool(owner and team and team.hands_out and not team.members.filter(pk=owner.pk).exists())
-
     @transaction.atomic
     @verb
     def describe(self, attributes: dict[str, Any], *, by: Any) -> bool:

@@ -73,8 +73,8 @@ def standing(rule: Rule, ticket: Ticket) -> tuple[str, datetime | None]:
     """Why a rule "after a time" that is on has not met a ticket: it "waits" until then, was "over" when it began, or neither."""
     if timer := RuleTimer.objects.filter(rule=rule, ticket=ticket).first():
         return "waits", timer.due_at
-    since = getattr(ticket, SINCE[rule.version.since][1]) if rule.version and rule.kind == RuleKind.TIME else None
-    if since and rule.began_at and since + timedelta(minutes=rule.version.minutes) <= rule.began_at:  # type: ignore[union-attr]
+    since = getattr(ticket, SINCE[rule.version.since][1]) if rule.version else None
+    if rule.version and since and rule.began_at and since + timedelta(minutes=rule.version.minutes) <= rule.began_at:
         return "over", rule.began_at
     return "", None
 

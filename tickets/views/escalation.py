@@ -2,7 +2,7 @@
 
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -48,8 +48,7 @@ def remove(request: StaffRequest, pk: int) -> HttpResponse:
 @require_POST
 @staff(*MANAGERS)
 def restore(request: StaffRequest, pk: int) -> HttpResponse:
-    removal.restore(get_object_or_404(EscalationPath, pk=pk), by=request.user)
-    return redirect("escalation-path", pk)
+    return removal.bring_back(request, EscalationPath.objects.all(), pk, page="escalation-path")
 
 
 @require_http_methods(FORM)

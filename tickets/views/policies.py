@@ -128,8 +128,7 @@ def policy_remove(request: StaffRequest, pk: int) -> HttpResponse:
 @require_POST
 @staff(*MANAGERS)
 def policy_restore(request: StaffRequest, pk: int) -> HttpResponse:
-    removal.restore(get_object_or_404(Policy, pk=pk), by=request.user)
-    return redirect("policy", pk)
+    return removal.bring_back(request, Policy.objects.all(), pk, page="policy")
 
 
 @require_safe

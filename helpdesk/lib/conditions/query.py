@@ -269,4 +269,5 @@ def _words(node: Any, bare: bool) -> str:
     found = terms(node["value"])
     if node["op"] == "has_words":
         return " ".join(found) if bare or len(found) == 1 else f"({' '.join(found)})"
-    return f"-{found[0]}" if len(found) == 1 and _TOKEN.match(f"-{found[0]}")["not"] else f"-({' '.join(found)})"  # type: ignore[index]
+    read = _TOKEN.match(f"-{found[0]}") if len(found) == 1 else None
+    return f"-{found[0]}" if read and read["not"] else f"-({' '.join(found)})"
