@@ -67,6 +67,14 @@ def page_in(context: Any, complaints: list[str], *, patience: int = 20_000) -> A
     return page
 
 
+def findings(page: Any, options: dict[str, Any] | None = None) -> list[str]:
+    """What axe finds, with nothing moving: what is still rising is half as dark as it will be."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page.emulate_media(reduced_motion="reduce")
+    found = axe.Axe().run(page, options=options).response["violations"]
+    return [f"{v['id']}: {v['nodes'][0]['html'][:160]} ({len(v['nodes'])})" for v in found]
+
+
 def _is_error(message: Any) -> bool:
     """Whether the console says that something is wrong: a request that ended because its page was left is not.
 

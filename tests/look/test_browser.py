@@ -5,8 +5,9 @@ import json
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.test import Client
+
+from tests import chromium
 
 pytestmark = pytest.mark.django_db  # the server has a database of its own connection
 GUIDE, DESK, TICKET, PAGE, PORTAL = (
@@ -27,11 +28,6 @@ def go(page, address: str) -> None:
     page.wait_for_selector("html[data-js=ready]", state="attached")
 
 
-def findings(page, options: dict[str, object] = TAGS) -> list[str]:
-    found = Axe().run(page, options=options).response["violations"]
-    return [f"{v['id']}: {v['nodes'][0]['html'][:120]} ({len(v['nodes'])})" for v in found]
-
-
 SHELLS = [DESK, TICKET, PAGE, PORTAL, WRONG]  # narrow in the long tests: daily, the pages that stand in them are
 
 
@@ -43,9 +39,9 @@ SHELLS = [DESK, TICKET, PAGE, PORTAL, WRONG]  # narrow in the long tests: daily,
 def test_axe_finds_nothing_and_the_page_fits(tab, address, width):
     page = tab(width=width)
     page.goto(address)
-    assert findings(page) == []
-    page.emulate_media(color_scheme="dark", reduced_motion="reduce")  # only colours differ by night
-    assert findings(page, {"runOnly": ["color-contrast"]}) == []
+    assert chromium.findings(page, TAGS) == []
+    page.emulate_media(color_scheme="dark")  # only colours differ by night
+    assert chromium.findings(page, {"runOnly": ["color-contrast"]}) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
@@ -54,7 +50,7 @@ def test_the_door_is_open_to_readers_of_all_kinds(tab, address, request):
     request.node.complaints_allowed = ("404",)
     page = tab(width=390, stranger=True)
     page.goto(address)
-    assert findings(page) == []
+    assert chromium.findings(page, TAGS) == []
     assert page.locator("h1").count() == 1
 
 
@@ -62,21 +58,21 @@ def test_axe_finds_nothing_in_what_floats(tab):
     page = tab()
     go(page, DESK)
     page.keyboard.press("?")
-    assert findings(page) == []
+    assert chromium.findings(page, TAGS) == []
     page.keyboard.press("Escape")
     page.keyboard.press("Control+k")
     page.keyboard.type("cust")
-    assert findings(page) == []
+    assert chromium.findings(page, TAGS) == []
     page.keyboard.press("Escape")
     page.locator("[popovertarget=me-menu]").click()
-    assert findings(page) == []
+    assert chromium.findings(page, TAGS) == []
 
 
 def test_axe_would_find_something(tab):
     page = tab()
     page.goto(PAGE)
     page.evaluate("document.querySelector('h1').textContent = ''; document.querySelector('.link').replaceChildren()")
-    assert any(f.startswith(("empty-heading", "link-name", "page-has")) for f in findings(page))
+    assert any(f.startswith(("empty-heading", "link-name", "page-has")) for f in chromium.findings(page, TAGS))
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -205,7 +201,7 @@ def test_a_crash_is_said_in_plain_words_without_help_from_the_request(tab, site,
     page = tab(stranger=True)
     assert page.goto("/broken/").status == 500
     assert page.get_by_role("heading", name="That was our mistake").is_visible()
-    assert findings(page) == []
+    assert chromium.findings(page, TAGS) == []
 
 
 def test_a_form_from_an_old_page_is_refused_in_plain_words(site):

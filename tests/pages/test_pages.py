@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -22,11 +21,6 @@ RULES = {
 BRIEFLY = [(1440, "light"), (390, "dark")]  # of these, one page is examined in the first, the next in the second
 AT_LENGTH = [(width, theme) for width in (1440, 1024, 390) for theme in ("light", "dark")]
 QUERIES = Path(__file__).with_name("queries.json")
-
-
-def findings(page, when):
-    found = Axe().run(page, options=RULES).response["violations"]
-    return [f"{when} {v['id']}: {v['nodes'][0]['html'][:160]} ({len(v['nodes'])})" for v in found]
 
 
 def daily(row):
@@ -50,7 +44,7 @@ def test_everybody_can_use_it_and_it_fits(contexts, world, row, looks):
         page.set_viewport_size({"width": width, "height": max(900, page.evaluate("document.documentElement.scrollHeight"))})
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")
         if looks is AT_LENGTH or turn == PAGES.index(row) % len(BRIEFLY):
-            wrong += findings(page, f"{width} {theme}")
+            wrong += [f"{width} {theme} {found}" for found in chromium.findings(page, RULES)]
         if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
             wrong.append(f"{wide} px wide in {width}")
     page.close()
