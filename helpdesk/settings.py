@@ -543,7 +543,7 @@ USES = [
 HEALTH = {"rules": "tickets.rules.health", "clocks": "tickets.clocks.health"}
 
 # who goes by calendars: function(ids of calendars), in the transaction that changes their hours
-CALENDAR_CHANGED = ["tickets.clocks.on_calendar_changed"]
+CALENDAR_CHANGED = ["tickets.clocks.on_calendar_changed", "tickets.rules.timers.on_calendar_changed"]
 # who looks at the database when somebody comes back: a task
 PRESENCE_BELL = "tickets.tasks.hand_out"
 

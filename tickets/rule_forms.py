@@ -17,13 +17,19 @@ from helpdesk.lib.forms import choice
 from helpdesk.mail.models import Webhook
 from tickets.forms import TagsField, people
 from tickets.models import EscalationPath, EscalationStep, Priority, RuleKind
+from tickets.models.clocks import Hours
 from tickets.rules.actions import NOBODY, STATUSES, Play
 from tickets.rules.keeping import Wording
 from tickets.rules.meetings import HAPPENED
 from tickets.rules.timers import SINCE
 
 LEAVE = ("", _("leave it"))
-UNITS = {"minutes": 1, "hours": 60, "days": 1440}
+WORKING = "working_"
+UNITS = {"minutes": 1, "hours": 60, "days": 1440, WORKING + "minutes": 1, WORKING + "hours": 60}
+UNIT_CHOICES = [
+    (_("Around the clock"), [("minutes", _("minutes")), ("hours", _("hours")), ("days", _("days"))]),
+    (_("In the hours of its team"), [(WORKING + "minutes", _("working minutes")), (WORKING + "hours", _("working hours"))]),
+]
 LONGEST = 365  # days
 PLAIN = ("status", "priority", "language", "topic", "team", "add_tags", "remove_tags", "webhook", "play", "reply")
 
@@ -45,7 +51,7 @@ class RuleForm(forms.Form):
         help_text=_("None: whatever changes."),
     )
     count = forms.IntegerField(label=_("How long after it"), min_value=1, max_value=525_600, required=False)
-    unit = forms.ChoiceField(label=_("Unit"), choices=[("minutes", _("minutes")), ("hours", _("hours")), ("days", _("days"))])
+    unit = forms.ChoiceField(label=_("Unit"), choices=UNIT_CHOICES)
     since = forms.ChoiceField(label=_("It counts from when"), choices=[(key, label) for key, (label, _column) in SINCE.items()])
 
     status = forms.ChoiceField(label=_("Status"), required=False, choices=[LEAVE, *STATUSES])
@@ -100,7 +106,8 @@ class RuleForm(forms.Form):
         path, told = does.pop("escalate", {}), does.pop("notify", {})
         given = does.pop("attributes", {})
         fields = inputs.initial({key: value for key, value in given.items() if value is not None})
-        unit = next((unit for unit in ("days", "hours") if wording.minutes and wording.minutes % UNITS[unit] == 0), "minutes")
+        units = (WORKING + "hours", WORKING + "minutes") if wording.hours == Hours.BUSINESS else ("days", "hours", "minutes")
+        unit = next(unit for unit in units if wording.minutes % UNITS[unit] == 0)
         return {
             "name": wording.name,
             "happened": wording.happened,
@@ -170,8 +177,9 @@ class RuleForm(forms.Form):
         """All that was said; call it when both forms are valid."""
         said = self.cleaned_data
         minutes = said["count"] * UNITS[said["unit"]] if self.kind == RuleKind.TIME else 0
+        hours = Hours.BUSINESS if said.get("unit", "").startswith(WORKING) else Hours.CALENDAR
         happened, since = said.get("happened", []), said.get("since", "")
-        return Wording(said["name"], tree, self.actions(), happened, since, minutes)
+        return Wording(said["name"], tree, self.actions(), happened, since, minutes, hours)
 
 
 class ImportForm(forms.Form):

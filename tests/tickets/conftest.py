@@ -127,10 +127,11 @@ def rule(mia: User) -> Callable[..., Rule]:
         happened: Sequence[str] = (),
         since: str = "",
         minutes: int = 0,
+        hours: str = "calendar",
         on: bool = True,
         **does: Any,
     ) -> Rule:
-        wording = Wording(name or f"Rule {Rule.objects.count() + 1}", asks, does, list(happened), since, minutes)
+        wording = Wording(name or f"Rule {Rule.objects.count() + 1}", asks, does, list(happened), since, minutes, hours)
         made = keeping.save(Rule(kind=kind), wording, by=mia)
         if on:
             keeping.switch(made, True, by=mia)

@@ -163,7 +163,7 @@ class Work:
         return [clock]
 
     def _reckon(self, clock: Clock, ticket: Ticket, policy: Policy, promise: Promise, target: int, hours: str) -> None:
-        calendar = self.calendars.of(policy, ticket.team.calendar_id if ticket.team else None)
+        calendar = self.calendars.of(policy.calendar_id, ticket.team.calendar_id if ticket.team else None)
         clock.started_at, clock.policy, clock.policy_version = promise.start, policy, policy.version
         clock.target, clock.hours, clock.due_at, clock.warn_at, clock.left = target, hours, None, None, target
         _end(clock, promise)

@@ -48,8 +48,8 @@ class Calendars:
         named = {policy.calendar_id for policy in policies} | set(of_teams) | {self.usual}
         self.hours: dict[int, worktime.Calendar] = Calendar.objects.counted(pk for pk in named if pk)
 
-    def of(self, policy: Policy, of_team: int | None) -> worktime.Calendar | None:
-        return self.hours.get(policy.calendar_id or of_team or self.usual or 0)
+    def of(self, own: int | None, of_team: int | None) -> worktime.Calendar | None:
+        return self.hours.get(own or of_team or self.usual or 0)
 
 
 class Lasting:

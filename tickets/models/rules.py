@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from helpdesk.accounts.models import User
 from helpdesk.customers.models import Event, EventDelivery
 from helpdesk.lib.dates import now
+from tickets.models.clocks import Hours
 from tickets.models.ticket import Ticket
 
 RULES = "tickets.rules.on_events"  # the subscriber that has them meet
@@ -58,7 +59,8 @@ class RuleVersion(models.Model):
     name = models.CharField(max_length=120)
     happened = ArrayField(models.CharField(max_length=60), default=list, blank=True)  # kinds of events; none: any
     since = models.CharField(max_length=30, blank=True)  # of "after a time": the moment it counts from, a key of timers.SINCE
-    minutes = models.PositiveIntegerField(default=0)  # and how long after it
+    minutes = models.PositiveIntegerField(default=0)  # and how long after it, around the clock or in the hours of its team
+    hours = models.CharField(max_length=8, choices=Hours.choices, default=Hours.CALENDAR)
     conditions = models.JSONField(default=dict)
     actions = models.JSONField(default=dict)
     by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")

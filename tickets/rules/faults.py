@@ -1,16 +1,19 @@
 """What is wrong with a rule before any ticket meets it: it asks for, or does something with, what is gone or switched off."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 from django.utils.translation import gettext as _
 
+from helpdesk.accounts import calendars
 from helpdesk.accounts.models import Team, User
 from helpdesk.customers import definitions
 from helpdesk.customers.models import FieldDefinition
 from helpdesk.lib import conditions
 from helpdesk.mail.models import Webhook
 from tickets.models import EscalationPath, RuleKind, RuleVersion
+from tickets.models.clocks import Hours
 from tickets.rules.actions import ACTIONS, IN_USE, NOBODY, Play
 from tickets.rules.keeping import Wording
 
@@ -23,9 +26,15 @@ class Faults:
 
     def of(self, kind: str, said: Wording | RuleVersion) -> list[str]:
         """In words, each with what it is about; nothing for a rule that can do all it says."""
-        fault = conditions.fault(said.conditions, "ticket", change=kind == RuleKind.UPDATE)
+        faults = [conditions.fault(said.conditions, "ticket", change=kind == RuleKind.UPDATE)]
+        if said.hours == Hours.BUSINESS and self._no_calendar:
+            faults.append(_("It counts working time, and there is no calendar: its time never comes."))
         broken = (ACTIONS[name].say(value) for name, value in self._broken(said.actions))
-        return [*([fault] if fault else []), *(_("It does not work any more: %s.") % words for words in broken)]
+        return [*filter(None, faults), *(_("It does not work any more: %s.") % words for words in broken)]
+
+    @cached_property
+    def _no_calendar(self) -> bool:
+        return calendars.default() is None
 
     def _broken(self, does: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         for name, value in does.items():

@@ -18,10 +18,11 @@ from helpdesk.lib.conditions import ConditionError
 from helpdesk.lib.dates import now
 from helpdesk.lib.rows import place
 from tickets.models import Rule, RuleKind, RuleVersion
+from tickets.models.clocks import Hours
 from tickets.rules import actions, timers
 from tickets.rules.meetings import HAPPENED
 
-SAYS = ("name", "happened", "since", "minutes", "conditions", "actions")
+SAYS = ("name", "happened", "since", "minutes", "hours", "conditions", "actions")
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Wording:
     happened: list[str] = field(default_factory=list)
     since: str = ""
     minutes: int = 0
+    hours: str = Hours.CALENDAR
 
     @classmethod
     def of(cls, version: RuleVersion) -> "Wording":
@@ -45,16 +47,18 @@ def when(kind: str, wording: Wording | RuleVersion) -> str:
     """When it is asked at all, in words."""
     if kind == RuleKind.TIME:
         since = timers.SINCE.get(wording.since)
-        return _("%(time)s after %(moment)s") % {"time": spoken(wording.minutes), "moment": since[0] if since else "?"}
+        working = wording.hours == Hours.BUSINESS
+        words = _("%(time)s of working time after %(moment)s") if working else _("%(time)s after %(moment)s")
+        return words % {"time": spoken(wording.minutes, days=not working), "moment": since[0] if since else "?"}
     if kind == RuleKind.CREATE:
         return _("a ticket comes in")
     said = [str(HAPPENED.get(each, each)) for each in wording.happened]
     return conditions.either(said) if said else _("anything changes")
 
 
-def spoken(minutes: int) -> str:
-    """A number of minutes in the largest units that say it whole: "2 hours"."""
-    for unit, size in (("weeks", 10_080), ("days", 1440), ("hours", 60)):
+def spoken(minutes: int, *, days: bool = True) -> str:
+    """A number of minutes in the largest units that say it whole: "2 hours"; a day of work has no length."""
+    for unit, size in [("weeks", 10_080), ("days", 1440), ("hours", 60)] if days else [("hours", 60)]:
         if minutes and minutes % size == 0:
             return conditions.duration_words({unit: minutes // size})
     return conditions.duration_words({"minutes": minutes})

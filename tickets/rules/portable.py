@@ -18,6 +18,7 @@ from helpdesk.lib import conditions
 from helpdesk.lib.conditions import ConditionError
 from helpdesk.mail.models import Webhook
 from tickets.models import EscalationPath, Priority, Rule, RuleKind
+from tickets.models.clocks import Hours
 from tickets.models.terms import TAG
 from tickets.rules import keeping, timers
 from tickets.rules.actions import ACTIONS, NOBODY, STATUSES, Play
@@ -60,6 +61,7 @@ def _out(rule: Rule, names: dict[Any, dict[int, str]]) -> dict[str, Any]:
     row: dict[str, Any] = {"name": said.name, "list": rule.kind, "on": rule.is_enabled}
     if rule.kind == RuleKind.TIME:
         row |= {"since": said.since, "minutes": said.minutes}
+        row |= {"hours": said.hours} if said.hours != Hours.CALENDAR else {}
     if said.happened:
         row["happened"] = said.happened
     return row | {
@@ -131,7 +133,7 @@ def _read(text: str, wrong: list[str]) -> Iterator[tuple[Rule, Wording]]:
 def _one(row: Any) -> tuple[Rule, Wording]:
     if not isinstance(row, dict):
         raise Unreadable(_("expected an object."))
-    if extra := set(row) - {"name", "list", "on", "since", "minutes", "happened", "conditions", "actions"}:
+    if extra := set(row) - {"name", "list", "on", "since", "minutes", "hours", "happened", "conditions", "actions"}:
         raise Unreadable(_("“%s” does not belong here.") % sorted(extra)[0][:80])
     check_object({key: value for key, value in row.items() if key != "conditions"}, _("a rule"))
     name, kind, happened = row.get("name"), row.get("list"), row.get("happened", [])
@@ -145,14 +147,20 @@ def _one(row: Any) -> tuple[Rule, Wording]:
     since, minutes = row.get("since", ""), row.get("minutes", 0)
     if kind == RuleKind.TIME and (since not in list(timers.SINCE) or type(minutes) is not int or not 1 <= minutes <= 525_600):
         raise Unreadable(_("since is one of %s, and minutes a whole number from 1 on.") % ", ".join(timers.SINCE))
+    if (hours := row.get("hours", Hours.CALENDAR)) not in Hours.values:
+        raise Unreadable(_("hours is one of %s.") % ", ".join(Hours.values))
     if not isinstance(row.get("conditions"), dict):
         raise Unreadable(_("say in conditions when; {} is always."))
     if not isinstance(row.get("on", False), bool):
         raise Unreadable(_("on is true or false."))
     tree = conditions.clean(_walked(row["conditions"], _value), "ticket", change=kind == RuleKind.UPDATE)
-    own = (happened, "", 0) if kind == RuleKind.UPDATE else ([], since, minutes) if kind == RuleKind.TIME else ([], "", 0)
+    own: dict[str, Any] = {}
+    if kind == RuleKind.UPDATE:
+        own = {"happened": happened}
+    elif kind == RuleKind.TIME:
+        own = {"since": since, "minutes": minutes, "hours": hours}
     rule = Rule.objects.filter(kind=kind, name=name.strip(), removed_at=None).select_related("version").first()
-    return rule or Rule(kind=kind), Wording(name.strip(), tree, _checked(row.get("actions")), *own)
+    return rule or Rule(kind=kind), Wording(name.strip(), tree, _checked(row.get("actions")), **own)
 
 
 def _checked(actions: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A rule tried on the last thousand tickets before it goes live: for which of them it would have fired, and why."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
@@ -15,7 +15,7 @@ from tickets.models import RuleKind, Status, Ticket
 from tickets.rules.judge import as_of, before
 from tickets.rules.keeping import Wording
 from tickets.rules.meetings import HAPPENED, OPENED
-from tickets.rules.timers import SINCE
+from tickets.rules.timers import Times
 
 LAST = 1000  # tickets
 SHOWN = 20
@@ -49,12 +49,12 @@ def tried(kind: str, wording: Wording, among: QuerySet[Ticket]) -> Trial:
     tickets = list(found[:LAST])
     others = conditions.linked([asked], Ticket.objects.filter(pk__in=[ticket.pk for ticket in tickets]), at)
     last = _last_changes(tickets) if kind == RuleKind.UPDATE else {}
-    fired, hits = 0, []
+    fired, hits, times = 0, [], Times()
     for ticket in tickets:
         happened, changes = last.get(ticket.pk, (set(), {}))
         if kind == RuleKind.UPDATE and (not happened or (wording.happened and happened.isdisjoint(wording.happened))):
             continue
-        if kind == RuleKind.TIME and not _is_over(ticket, wording, at):
+        if kind == RuleKind.TIME and not _is_over(times.of(wording, ticket), at):
             continue
         facts = conditions.facts([asked], as_of(ticket, changes), at, others)
         if asked.holds(facts, at, before(changes)):
@@ -82,6 +82,5 @@ def _last_changes(tickets: list[Ticket]) -> dict[int, tuple[set[str], dict[str, 
     return {pk: (kinds, told.get("changes") or {}) for (pk, _change), (kinds, told) in last.items() if OPENED not in kinds}
 
 
-def _is_over(ticket: Ticket, wording: Wording, at: Any) -> bool:
-    since = getattr(ticket, SINCE[wording.since][1])
-    return since is not None and since + timedelta(minutes=wording.minutes) <= at
+def _is_over(due: datetime | None, at: datetime) -> bool:
+    return due is not None and due <= at
