@@ -31,6 +31,7 @@ UNIT_CHOICES = [
     (_("In the hours of its team"), [(WORKING + "minutes", _("working minutes")), (WORKING + "hours", _("working hours"))]),
 ]
 LONGEST = 365  # days
+MOST_BYTES = 1_000_001  # of a file, one more than may be
 PLAIN = ("status", "priority", "language", "topic", "team", "add_tags", "remove_tags", "webhook", "play", "reply")
 
 
@@ -183,9 +184,12 @@ class RuleForm(forms.Form):
 
 
 class ImportForm(forms.Form):
+    """A file's text comes into the field below it, so that it stays when something in it is wrong."""
+
+    file = forms.FileField(label=_("A file of rules"), required=False, widget=forms.FileInput(attrs={"accept": ".json"}))
     source = forms.CharField(
-        label=_("Rules as JSON"),
-        max_length=1_000_000,
+        label=_("Or its text, as JSON"),
+        max_length=MOST_BYTES - 1,
         strip=False,
         widget=forms.Textarea(attrs={"rows": 16, "spellcheck": "false"}),
         help_text=_("As Export gives them. A rule whose name is known says this from now on; a new one comes switched off."),
@@ -200,6 +204,14 @@ class ImportForm(forms.Form):
         required=False,
         help_text=_("What the file says of them holds at once. Try it on their pages first, or switch them off."),
     )
+
+    def __init__(self, data: Any = None, files: Any = None) -> None:
+        super().__init__(data, files)
+        if chosen := self.files.get("file"):
+            self.data = data | {"source": chosen.read(MOST_BYTES).decode("utf-8-sig", "replace")}
+
+    def said(self) -> dict[str, Any]:
+        return {name: value for name, value in self.cleaned_data.items() if name != "file"}
 
 
 class PathForm(SetupForm):

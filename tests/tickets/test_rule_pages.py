@@ -5,6 +5,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 
 from helpdesk.accounts.models import AuditEntry, Notification, Reach, Team, User
 from helpdesk.customers.models import FieldDefinition
@@ -214,7 +215,10 @@ def test_a_file_is_brought_without_what_names_nothing_here(lead):
         {**good, "name": "Odd", "conditions": [1]},
     ]
     sent = {"source": json.dumps({"twofold": "rules", "version": 1, "rules": rows})}
-    page = lead.post("/rules/import/", sent).content.decode()
+    chosen = SimpleUploadedFile("rules.json", b"\xef\xbb\xbf" + sent["source"].encode())
+    refused = lead.post("/rules/import/", {"file": chosen})
+    assert refused.status_code == 422 and refused.context["form"]["source"].value() == sent["source"]  # to mend it there
+    page = refused.content.decode()
     assert "Rule 1 (“Bad”): nothing here is called “Moon”." in page and "Rule 3 (“Worse”): conditions.all[0].value:" in page
     assert "Rule 4 (“Odd”): say in conditions when" in page and not Rule.objects.exists()
     page = lead.post("/rules/import/", {**sent, "leave_out": "on"}, follow=True).content.decode()

@@ -194,11 +194,11 @@ def export(request: StaffRequest) -> HttpResponse:
 @staff(*MANAGERS)
 def take_in(request: StaffRequest) -> HttpResponse:
     """Bring rules: all of a file, or none and every reason beside it, or those that can be read if one says so."""
-    form = ImportForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
+    form = ImportForm(request.POST.dict(), request.FILES) if request.method == "POST" else ImportForm()
+    if form.is_bound and form.is_valid():
         try:
             with conditions.once():
-                taken = portable.take_in(by=request.user, **form.cleaned_data)
+                taken = portable.take_in(by=request.user, **form.said())
         except portable.Live as error:
             form.add_error("live", str(error))
         except portable.Unreadable as error:
