@@ -24,6 +24,7 @@ from helpdesk.lib.conditions.terms import query
 from helpdesk.mail.models import Mailbox
 from tickets.models import LIVE, OURS, Channel, Message, Priority, Status, Suggestion, Ticket
 from tickets.models.message import words
+from tickets.models.terms import spelled
 from tickets.repeats import is_repeat, repeats
 
 TICKET, PEOPLE, TIMES = _("Ticket"), _("Customer"), _("Times")
@@ -118,7 +119,7 @@ conditions.register(
     _choice("suggested_topic", _("suggested topic"), "suggestion__topic_id", topics, value=suggested("topic_id")),
     _choice("suggestion", _("suggestion"), "suggestion__state", Suggestion.State.choices, value=suggested("state")),
     _choice("suggestion_confidence", _("confidence of the suggestion"), "suggestion__level", LEVELS, value=suggested("level")),
-    Field("tags", _("tags"), "tags", q="tags", tracked=True, group=TICKET),
+    Field("tags", _("tags"), "tags", q="tags", spelled=spelled, tracked=True, group=TICKET),
     Field("subject", _("subject"), "text", q="subject", tracked=True, group=TICKET),
     Field("text", _("subject or messages"), "words", q=said, value=_says, group=TICKET),
     _choice("channel", _("channel"), "channel", Channel.choices),

@@ -21,6 +21,7 @@ from helpdesk.lib.dates import now
 from tests.lib.things import depth
 from tests.tickets import asked
 from tickets.models import Channel, Clock, Message, Policy, Priority, Status, Ticket
+from tickets.models.terms import clean_tags
 
 pytestmark = pytest.mark.django_db
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
@@ -29,7 +30,7 @@ ago = asked.ago
 tickets = st.fixed_dictionaries({
     "subject": asked.texts, "status": st.sampled_from(Status.values), "priority": st.sampled_from(Priority.values),
     "channel": st.sampled_from(Channel.values), "language": st.sampled_from(["", "de", "EN"]),
-    "tags": st.lists(asked.said, max_size=3), "assignee": st.integers(0, 2), "team": st.integers(0, 2),
+    "tags": st.lists(asked.said, max_size=3).map(clean_tags), "assignee": st.integers(0, 2), "team": st.integers(0, 2),
     "topic": st.integers(0, 1), "outgoing_id": st.sampled_from([None, 7]), "waiting_since": ago, "solved_at": ago,
     "due_at": st.one_of(ago, asked.ahead), "breached_at": ago, "escalated_at": ago, "escalations": st.integers(0, 3),
     "attributes": asked.attributes, "first_replied_at": ago, "last_customer_message_at": ago, "closed_at": ago,

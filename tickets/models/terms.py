@@ -1,6 +1,7 @@
 """The words a ticket's state is said in."""
 
 from collections.abc import Iterable
+from unicodedata import normalize
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -40,5 +41,13 @@ class TicketClosed(ValueError):
 
 
 def clean_tags(tags: Iterable[str]) -> list[str]:
-    """Tags as they are kept: no blanks around, none twice, in order."""
-    return sorted({" ".join(tag.split())[:TAG] for tag in tags if tag.strip()})[:MAX_TAGS]
+    """Tags as they are kept: each spelled one way, none twice, in order."""
+    return sorted({spelled(tag) for tag in tags if tag.strip()})[:MAX_TAGS]
+
+
+def spelled(tag: str) -> str:
+    """A tag as it is kept and compared, whoever wrote it: small letters, composed (Unicode NFC), single blanks.
+
+    Not casefold: what people read would have "ss" for "ß".
+    """
+    return normalize("NFC", " ".join(tag.lower().split()))[:TAG].strip()

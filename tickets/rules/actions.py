@@ -26,6 +26,7 @@ from helpdesk.mail.models import Webhook
 from tickets import answers, changes, escalation, replies
 from tickets.access import who_may_read
 from tickets.models import EscalationPath, Priority, RuleMeeting, RuleVersion, Status, Ticket, TicketClosed
+from tickets.models.terms import clean_tags
 
 Play: Any = apps.get_model(settings.PLAYS)  # what a rule may start for a customer; tickets knows no more of it
 NOBODY = "nobody"
@@ -127,12 +128,16 @@ def _set(field: str, model: Any = None) -> Do:
     return do
 
 
+def _tags(value: Any) -> str:
+    return ", ".join(clean_tags(value))
+
+
 def _add_tags(ticket: Ticket, value: Any, by: Actor) -> None:
     ticket.tag([*ticket.tags, *value], by=by)
 
 
 def _remove_tags(ticket: Ticket, value: Any, by: Actor) -> None:
-    ticket.tag([tag for tag in ticket.tags if tag not in value], by=by)
+    ticket.tag(sorted(set(ticket.tags) - set(clean_tags(value))), by=by)
 
 
 def _describe(ticket: Ticket, value: Any, by: Actor) -> None:
@@ -229,8 +234,8 @@ ACTIONS: dict[str, Action] = {
         _set("assignee", User),
         User,
     ),
-    "add_tags": Action(_later("Add tags"), lambda v: _("add the tags %s") % ", ".join(v), _add_tags),
-    "remove_tags": Action(_later("Take tags away"), lambda v: _("take away the tags %s") % ", ".join(v), _remove_tags),
+    "add_tags": Action(_later("Add tags"), lambda v: _("add the tags %s") % _tags(v), _add_tags),
+    "remove_tags": Action(_later("Take tags away"), lambda v: _("take away the tags %s") % _tags(v), _remove_tags),
     "attributes": Action(_later("Fields"), _say_describe, _describe),
     "escalate": Action(_later("Escalate"), lambda v: _("escalate by %s") % _named(EscalationPath, v["path"]), _escalate),
     "notify": Action(_later("Tell people here"), _say_notify, _notify),

@@ -38,6 +38,7 @@ class Field:
     `subject`, `link`: for relation and events, what the other rows are, and their foreign key to ours.
     `plural`: for relation, the label of several.
     `kind`, `at`: for events, the names of the columns that hold an event's kind and its time.
+    `spelled`: of tags, from a word that somebody asks for to the one that is kept.
     `tracked`: what changes it says what it was before, so a rule may ask what a change did to it (`changed`, `was`).
     `ahead`: for date, it mostly lies in the future, so that "<2h" in the search box means "from now".
     `group`: the heading under which an editor lists it.
@@ -59,6 +60,7 @@ class Field:
     kind: str = "kind"
     at: str = "occurred_at"
     exact: Callable[[Any], Any] | None = None
+    spelled: Callable[[str], str] | None = None
     tracked: bool = False
     ahead: bool = False
     group: Text = ""

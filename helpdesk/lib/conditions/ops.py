@@ -107,7 +107,10 @@ def choice(raw: Any, field: "Field", strict: bool) -> str | int:
         raise Wrong(_("“%s” is not one of the choices.") % field.label_of(raw)[:80])
     if isinstance(raw, int) and abs(raw) >= 2**63:
         raise Wrong(_("Choose one of the values."))
-    return raw if isinstance(raw, int) else text(raw, field, strict)
+    if isinstance(raw, int):
+        return raw
+    said = text(raw, field, strict)
+    return field.spelled(said) if field.spelled else said
 
 
 def many(one: Callable[[Any, "Field", bool], Any]) -> Callable[[Any, "Field", bool], list[Any]]:
