@@ -514,6 +514,7 @@ RAIL = {
 
 # what the palette finds beside the page's own places and actions: function(request, text, most) → entries
 PALETTE = [
+    "helpdesk.accounts.sections.found",
     "tickets.palette.found",
     "helpdesk.customers.palette.found",
     "outreach.palette.found",

@@ -1,12 +1,12 @@
 """What is set up where: the pages of the settings, in sections."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from helpdesk.accounts.access import ADMINS, MANAGERS
+from helpdesk.accounts.access import ADMINS, MANAGERS, StaffRequest
 from helpdesk.accounts.models import Role, User
 
 
@@ -65,3 +65,11 @@ def sections_of(user: User) -> list[tuple[str | Promise, list[Page]]]:
     """The sections of which this person may open a page, with those pages."""
     found = [(word, [page for page in pages if user.has_role(*page.who)]) for word, pages in SECTIONS]
     return [(word, pages) for word, pages in found if pages]
+
+
+def found(request: StaffRequest, text: str, most: int) -> list[dict[str, Any]]:
+    """Pages of the settings in the palette (settings.PALETTE), by what they are called here or in their address."""
+    words = text.casefold().split()
+    pages = [page for _word, pages in sections_of(request.user) for page in pages]
+    meant = [page for page in pages if all(word in f"{page.key} {page.word}".casefold() for word in words)]
+    return [{"icon": "settings", "word": page.word, "beside": _("Settings"), "url": page.url} for page in meant[:most]]

@@ -51,6 +51,11 @@ def test_it_finds_by_words_in_all_rooms(browser: Browser, ana: User, printer: Ti
     ]
 
 
+def test_it_finds_the_settings_that_one_may_open(browser: Browser, ana: User, mia: User, omar: User) -> None:
+    assert hits(browser(mia), "promises") == hits(browser(mia), "polic") == [("/policies/", "Promises")]
+    assert [hits(browser(who), "teams") for who in (ana, mia, omar)] == [[], [], [("/teams/", "Teams")]]
+
+
 def test_a_number_is_the_ticket_first_and_an_address_the_person(
     browser: Browser, ana: User, ben: Customer, printer: Ticket
 ) -> None:
