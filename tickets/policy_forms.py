@@ -126,6 +126,12 @@ class PolicyForm(SetupForm):
         asked.add_error(None, _("A policy cannot ask about “%s”: that is what it decides.") % own)
         return True
 
+    @property
+    def promises_otherwise(self) -> bool:
+        """Whether it is on and would promise something else now; for once its conditions are set. A name or a warning is none."""
+        same = {"name": "", "warn_minutes": 0}
+        return bool(self.instance.is_on and self.before and self.before | same != self._facts() | same)
+
     def _facts(self) -> dict[str, Any]:
         policy = self.instance
         return {

@@ -1,5 +1,7 @@
 """How configuration is changed: a form that saves itself with its line in the audit log."""
 
+import json
+from hashlib import sha256
 from typing import Any
 
 from django import forms
@@ -20,6 +22,11 @@ class SetupForm(forms.ModelForm):
 
     def _facts(self) -> dict[str, Any]:
         return {name: getattr(self.instance, name) for name in self.told}
+
+    @property
+    def mark(self) -> str:
+        """Of what is typed, for a question about it before it is kept: the answer to another wording is none."""
+        return sha256(json.dumps(self._facts(), sort_keys=True, default=str).encode()).hexdigest()[:32]
 
     @transaction.atomic
     def keep(self, *, by: User) -> Any:

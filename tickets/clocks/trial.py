@@ -28,6 +28,12 @@ class Trial:
     late_already: int
     above: Policy | None  # takes every ticket before it is asked
     losing: list[tuple[str, int]]  # which policies they go by without it, and how many of them
+    leaving: int  # go by it as it is now, and would not any more
+
+    @property
+    def touches(self) -> bool:
+        """Whether it is about any open ticket, as far as one knows who looked at the newest."""
+        return bool(self.taken or self.leaving or self.looked_at == LAST)
 
     @property
     def shown(self) -> list[Ticket]:
@@ -38,25 +44,30 @@ def tried(policy: Policy, among: QuerySet[Ticket]) -> Trial:
     """``policy`` as it is to be, kept or not, on and from now on; nothing is written. Bounded queries for each 200 tickets."""
     policy = copy(policy)
     policy.is_on, policy.changed_at, policy.pk = True, now(), policy.pk or NEW
-    policies = _among(policy)
+    as_they_are = working()
+    policies = _among(policy, as_they_are)
     tickets = list(among.filter(status__in=LIVE).select_related("team").order_by("-pk")[:LAST])
     was_late = {ticket.pk for ticket in tickets if ticket.due_at and ticket.due_at <= policy.changed_at}
     taken: list[Ticket] = []
     others = [each for each in policies if each is not policy]
     losing: Counter[str] = Counter()
+    leaving: set[int] = set()
     for start in range(0, len(tickets), AT_ONCE):
         found = _settled(tickets[start : start + AT_ONCE], policy, policies)
         losing.update(each.name for each in choose([ticket.pk for ticket in found], others, policy.changed_at).values())
         taken += found
+        if any(each.pk == policy.pk for each in as_they_are):
+            chosen = choose([ticket.pk for ticket in tickets[start : start + AT_ONCE]], as_they_are, policy.changed_at)
+            leaving |= {pk for pk, its in chosen.items() if its.pk == policy.pk} - {ticket.pk for ticket in found}
     late = [ticket for ticket in taken if ticket.due_at and ticket.due_at <= policy.changed_at]
     new = [ticket for ticket in late if ticket.pk not in was_late]
     above = next((each for each in policies[: policies.index(policy)] if each.takes_all), None)
-    return Trial(len(tickets), len(taken), new, len(late) - len(new), above, losing.most_common())
+    return Trial(len(tickets), len(taken), new, len(late) - len(new), above, losing.most_common(), len(leaving))
 
 
-def _among(policy: Policy) -> list[Policy]:
+def _among(policy: Policy, working: list[Policy]) -> list[Policy]:
     """Those that are on with this one in its place: a new one is the first."""
-    others = [each for each in working() if each.pk != policy.pk]
+    others = [each for each in working if each.pk != policy.pk]
     place = sum((each.position, each.pk) < (policy.position, policy.pk) for each in others) if policy.pk != NEW else 0
     return [*others[:place], policy, *others[place:]]
 

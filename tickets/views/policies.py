@@ -56,7 +56,10 @@ def _rows() -> list[dict[str, Any]]:
 @require_http_methods(["GET", "HEAD", "POST"])
 @staff(*MANAGERS)
 def policy(request: StaffRequest, pk: int | None = None) -> HttpResponse:
-    """Write a policy. Every button but Save only redraws it; "Try it" asks what is typed of the open tickets."""
+    """Write a policy. Every button but Save only redraws it; "Try it" asks what is typed of the open tickets.
+
+    Saving one that is on asks the same first, where it would change what open tickets are promised.
+    """
     with turn(request, f"policy:{pk}"):
         return _policy(request, pk)
 
@@ -64,7 +67,7 @@ def policy(request: StaffRequest, pk: int | None = None) -> HttpResponse:
 def _policy(request: StaffRequest, pk: int | None) -> HttpResponse:
     found = get_object_or_404(Policy, pk=pk) if pk else Policy(name="", position=1)
     data = request.POST if request.method == "POST" else None
-    action = data.get("action", "") if data is not None else ""
+    action = data.get("action", "save" if "sure" in data else "") if data is not None else ""
     live = tickets_for(request.user).filter(status__in=LIVE)
     asked = ConditionsForm(data, stored=found.conditions or {"all": []}, subject="ticket", rows=live.filter, without=OWN)
     if (partial := asked.partial(request)) is not None:
@@ -74,9 +77,13 @@ def _policy(request: StaffRequest, pk: int | None) -> HttpResponse:
     stored_now = {**stored(form), "conditions": Policy.objects.get(pk=pk).conditions if pk else None}
     lines = [*compared(form), *asked.compared(_("For which tickets"))]
     known = Seen(request, stored_now, lines, audited(f"policy:{pk}"), action == "save")
-    tried = None
-    if action == "save" and not wrong and not known.newer:
-        form.tree = asked.tree or {"all": []}
+    tried, asks = None, False
+    if action in ("save", "try") and not wrong and not known.newer:
+        found.conditions = form.tree = asked.tree or {"all": []}
+        if action == "try" or (form.promises_otherwise and request.POST.get("sure") != form.mark):
+            tried = trial.tried(found, tickets_for(request.user))
+            asks = action == "save" and tried.touches
+    if action == "save" and not wrong and not known.newer and not asks:
         try:
             with transaction.atomic():
                 kept = form.keep(by=request.user)
@@ -89,16 +96,14 @@ def _policy(request: StaffRequest, pk: int | None) -> HttpResponse:
             else:
                 messages.success(request, _("Saved. Open tickets are counted anew.") if kept.is_on else _("Saved"))
             return redirect("policy", kept.pk)
-    elif action == "try" and not wrong:
-        found.conditions = asked.tree or {"all": []}
-        tried = trial.tried(found, tickets_for(request.user))
     elif data is not None and action not in ("save", "try"):
         asked.press(action, form)
     shown = Policy.objects.get(pk=pk) if pk else None
     if shown and data is None and not shown.is_on and not shown.archived_at:
         tried = trial.tried(shown, tickets_for(request.user))
-    context = {"form": form, "conditions": asked, "policy": shown, "seen": known, "recount": recounts.progress(), "trial": tried}
-    return render(request, "tickets/policy_form.html", context, status=known.status(wrong))
+    context: dict[str, Any] = {"form": form, "conditions": asked, "policy": shown, "seen": known, "trial": tried, "asks": asks}
+    context["recount"] = recounts.progress()
+    return render(request, "tickets/policy_form.html", context, status=409 if asks else known.status(wrong))
 
 
 @require_POST

@@ -114,6 +114,44 @@ def test_a_mistyped_policy_is_told_before_it_counts_and_leaves_no_trace(
         assert {ticket.pk: (ticket.due_at, ticket.breached_at) for ticket in Ticket.objects.all()} == before
 
 
+def test_a_policy_that_is_on_shows_what_saving_it_changes_and_asks(
+    policy: Policy, support: Mailbox, ben: Customer, mia: User, browser: Browser
+):
+    """Four minutes instead of four hours, in one that is on: nothing is saved before a second button, which is of these words."""
+    waits, lead, address = opened(ben, at("09:00")), browser(mia), f"/policies/{policy.pk}/"
+
+    def kept() -> tuple[int | None, int]:
+        policy.refresh_from_db()
+        return policy.targets["normal"]["first_reply"], policy.version
+
+    with dates.moved(to=at("09:40")):
+        typed = {**EVERYBODY, "normal_first_reply": "4 min"}
+        asks = lead.post(address, typed)
+        page = " ".join(asks.content.decode().split())
+        assert asks.status_code == 409 and kept() == (60, 1)
+        assert "1 ticket would be late at once" in page and f"#{waits.number}" in page and "1 would go by it" in page
+        assert 'value="4 min"' in page and "Save it all the same" in page
+        sure = asks.context["form"].mark
+        assert f'form="policy" name="sure" value="{sure}"' in page
+        lead.post(address, {**typed, "action": ""})  # any other button
+        again = lead.post(address, {**typed, "action": "", "normal_first_reply": "5 min", "sure": sure})
+        assert kept() == (60, 1), "agreed to four minutes, not to five"
+        del typed["action"]  # the browser sends the button that was pressed
+        again = lead.post(address, {**typed, "normal_first_reply": "5 min", "sure": sure})
+        assert again.status_code == 409 and kept() == (60, 1)
+        assert lead.post(address, {**typed, "sure": sure}).status_code == 302 and kept() == (4, 2)
+        typed |= {"action": "save"}
+        asks = lead.post(address, typed | {"c-join": "all", "c0-field": "tags", "c0-op": "any_of", "c0-value": "vip"})
+        page = " ".join(asks.content.decode().split())
+        assert asks.status_code == 409 and "0 would go by it. 1 goes by it now and would not any more." in page
+        assert lead.post(address, typed | {"name": "All of them", "warn_minutes": "20"}).status_code == 302  # no promise
+        order.switch(policy, False, by=mia)
+        assert lead.post(address, typed | {"normal_first_reply": "6 min"}).status_code == 302 and kept()[0] == 6
+        order.switch(policy, True, by=mia)
+        Ticket.objects.update(status="closed")
+        assert lead.post(address, typed | {"normal_first_reply": "7 min"}).status_code == 302 and kept()[0] == 7  # of nobody
+
+
 def test_a_policy_is_removed_once_it_is_off_and_what_it_made_names_it_still(
     policy: Policy, office: Calendar, support: Mailbox, ben: Customer, mia: User, browser: Browser
 ):
