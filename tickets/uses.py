@@ -1,4 +1,4 @@
-"""What names a team, a field, a path or a policy among tickets and all that is set up about them (settings.USES)."""
+"""What names a team, a field, a choice, a path or a policy among tickets and all that is set up about them (settings.USES)."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 
 from helpdesk.accounts.models import Team
 from helpdesk.accounts.removal import Count, Tie, Use
-from helpdesk.customers.models import FieldDefinition
+from helpdesk.customers.models import FieldChoice, FieldDefinition
 from helpdesk.lib import conditions
 from tickets.columns import CUSTOM
 from tickets.models import (
@@ -39,6 +39,8 @@ def uses(thing: Any) -> Iterator[Use]:
         yield from _of_policy(thing)
     if isinstance(thing, FieldDefinition) and thing.subject == Subject.TICKET:
         yield from _of_field(thing)
+    if isinstance(thing, FieldChoice) and thing.field.subject == Subject.TICKET:
+        yield from _of_choice(thing)
     yield from _rules(thing)
     for policy in Policy.objects.living():
         if conditions.names(policy.conditions, "ticket", thing.ref):
@@ -80,6 +82,15 @@ def _of_field(field: FieldDefinition) -> Iterator[Use]:
         yield Use(Tie.KEEPS, _("Tickets with a value in it: %s. They keep it, unseen.") % found.shown)
 
 
+def _of_choice(choice: FieldChoice) -> Iterator[Use]:
+    key = choice.field.key
+    for form in TicketForm.objects.all():
+        if any(question.when == key and choice.text in question.values for question in form.asked):
+            yield Use(Tie.HOLDS, _("Form “%s”") % form, reverse("form", args=[form.pk]))
+    if (found := Count.of(Ticket.objects.filter(attributes__contains=choice.attributes))).number:
+        yield Use(Tie.KEEPS, _("Tickets that have it: %s. They keep it.") % found.shown)
+
+
 # --- rules ------------------------------------------------------------------------------------------------------------
 
 
@@ -88,7 +99,9 @@ def _rules(thing: Any) -> Iterator[Use]:
     for rule in Rule.objects.filter(removed_at=None).select_related("version"):
         if rule.version and _said(rule.version, thing):
             yield Use(Tie.HOLDS, _("Rule “%s”") % rule, reverse("rule", args=[rule.pk]))
-    if any(_said(version, thing) for version in RuleVersion.objects.order_by("-pk").iterator(500)):
+    if not isinstance(thing, FieldChoice) and any(
+        _said(version, thing) for version in RuleVersion.objects.order_by("-pk").iterator(500)
+    ):
         yield Use(Tie.KEEPS, _("Rules named it; what they did and why can still be read."))
 
 
@@ -106,6 +119,8 @@ def _does(actions: dict[str, Any], thing: Any) -> bool:
         case FieldDefinition():
             set_here = thing.subject == Subject.TICKET and thing.key in actions.get("attributes", {})
             return set_here or thing.is_said_in(str(told.get("words", "")))
+        case FieldChoice():
+            return thing.field.subject == Subject.TICKET and thing.is_in(actions.get("attributes", {}))
     return False
 
 

@@ -28,6 +28,10 @@ class SetupForm(forms.ModelForm):
         """Of what is typed, for a question about it before it is kept: the answer to another wording is none."""
         return sha256(json.dumps(self._facts(), sort_keys=True, default=str).encode()).hexdigest()[:32]
 
+    def asks(self) -> list[Any]:
+        """What somebody sees and agrees to before it is kept; nothing for most."""
+        return []
+
     @transaction.atomic
     def keep(self, *, by: User) -> Any:
         after = self._facts()

@@ -94,7 +94,8 @@ def asked(definition: FieldDefinition, prefix: str, column: str, label: str = ""
     choices = [(choice, choice) for choice in definition.choices] if kind in (Type.CHOICE, Type.MULTI) else None
     name, label = f"{prefix}{definition.key}", label or definition.label
     field = attribute(name, label, ASKED_AS.get(kind, definition.type), definition.key, column=column, choices=choices)
-    return replace(field, ref=definition.ref, retired=definition.archived_at is not None)
+    refers = definition.ref if choices is not None else ""  # its values are FieldChoice
+    return replace(field, ref=definition.ref, refers=refers, retired=definition.archived_at is not None)
 
 
 def misfits(subject: str, attributes: dict[str, Any], *, strict: bool = False) -> dict[str, str]:

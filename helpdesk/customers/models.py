@@ -1,6 +1,7 @@
 """Who we serve, what they allowed, and the timeline of everything that happened to them."""
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -207,6 +208,27 @@ class FieldDefinition(Archivable):
     def is_said_in(self, text: str) -> bool:
         """Whether a text says it: `{{ customer.plan }}`."""
         return re.search(rf"\b{self.subject}\.{re.escape(self.key)}(?![\w-])", text) is not None
+
+
+@dataclass(frozen=True)
+class FieldChoice:
+    """One of the choices of a field: conditions, rules, forms and rows name it (settings.USES)."""
+
+    field: FieldDefinition
+    text: str
+
+    @property
+    def ref(self) -> str:
+        return f"{self.field.ref}:{self.text}"
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What the attributes of whatever has it contain."""
+        return {self.field.key: [self.text] if self.field.type == FieldDefinition.Type.MULTI else self.text}
+
+    def is_in(self, attributes: dict[str, Any]) -> bool:
+        held = attributes.get(self.field.key)
+        return self.text in held if isinstance(held, list) else self.text == held
 
 
 def everybody() -> dict[str, Any]:

@@ -4,15 +4,18 @@ from typing import Any
 
 from django import forms
 from django.utils.text import slugify
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from helpdesk.accounts import names
+from helpdesk.accounts.removal import Tie, Use, Uses
 from helpdesk.accounts.setup import SetupForm
 from helpdesk.customers import definitions, values
-from helpdesk.customers.models import FieldDefinition, Subscription
+from helpdesk.customers.models import FieldChoice, FieldDefinition, Subscription
 from helpdesk.lib.conditions import query
 
 Type = FieldDefinition.Type
+MOST = 20  # choices taken out at once whose uses are looked up
 
 
 TICKET_TYPES = ["Question", "Problem", "Incident", "Task"]
@@ -127,6 +130,16 @@ class FieldForm(SetupForm):
         if said.get("type") != Type.LOOKUP:
             said["target"] = ""
         return said
+
+    def asks(self) -> list[tuple[str, list[Use]]]:
+        """The choices that are taken out and that something names, each with what does."""
+        gone = [each for each in (self.before or {}).get("choices", []) if each not in self.instance.choices]
+        every = [(each, Uses(FieldChoice(self.instance, each)).found) for each in gone[:MOST]]
+        if gone[MOST:]:
+            every.append(
+                (", ".join(gone[MOST:]), [Use(Tie.KEEPS, _now("So many at once are not looked up: something may name them."))])
+            )
+        return [(choice, found) for choice, found in every if found]
 
     def _write(self) -> None:
         super()._write()

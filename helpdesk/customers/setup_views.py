@@ -75,9 +75,14 @@ def _page(
 
 
 def set_up(request: StaffRequest, form: SetupForm, template: str, home: str, context: dict[str, Any]) -> HttpResponse:
-    """One form for a new or known row; where it is kept, back to the list. The caller holds its turn."""
+    """One form for a new or known row; where it is kept, back to the list. The caller holds its turn.
+
+    What it asks before is agreed to by a button that carries a mark of these words.
+    """
     known = seen(request, form, audited(f"{form.noun}:{form.instance.pk}"))
     if request.method == "POST" and form.is_valid() and not known.newer:
+        if request.POST.get("sure") != form.mark and (asks := form.asks()):
+            return render(request, template, {"form": form, "seen": known, "asks": asks, **context}, status=409)
         try:
             form.keep(by=request.user)
         except IntegrityError:  # the second of two clicks; the form has seen every earlier one

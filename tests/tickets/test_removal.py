@@ -217,6 +217,53 @@ def test_a_field_nobody_ever_filled_in_is_deleted_and_its_key_is_free(browser, o
     assert page.post("/fields/new/", said).status_code == 302 and FieldDefinition.objects.get().type == "number"
 
 
+def test_a_choice_is_taken_out_of_a_field_once_somebody_saw_what_names_it(browser, omar, ana, ticket, rule):
+    tier = FieldDefinition.objects.create(
+        subject="ticket", key="tier", label="Tier", type="choice", choices=["Gold", "Tin", "Clay"]
+    )
+    ticket.describe({"tier": "Tin"}, by=ana)
+    of_it = {"any": [leaf("attribute.tier", "Tin"), leaf("attribute.tier", ["Gold", "Tin"], "any_of")]}
+    rule("create", leaf("attribute.tier", "Tin"), name="Ask", priority="high")
+    rule("create", leaf("attribute.tier", "Gold"), name="Set", attributes={"tier": "Tin"})
+    rule("create", leaf("attribute.tier", "Gold"), name="Other", priority="high")
+    Policy.objects.create(name="Quick", position=1, conditions=of_it)
+    SavedView.objects.create(name="Tins", conditions={"not": of_it})
+    SavedView.objects.create(name="Own", owner=ana, conditions=of_it)
+    TicketForm.objects.create(name="Parts", slug="parts", questions=[{"key": "x", "when": "tier", "values": ["Tin"]}])
+    Segment.objects.create(name="Theirs", conditions=of_tickets(of_it))
+    page, url = browser(omar), f"/fields/{tier.pk}/"
+    typed = {"label": "Tier of it", "hint": "", "options": "Gold\nSteel"}  # Clay goes too, which nothing names
+    asks = page.post(url, typed)
+    shown = asks.content.decode()
+    tier.refresh_from_db()
+    assert asks.status_code == 409 and tier.choices == ["Gold", "Tin", "Clay"] and "Steel</textarea>" in shown
+    assert [choice for choice, _uses in asks.context["asks"]] == ["Tin"]
+    named = re.findall(r'<li>(?:<a class="link" [^>]*>)?([^<]*)', shown.partition("Tin</h3>")[2].partition("</ul>")[0])
+    assert sorted(named) == sorted([
+        "Rule “Ask”", "Rule “Set”", "Policy “Quick”", "View “Tins”", "Form “Parts”", "Segment “Theirs”",
+        "Tickets that have it: 1. They keep it.",
+        "1 view that somebody made for themselves asks for it: it finds what has it by now, and nothing new.",
+    ])  # fmt: skip
+    sure = re.search(r'name="sure" value="(\w+)"', shown).group(1)
+    assert page.post(url, typed | {"options": "Steel", "sure": sure}).status_code == 409  # agreed to Tin, not to Gold
+    for _twice in range(2):
+        assert page.post(url, typed | {"sure": sure}).status_code == 302
+    tier.refresh_from_db()
+    assert tier.choices == ["Gold", "Steel"] and AuditEntry.objects.filter(subject=tier.ref).count() == 1
+    assert page.post(url, typed | {"options": "Gold"}).status_code == 302  # Steel, which nothing names, goes without a word
+
+
+def test_of_one_of_several_choices_of_a_customer(browser, omar, ben):
+    FieldDefinition.objects.create(subject="ticket", key="likes", label="Likes", type="multi", choices=["a", "b"])
+    likes = FieldDefinition.objects.create(subject="customer", key="likes", label="Likes", type="multi", choices=["a", "b"])
+    ben.attributes = {"likes": ["a", "b"]}
+    ben.save()
+    Incident.objects.create(title="Down", conditions=leaf("attribute.likes", ["b"], "any_of"))
+    asks = browser(omar).post(f"/fields/{likes.pk}/", {"label": "Likes", "options": "a"})
+    ((choice, found),) = asks.context["asks"]
+    assert (choice, {use.words for use in found}) == ("b", {"Customers that have it: 1. They keep it.", "Incident “Down”"})
+
+
 def test_of_a_company_field(browser, omar):
     field = FieldDefinition.objects.create(subject="company", key="tier", label="Tier", type="text")
     Segment.objects.create(name="Gold", conditions=leaf("company.tier", "gold"))
