@@ -43,6 +43,7 @@ urlpatterns = [
     path("rules/<int:pk>/switch/", rules.switch, name="rule-switch"),
     path("rules/<int:pk>/move/", rules.move, name="rule-move"),
     path("rules/<int:pk>/remove/", rules.remove, name="rule-remove"),
+    path("rules/<int:pk>/restore/", rules.restore, name="rule-restore"),
     path("rules/<int:pk>/met/", rules.rule_met, name="rule-met"),
     path("escalation/", escalation.paths, name="escalation-paths"),
     path("escalation/new/", escalation.path, name="escalation-path-add"),

@@ -1,4 +1,4 @@
-"""What names a team, a field, a choice, a path or a policy among tickets and all that is set up about them (settings.USES)."""
+"""What names a team, a field, a choice, a path, a policy, a rule or a calendar among tickets and what is set up about them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from helpdesk.accounts.models import Team
+from helpdesk.accounts.models import Calendar, Team
 from helpdesk.accounts.removal import Count, Tie, Use
 from helpdesk.customers.models import FieldChoice, FieldDefinition
 from helpdesk.lib import conditions
@@ -21,6 +21,8 @@ from tickets.models import (
     EscalationStep,
     Policy,
     Rule,
+    RuleRun,
+    RuleTimer,
     RuleVersion,
     SavedView,
     Ticket,
@@ -31,6 +33,9 @@ Subject = FieldDefinition.Subject
 
 
 def uses(thing: Any) -> Iterator[Use]:
+    if isinstance(thing, Rule | Calendar):  # no condition and no action can name these
+        yield from _of_rule(thing) if isinstance(thing, Rule) else _of_calendar(thing)
+        return
     if isinstance(thing, Team):
         yield from _of_team(thing)
     if isinstance(thing, EscalationPath):
@@ -72,6 +77,24 @@ def _of_policy(policy: Policy) -> Iterator[Use]:
         yield Use(Tie.HOLDS, _("It is on. Switch it off first: its tickets go by the next one that fits."), reverse("policies"))
     if (found := Count.of(Clock.objects.filter(policy=policy))).number:
         yield Use(Tie.KEEPS, _("Promises that it made: %s. They name it still.") % found.shown)
+
+
+def _of_rule(rule: Rule) -> Iterator[Use]:
+    if rule.is_enabled:
+        yield Use(Tie.ENDS, _("It is on: no ticket meets it any more, and it comes back switched off."))
+    if (found := Count.of(RuleTimer.objects.filter(rule=rule))).number:
+        yield Use(Tie.ENDS, _("Tickets whose time is still to come: %s. It does not come.") % found.shown)
+    if (found := Count.of(RuleRun.objects.filter(rule=rule))).number:
+        fired = reverse("rule-met", args=[rule.pk])
+        yield Use(Tie.KEEPS, _("Times that it fired: %s. What it did, and why, can still be read.") % found.shown, fired)
+
+
+def _of_calendar(calendar: Calendar) -> Iterator[Use]:
+    for policy in Policy.objects.filter(calendar=calendar):
+        tie, words = Tie.HOLDS, _("Policy “%s”")
+        if policy.archived_at:
+            tie, words = Tie.ENDS, _("Policy “%s”, archived: it comes back with the hours of the ticket’s team.")
+        yield Use(tie, words % policy, reverse("policy", args=[policy.pk]))
 
 
 def _of_field(field: FieldDefinition) -> Iterator[Use]:

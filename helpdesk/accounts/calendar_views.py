@@ -4,16 +4,15 @@ from typing import Any
 
 from django.contrib import messages
 from django.db import IntegrityError, transaction
-from django.db.models import Count, ProtectedError
+from django.db.models import Count
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.formats import date_format
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from helpdesk.accounts import calendars, feeds
+from helpdesk.accounts import calendars, feeds, removal
 from helpdesk.accounts.access import MANAGERS, StaffRequest, staff
 from helpdesk.accounts.calendar_forms import CalendarForm, CountryForm, DayForm, FeedForm, day_in_words, hours_in_words, this_year
 from helpdesk.accounts.models import Calendar, Holiday, HolidaySource
@@ -87,22 +86,12 @@ def show(request: StaffRequest, calendar: Calendar | None, *, status: int = 200,
             "coming": calendars.coming(kept, NEXT),
             "holidays": [holiday for holiday in kept.holidays.all() if holiday.day >= since][:MOST],
             "sources": source_lines(kept),
-            "used_by": used_by(kept),
+            "used_by": removal.Uses(kept).holding,
             "day_form": forms.get("day_form") or DayForm(),
             "country_form": forms.get("country_form") or CountryForm(calendar=kept),
             "feed_form": forms.get("feed_form") or FeedForm(),
         }
     return render(request, "accounts/calendar_form.html", context, status=status)
-
-
-def used_by(calendar: Calendar) -> list[str]:
-    """Whatever goes by it, by name, from whichever room: teams, people, policies; at most fifty of each."""
-    found = []
-    for relation in Calendar._meta.related_objects:
-        if relation.related_model not in (Holiday, HolidaySource):
-            rows = relation.related_model._default_manager.filter(**{relation.field.name: calendar})[:50]
-            found += [f"{capfirst(relation.related_model._meta.verbose_name)} “{row}”" for row in rows]
-    return found
 
 
 def source_lines(calendar: Calendar) -> list[dict[str, Any]]:
@@ -126,23 +115,10 @@ def regions(request: StaffRequest, pk: int) -> HttpResponse:
     return render(request, "accounts/_regions.html", {"country_form": form, "calendar": found})
 
 
-@require_POST
+@require_http_methods(FORM)
 @staff(*MANAGERS)
 def calendar_remove(request: StaffRequest, pk: int) -> HttpResponse:
-    found = Calendar.objects.filter(pk=pk).first()
-    if found is None:  # pressed twice
-        return redirect("calendars")
-    if found.is_default:
-        messages.error(request, _("This is the usual calendar. Make another one the usual one first."))
-        return redirect("calendar", pk)
-    try:
-        calendars.remove(found, by=request.user)
-    except ProtectedError:
-        words = _("This goes by it; give it another calendar first: %s")
-        messages.error(request, words % ", ".join(used_by(found)))
-        return redirect("calendar", pk)
-    messages.success(request, _("%(name)s is gone") % {"name": found.name})
-    return redirect("calendars")
+    return removal.ask(request, Calendar.objects.all(), pk, home="calendars", page="calendar")
 
 
 @require_POST

@@ -71,13 +71,6 @@ def changed(pks: list[int]) -> None:
         import_string(name)(pks)
 
 
-def remove(calendar: Calendar, *, by: User) -> None:
-    """Forget a calendar. Raises ProtectedError while a team, a person or a policy goes by it."""
-    with transaction.atomic():
-        audit("calendar.removed", actor=by.ref, subject=calendar.ref, before={"name": calendar.name})
-        calendar.delete()
-
-
 # --- holidays ---------------------------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib import messages
-from django.db import OperationalError, models, transaction
+from django.db import IntegrityError, OperationalError, models, transaction
 from django.db.models import ForeignObjectRel, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -145,9 +145,14 @@ def restore(thing: Any, *, by: User) -> bool:
 
 
 def bring_back(request: StaffRequest, rows: QuerySet[Any], pk: int, *, page: str) -> HttpResponse:
-    """The button of what is archived; a second time changes nothing."""
+    """The button of what is archived; a second time changes nothing, nor does one beside something new of its name."""
     thing = get_object_or_404(rows, pk=pk)
-    if restore(thing, by=request.user):
+    try:
+        back = restore(thing, by=request.user)
+    except IntegrityError:
+        messages.error(request, _("There is another “%s” by now: give that one a different name first.") % thing)
+        return redirect(page, pk)
+    if back:
         messages.success(request, _("“%s” is back") % thing)
     return redirect(page, pk)
 

@@ -1,4 +1,4 @@
-"""What names a team or a skill among people (settings.USES)."""
+"""What names a team, a skill or a calendar among people (settings.USES)."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,8 +9,8 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from helpdesk.accounts.models import ApiToken, Skill, Team
-from helpdesk.accounts.removal import Tie, Use
+from helpdesk.accounts.models import ApiToken, Calendar, Skill, Team
+from helpdesk.accounts.removal import MOST, Tie, Use
 
 
 def uses(thing: Any) -> Iterator[Use]:
@@ -26,6 +26,20 @@ def uses(thing: Any) -> Iterator[Use]:
         if needing := _needing(thing):
             told = _("Tickets %s can be given to everybody then who has room.")
             yield Use(Tie.ENDS, told % get_text_list(needing, _("or")))
+
+    if isinstance(thing, Calendar):
+        yield from _of_calendar(thing)
+
+
+def _of_calendar(calendar: Calendar) -> Iterator[Use]:
+    """Whoever goes by it, archived teams and those who are out too: they come back to it."""
+    if calendar.is_default:
+        yield Use(Tie.HOLDS, _("Whoever names no calendar: make another one the usual one first"), reverse("calendars"))
+    for team in calendar.teams.all()[:MOST]:
+        words = _("Team “%s”, archived") if team.archived_at else _("Team “%s”")
+        yield Use(Tie.HOLDS, words % team, reverse("team", args=[team.pk]))
+    for person in calendar.users.all()[:MOST]:
+        yield Use(Tie.HOLDS, _("%s works by it") % person, reverse("person", args=[person.pk]))
 
 
 def _needing(skill: Skill) -> list[str]:

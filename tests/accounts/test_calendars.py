@@ -1,5 +1,6 @@
 """Calendars as a lead fills them in: a week line by line, holidays by country, feed and hand, and what refuses."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
@@ -17,6 +18,7 @@ from helpdesk.accounts import calendars, feeds, week
 from helpdesk.accounts.models import AuditEntry, Calendar, Holiday, HolidaySource, Team, User
 from helpdesk.accounts.tasks import refresh_holidays
 from helpdesk.lib import dates, worktime
+from tickets.models import Policy
 
 Browser = Callable[[User], Client]
 
@@ -144,15 +146,30 @@ def test_around_the_clock_never_closes(db: None):
     assert standing and standing.is_open and standing.until is None
 
 
-def test_a_calendar_in_use_stays(office: Calendar, mia: User, browser: Browser):
+def test_a_calendar_in_use_stays_and_says_who_goes_by_it(office: Calendar, mia: User, ana: User, omar: User, browser: Browser):
     spare = Calendar.objects.create(name="Spare", zone="UTC", week=[[[0, 1440]]] * 7)
     team = Team.objects.create(name="Night", slug="night", calendar=spare)
-    for pk in (spare.pk, office.pk):
-        browser(mia).post(f"/calendars/{pk}/remove/")
-    assert Calendar.objects.count() == 2
-    team.delete()
-    browser(mia).post(f"/calendars/{spare.pk}/remove/")
-    assert list(Calendar.objects.all()) == [office]
+    team.put_away()
+    User.objects.filter(pk=ana.pk).update(calendar=spare)
+    policy = Policy.objects.create(name="Premium", position=1, calendar=spare, is_on=False)
+    page, url = browser(mia), f"/calendars/{spare.pk}/remove/"
+    refused = page.post(url)
+    for shown in (refused, page.get(f"/calendars/{spare.pk}/")):
+        named = re.findall(r'<li><a class="link" href="[^"]+">([^<]*)', shown.content.decode())
+        assert named == ["Team “Night”, archived", "Ana Kowalczyk works by it", "Policy “Premium”"]
+    assert refused.status_code == 409 and "Delete it" not in refused.content.decode()
+    assert page.post(f"/calendars/{office.pk}/remove/").status_code == 409  # whoever names none goes by it
+    browser(omar).post(f"/teams/{team.pk}/", {"name": "Night", "mode": "manual", "calendar": ""})
+    User.objects.filter(pk=ana.pk).update(calendar=None)
+    policy.put_away()
+    shown = page.get(url).content.decode()
+    assert "Policy “Premium”, archived: it comes back with the hours of the ticket’s team." in shown and "Delete it" in shown
+    assert Calendar.objects.count() == 2  # asked, and nothing done
+    for _twice in range(2):
+        assert page.post(url).status_code == 302
+    policy.refresh_from_db()
+    assert list(Calendar.objects.all()) == [office] and policy.calendar is None
+    assert AuditEntry.objects.get(action="calendar.removed").before == {"name": "Spare"}
 
 
 def test_teams_and_people_choose_a_calendar(office: Calendar, omar: User, ana: User, browser: Browser):

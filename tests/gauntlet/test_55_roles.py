@@ -67,7 +67,8 @@ TABLE = {
     "- x x x + + -": """
         POST address-lift GET segments GET segment-add POST segment-add GET segment POST segment
         GET subscriptions-set-up GET subscription-add POST subscription-add GET subscription POST subscription
-        GET calendars GET calendar-add POST calendar-add GET calendar POST calendar POST calendar-remove GET calendar-regions
+        GET calendars GET calendar-add POST calendar-add GET calendar POST calendar GET calendar-remove POST calendar-remove
+        GET calendar-regions
         POST holiday-add POST holidays-country POST holidays-feed POST holidays-remove POST holiday
         GET incident-add POST incident-add GET incident POST incident POST incident-resolve POST incident-reopen
         GET policies GET policy-add POST policy-add GET policy POST policy POST policy-move POST policy-switch
@@ -76,7 +77,8 @@ TABLE = {
         GET forms GET form-add POST form-add GET form POST form GET form-preview
         GET topic-add POST topic-add GET topic POST topic POST topic-archive POST topic-restore
         GET suggestions POST suggestions-learn POST suggestions-trust
-        GET rules GET rule-add POST rule-add GET rule POST rule GET rule-met POST rule-switch POST rule-move POST rule-remove
+        GET rules GET rule-add POST rule-add GET rule POST rule GET rule-met POST rule-switch POST rule-move
+        GET rule-remove POST rule-remove POST rule-restore
         GET rules-export POST rules-again GET rules-import POST rules-import
         GET escalation-paths GET escalation-path-add POST escalation-path-add GET escalation-path POST escalation-path
         GET escalation-path-remove POST escalation-path-remove POST escalation-path-restore

@@ -175,6 +175,7 @@ class World:
         self.calendar, self.policy = Calendar.objects.get(), Policy.objects.earliest("position")
         self.spare_policy = Policy.objects.create(name="Spare", position=8, is_on=False)
         self.former_policy = Policy.objects.create(name="Former", position=9, is_on=False, archived_at=now())
+        self.former_rule = Rule.objects.create(kind="time", name="Former", removed_at=now())
         self.spare_calendar = Calendar.objects.create(name="Spare", zone="UTC", week=[[[540, 1020]]] * 7)
         self.holiday = self.calendar.holidays.filter(day__gte=f"{now():%Y}-01-01").earliest("day")
         event = Event.objects.filter(kind="ticket.opened").earliest("pk")
@@ -296,6 +297,7 @@ class World:
             "rule-switch": {"pk": self.rule.pk},
             "rule-move": {"pk": self.rule.pk},
             "rule-remove": {"pk": self.rule.pk},
+            "rule-restore": {"pk": self.former_rule.pk},
             "escalation-path": {"pk": self.path.pk},
             "webhook": {"pk": self.webhook.pk},
             "webhook-rotate": {"pk": self.webhook.pk},

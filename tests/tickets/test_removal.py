@@ -20,11 +20,11 @@ from tickets.models import (
     EscalationPath,
     EscalationStep,
     Policy,
+    RuleTimer,
     RuleVersion,
     SavedView,
     TicketForm,
 )
-from tickets.rules import keeping
 
 pytestmark = pytest.mark.django_db
 
@@ -176,7 +176,7 @@ def test_a_field_with_values_is_archived_and_its_values_stay(browser, omar, ana,
     ben.attributes = {"plan": "pro", "team_size": 5}
     ben.save()
     former = rule("create", leaf("attribute.device", "Phone"), priority="high")
-    keeping.remove(former, by=omar)
+    removal.remove(former, by=omar)
     page = browser(omar)
     assert "Tickets with a value in it: 1." in page.get(f"/fields/{device.pk}/remove/").content.decode()
     for field in (device, plan):
@@ -297,7 +297,7 @@ def test_a_path_that_was_taken_is_archived(browser, mia, ana, ticket, rule):
     EscalationStep.objects.create(path=path, position=1, user=mia)
     made = rule("create", {}, name="Escalate", escalate={"path": path.pk, "reason": "x"})
     assert held(page, f"/escalation/{path.pk}/remove/") == ["Rule “Escalate”"]
-    keeping.remove(made, by=mia)
+    removal.remove(made, by=mia)
     escalation.escalate(ticket, path, "They lose data", by=ana)
     shown = page.get(f"/escalation/{path.pk}/remove/").content.decode()
     assert "Tickets that wait for its next step: 1. It does not come." in shown and "Steps that were taken: 1." in shown
@@ -313,6 +313,44 @@ def test_a_path_that_was_taken_is_archived(browser, mia, ana, ticket, rule):
     page.post(f"/escalation/{path.pk}/restore/")
     kept.refresh_from_db()
     assert kept.archived_at is None and not kept.is_enabled  # back, and off until somebody switches it on
+
+
+def test_a_rule_is_archived_with_all_that_it_did_and_comes_back_off(browser, mia, ana, ben, rule, drain):
+    made = rule("create", {}, name="Hurry", priority="high")
+    later = rule("time", {}, name="Later", since="opened", minutes=60, priority="urgent")
+    ticket = intake.open_ticket(ben, "Card", intake.Words("declined"), channel="mail")
+    drain()
+    page, url = browser(mia), f"/rules/{made.pk}/remove/"
+    shown = page.get(url).content.decode()
+    assert "It is on: no ticket meets it any more" in shown and "Times that it fired: 1." in shown and "Archive it" in shown
+    assert "Tickets whose time is still to come: 1. It does not come." in page.get(f"/rules/{later.pk}/remove/").content.decode()
+    made.refresh_from_db()
+    assert made.is_enabled and made.archived_at is None  # asked, and nothing done
+    for each in (made, later):
+        for _twice in range(2):
+            assert page.post(f"/rules/{each.pk}/remove/").status_code == 302
+        assert AuditEntry.objects.filter(subject=each.ref, action="rule.archived").count() == 1
+    made.refresh_from_db()
+    assert made.archived_at and not made.is_enabled and not RuleTimer.objects.exists()
+    assert "Hurry" in page.get(f"/tickets/{ticket.number}/rules/").content.decode()  # why it did what it did
+    shown = page.get(f"/rules/{made.pk}/").content.decode()
+    assert "Bring it back" in shown and "removed it" in shown and "Remove</a>" not in shown
+    rule("create", {}, name="First")
+    for _twice in range(2):
+        assert page.post(f"/rules/{made.pk}/restore/").status_code == 302
+    made.refresh_from_db()
+    assert (made.archived_at, made.is_enabled, made.position) == (None, False, 2)  # the last of its list
+    assert AuditEntry.objects.filter(subject=made.ref, action="rule.restored").count() == 1
+
+
+def test_a_rule_does_not_come_back_beside_a_new_one_of_its_name(browser, mia, rule):
+    former = rule("create", {}, name="Hurry", priority="high")
+    page = browser(mia)
+    page.post(f"/rules/{former.pk}/remove/")
+    rule("create", {}, name="Hurry", priority="low")  # its name is free
+    shown = page.post(f"/rules/{former.pk}/restore/", follow=True).content.decode()
+    former.refresh_from_db()
+    assert "There is another “Hurry” by now" in shown and former.archived_at
 
 
 def test_what_is_work_again_leaves_an_archived_team_and_its_people(browser, ben, ana, support, drain):

@@ -390,20 +390,6 @@ def test_who_is_told_is_said_by_their_own_names(mia):
     assert actions.words({"notify": {"people": [mia.pk], "team": team.pk}}) == "tell Mia Sandoval and Sales or Support"
 
 
-def test_a_removed_rule_does_nothing_and_can_come_back(lead):
-    write(lead)
-    rule = Rule.objects.get()
-    lead.post(f"/rules/{rule.pk}/switch/", {"on": "1"})
-    lead.post(f"/rules/{rule.pk}/remove/")
-    rule.refresh_from_db()
-    assert rule.removed_at and not rule.is_enabled and "Bring back" in lead.get("/rules/").content.decode()
-    write(lead)  # its name is free
-    lead.post(f"/rules/{rule.pk}/remove/", {"back": "1"})
-    assert "There is a rule called" in lead.get("/rules/").content.decode()
-    rule.refresh_from_db()
-    assert rule.removed_at
-
-
 def test_an_agent_may_not_write_rules(browser, ana):
     for address in ("/rules/", "/rules/new/", "/rules/export/", "/escalation/"):
         assert browser(ana).get(address).status_code == 403
@@ -430,7 +416,7 @@ def test_a_rule_that_was_removed_in_another_window_is_not_written(lead):
     lead.post(f"/rules/{rule.pk}/remove/")
     late = lead.post(f"/rules/{rule.pk}/", {"action": "save", "name": "Other", "priority": "low", "source": URGENT})
     assert (
-        late.status_code == 422 and "was removed meanwhile" in late.content.decode() and 'value="Other"' in late.content.decode()
+        late.status_code == 422 and "was archived meanwhile" in late.content.decode() and 'value="Other"' in late.content.decode()
     )
     assert Rule.objects.get().name == "Urgent goes to the top"
 

@@ -1,11 +1,12 @@
 """Rules, what each of them was when, and which change of which ticket met them."""
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import Max, Q
 from django.utils.translation import gettext_lazy as _
 
 from helpdesk.accounts.models import User
@@ -49,6 +50,26 @@ class Rule(models.Model):
     @property
     def ref(self) -> str:
         return f"rule:{self.pk}"
+
+    @property
+    def archived_at(self) -> datetime | None:
+        """For `removal`. Its versions name it, so it is never deleted; unlike others it leaves its name to a new one."""
+        return self.removed_at
+
+    @staticmethod
+    def last_place(kind: str) -> int:
+        return Rule.objects.filter(kind=kind, removed_at=None).aggregate(last=Max("position"))["last"] or 0
+
+    def put_away(self) -> None:
+        """Out of its list, off; what it did can be asked about all the same."""
+        self.removed_at, self.is_enabled = now(), False
+        self.save(update_fields=["removed_at", "is_enabled"])
+        RuleTimer.objects.filter(rule=self).delete()
+
+    def bring_back(self) -> None:
+        """At the end of its list, still off. Raises IntegrityError where that has one of its name by now."""
+        self.removed_at, self.position = None, Rule.last_place(self.kind) + 1
+        self.save(update_fields=["removed_at", "position"])
 
 
 class RuleVersion(models.Model):

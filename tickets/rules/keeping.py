@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _later
 
@@ -15,7 +14,6 @@ from helpdesk.accounts.locks import one_at_a_time
 from helpdesk.accounts.models import AuditEntry, User, audit
 from helpdesk.lib import conditions
 from helpdesk.lib.conditions import ConditionError
-from helpdesk.lib.dates import now
 from helpdesk.lib.rows import place
 from tickets.models import Rule, RuleKind, RuleVersion
 from tickets.models.clocks import Hours
@@ -91,7 +89,7 @@ def save(rule: Rule, wording: Wording, *, by: User) -> Rule:
     """
     if rule.pk is None:
         one_at_a_time(f"rules:{rule.kind}")
-        rule.position = _last(rule.kind) + 1
+        rule.position = Rule.last_place(rule.kind) + 1
     else:  # as it is by now: whoever switches it on or off, moves or writes it beside this is not undone
         rule.refresh_from_db(from_queryset=Rule.objects.select_for_update(of=("self",)).select_related("version"))
     known = rule.version
@@ -113,10 +111,6 @@ def save(rule: Rule, wording: Wording, *, by: User) -> Rule:
     )
     timers.begin(rule)
     return rule
-
-
-def _last(kind: str) -> int:
-    return Rule.objects.filter(kind=kind, removed_at=None).aggregate(last=Max("position"))["last"] or 0
 
 
 @transaction.atomic
@@ -143,20 +137,6 @@ def move(rule: Rule, to: int, *, by: User) -> bool:
     return True
 
 
-@transaction.atomic
-def remove(rule: Rule, *, by: User, back: bool = False) -> bool:
-    """Out of its list, off, or back at its end, still off; what it did can be asked about all the same."""
-    rule = Rule.objects.select_for_update().get(pk=rule.pk)
-    if (rule.removed_at is None) == back:
-        return False
-    rule.removed_at, rule.is_enabled = None if back else now(), False
-    rule.position = _last(rule.kind) + 1 if back else rule.position
-    rule.save(update_fields=["removed_at", "is_enabled", "position"])
-    audit("rule.brought_back" if back else "rule.removed", actor=by.ref, subject=rule.ref)
-    timers.begin(rule)
-    return True
-
-
 @dataclass(frozen=True)
 class Entry:
     """One line of a rule's history: who did what, and what its words were before and after."""
@@ -173,8 +153,8 @@ DONE = {
     "rule.switched_on": _later("switched it on"),
     "rule.switched_off": _later("switched it off"),
     "rule.moved": _later("moved it"),
-    "rule.removed": _later("removed it"),
-    "rule.brought_back": _later("brought it back"),
+    "rule.archived": _later("removed it"),
+    "rule.restored": _later("brought it back"),
 }
 
 

@@ -11,12 +11,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from helpdesk.accounts.access import EVERYONE, MANAGERS, staff
+from helpdesk.accounts import removal
+from helpdesk.accounts.access import EVERYONE, MANAGERS, StaffRequest, staff
 from helpdesk.accounts.conditions_form import ConditionsForm
 from helpdesk.accounts.seen import Seen, audited, compared, turn
 from helpdesk.lib import conditions
 from helpdesk.lib.ids import row_id
-from tickets.access import StaffRequest, ticket_for, tickets_for
+from tickets.access import ticket_for, tickets_for
 from tickets.models import Rule, RuleKind, RuleMeeting
 from tickets.rule_forms import ImportForm, RuleForm
 from tickets.rules import actions, judge, keeping, portable, timers, trial, why
@@ -39,10 +40,10 @@ def rule_list(request: StaffRequest) -> HttpResponse:
             {"kind": kind, "label": label, "rows": _numbered([rule for rule in rules if rule.kind == kind], faults)}
             for kind, label in RuleKind.choices
         ]
-    removed = Rule.objects.exclude(removed_at=None).order_by("-removed_at")[:20]
+    archived = Rule.objects.exclude(removed_at=None).order_by("-removed_at")[:20]
     numbers = _failed(request).order_by("-ticket__number").values_list("ticket__number", flat=True).distinct()
     stuck = list(numbers[: FAILED + 1])
-    context = {"lists": lists, "any": rules, "removed": removed, "failed": stuck[:FAILED], "more": len(stuck) > FAILED}
+    context = {"lists": lists, "any": rules, "archived": archived, "failed": stuck[:FAILED], "more": len(stuck) > FAILED}
     return render(request, "tickets/rule_list.html", context)
 
 
@@ -111,7 +112,7 @@ def _rule(request: StaffRequest, pk: int | None) -> HttpResponse:
     tried = None
     if action == "save" and found.removed_at:
         form.add_error(
-            None, _("This rule was removed meanwhile. Bring it back first, in the list of rules; what you typed stays here.")
+            None, _("This rule was archived meanwhile. Bring it back first, in the list of rules; what you typed stays here.")
         )
         wrong = True
     if action == "save" and not wrong and not known.newer:
@@ -166,18 +167,16 @@ def move(request: StaffRequest, pk: int) -> HttpResponse:
     return redirect("rules")
 
 
-@require_POST
+@require_http_methods(FORM)
 @staff(*MANAGERS)
 def remove(request: StaffRequest, pk: int) -> HttpResponse:
-    """Out of its list, or back into it; one that would come back beside another of its name stays where it is."""
-    found, back = get_object_or_404(Rule, pk=pk), request.POST.get("back") == "1"
-    try:
-        with transaction.atomic():
-            if keeping.remove(found, by=request.user, back=back):
-                messages.success(request, _("“%s” is back, switched off.") % found if back else _("“%s” is removed.") % found)
-    except IntegrityError:
-        messages.error(request, _("There is a rule called “%s” in this list already.") % found)
-    return redirect("rules")
+    return removal.ask(request, Rule.objects.all(), pk, home="rules", page="rule")
+
+
+@require_POST
+@staff(*MANAGERS)
+def restore(request: StaffRequest, pk: int) -> HttpResponse:
+    return removal.bring_back(request, Rule.objects.all(), pk, page="rule")
 
 
 @require_safe
