@@ -89,6 +89,9 @@ class CalendarForm(SetupForm):
             except week.NotHours as error:
                 said.append([])
                 self.add_error(name, str(error))
+        for at, until, begin in week.overlaps(said):
+            told = {"begin": week.clock(begin), "day": WEEKDAYS[(at - 1) % 7], "until": week.clock(until)}
+            self.add_error(DAYS[at], _("It begins at %(begin)s, and %(day)s runs until %(until)s of this day.") % told)
         self.week = said
 
     def clean_zone(self) -> str:

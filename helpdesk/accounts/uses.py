@@ -34,7 +34,7 @@ def uses(thing: Any) -> Iterator[Use]:
 def _of_calendar(calendar: Calendar) -> Iterator[Use]:
     """Whoever goes by it, archived teams and those who are out too: they come back to it."""
     if calendar.is_default:
-        yield Use(Tie.HOLDS, _("Whoever names no calendar: make another one the usual one first"), reverse("calendars"))
+        yield Use(Tie.HOLDS, _("Whoever names no other: it is the usual calendar"), reverse("calendars"))
     for team in calendar.teams.all()[:MOST]:
         words = _("Team “%s”, archived") if team.archived_at else _("Team “%s”")
         yield Use(Tie.HOLDS, words % team, reverse("team", args=[team.pk]))

@@ -1,6 +1,7 @@
 """A day's working hours as people write them: "9-12, 13:00–17:30", "22:00–06:00", "24 hours", or nothing."""
 
 import re
+from collections.abc import Iterator
 
 from django.utils.translation import gettext as _
 
@@ -18,7 +19,7 @@ class NotHours(ValueError):
 
 
 def read_day(text: str) -> Day:
-    """The intervals that a line says, in order. Raises NotHours."""
+    """The intervals that a line says, in order and apart; two that touch are one. Raises NotHours."""
     said = text.strip().lower()
     if said in _CLOSED:
         return []
@@ -27,7 +28,34 @@ def read_day(text: str) -> Day:
     parts = [part for part in re.split(r"[,;/]|\band\b|\bund\b", said) if part.strip()]
     if len(parts) > MOST:
         raise NotHours(_("At most %d intervals a day.") % MOST)
-    return sorted(_interval(part.strip()) for part in parts)
+    return _apart(sorted(_interval(part.strip()) for part in parts))
+
+
+def _apart(day: Day) -> Day:
+    found: Day = []
+    for begin, end in day:
+        if found and begin < _until(found[-1]):
+            said = {"one": write_day([found[-1]]), "other": write_day([[begin, end]])}
+            raise NotHours(_("“%(one)s” and “%(other)s” overlap.") % said)
+        joined = [found[-1][0], end] if found and begin == _until(found[-1]) else []
+        if joined and joined[0] != end and _until(joined) == _until([begin, end]):
+            found[-1] = joined
+        else:  # also two that touch and are a whole day or more: no single span can say that
+            found.append([begin, end])
+    return found
+
+
+def _until(interval: list[int]) -> int:
+    begin, end = interval
+    return end if end > begin else end + FULL
+
+
+def overlaps(week: list[Day]) -> Iterator[tuple[int, int, int]]:
+    """(day, the minute until which hours of the day before run, the one at which its own begin) where the first is later."""
+    for at, day in enumerate(week):
+        until = max((_until(interval) - FULL for interval in week[at - 1]), default=0)
+        if day and day[0][0] < until:
+            yield at, until, day[0][0]
 
 
 def _interval(text: str) -> list[int]:
@@ -78,7 +106,7 @@ def painted(week: list[Day]) -> list[list[tuple[int, int]]]:
     days: list[list[tuple[int, int]]] = [[] for _day in week]
     for at, day in enumerate(week):
         for begin, end in day:
-            days[at].append((begin, end if end > begin else FULL))
+            days[at].append((begin, min(_until([begin, end]), FULL)))
             if end <= begin:
                 days[(at + 1) % 7].append((0, end))
     return [sorted(day) for day in days]

@@ -41,6 +41,10 @@ Browser = Callable[[User], Client]
         ("18:00-0:00", [[1080, 1440]]),
         ("24 hours", [[0, 1440]]),
         ("00:00–24:00", [[0, 1440]]),
+        ("9-12, 12-17", [[540, 1020]]),
+        ("18-22, 22-6", [[1080, 360]]),
+        ("6-22, 22-6", [[360, 1320], [1320, 360]]),
+        ("10-22, 22-11", [[600, 1320], [1320, 660]]),
     ],
 )
 def test_a_day_is_read_as_people_write_it(text: str, day: list[list[int]]):
@@ -57,8 +61,17 @@ def test_what_nobody_can_read_is_refused_in_words(text: str):
 
 @effort(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 1439), st.integers(1, 1440)).filter(lambda i: i[0] != i[1]), max_size=8).map(sorted))
-def test_a_day_is_written_as_it_is_read(day: list[tuple[int, int]]):
-    assert week.read_day(week.write_day([list(each) for each in day])) == [list(each) for each in day]
+def test_a_day_says_each_minute_once_and_is_written_as_it_is_read(day: list[tuple[int, int]]):
+    def minutes(spans: Any) -> list[int]:
+        return sorted(minute for begin, end in spans for minute in range(begin, end if end > begin else end + 1440))
+
+    line = week.write_day([list(each) for each in day])
+    if len(set(minutes(day))) < len(minutes(day)):
+        with pytest.raises(week.NotHours, match="overlap"):
+            week.read_day(line)
+    else:
+        read = week.read_day(line)
+        assert minutes(read) == minutes(day) and week.read_day(week.write_day(read)) == read
 
 
 @effort(max_examples=40, deadline=None)
@@ -104,6 +117,10 @@ def test_another_takes_over_as_the_usual_one(office: Calendar, mia: User, browse
 WRONG_CALENDARS = [
     ({f"day_{n}": "" for n in range(7)}, "day_0", "Give at least one day its hours"),
     ({"day_2": "whenever"}, "day_2", "is no time span"),
+    ({"day_2": "16-18, 9-17"}, "day_2", "“09:00–17:00” and “16:00–18:00” overlap."),
+    ({"day_2": "22-6, 23-23:30"}, "day_2", "“22:00–06:00” and “23:00–23:30” overlap."),
+    ({"day_2": "22-10"}, "day_3", "It begins at 09:00, and Wednesday runs until 10:00 of this day."),
+    ({"day_6": "22-10"}, "day_0", "It begins at 09:00, and Sunday runs until 10:00 of this day."),
     ({"zone": "Berlin"}, "zone", "We do not know this time zone"),
     ({"name": ""}, "name", "This field is required"),
 ]
@@ -116,6 +133,14 @@ def test_what_is_wrong_stands_beside_its_field_and_nothing_typed_is_lost(db: Non
         page = answer.content.decode()
         assert error in page.partition(f'id="id_{field}_error"')[2].partition("</p>")[0]
         assert all(f'name="{name}" value="{value}"' in page for name, value in {**OFFICE, **said}.items() if value)
+
+
+def test_nights_that_end_when_the_morning_begins_are_kept(db: None, mia: User, browser: Browser):
+    nights = {f"day_{at}": "6-14, 22-6" for at in range(7)}
+    assert browser(mia).post("/calendars/new/", {**OFFICE, **nights}).status_code == 302
+    kept = Calendar.objects.get()
+    assert kept.week == [[[360, 840], [1320, 360]]] * 7
+    assert worktime.between(kept.hours(), at("2026-11-23 00:00"), at("2026-11-24 00:00")) == 16 * 3600
 
 
 def test_buttons_beside_save_only_redraw(office: Calendar, mia: User, browser: Browser):
