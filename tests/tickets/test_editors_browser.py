@@ -20,7 +20,7 @@ def page(live_server: Any, mia: Any) -> Iterator[Any]:
         context = browser.new_context(base_url=live_server.url, viewport={"width": 1440, "height": 900})
         chromium.sign_in(context, chromium.session_of(mia), live_server.url)
         yield chromium.page_in(context, complaints)
-    assert complaints == []
+    assert [each for each in complaints if "409" not in each] == []
 
 
 @pytest.mark.parametrize("address", ["/rules/new/?list=create", "/policies/new/"])
@@ -74,3 +74,40 @@ def test_a_button_beside_the_form_asks_before_what_was_typed_is_lost(page: Any) 
     page.wait_for_url("**/policies/")
     policy.refresh_from_db()
     assert (policy.is_on, policy.name) == (True, "Gold")
+
+
+@pytest.mark.parametrize("width", [1440, 1024, 390])
+def test_the_arrows_of_a_list_stand_beside_each_other(page: Any, rule: Any, width: int) -> None:
+    hours = {"hours": "calendar", "first_reply": 60, "next_reply": 90, "resolution": 2880}
+    targets = {priority: {**hours, "first_reply": 10 * n} for n, priority in enumerate(("urgent", "high", "normal", "low"), 1)}
+    for n in (1, 2, 3):
+        Policy.objects.create(name=f"Customers who pay for much care {n}", position=n, targets=targets)
+        rule("create", {"field": "subject", "op": "contains", "value": "please be quick " * 5}, priority="high")
+    page.set_viewport_size({"width": width, "height": 900})
+    for address in ("/policies/", "/rules/"):
+        page.goto(address)
+        lines = page.locator("td form[action$='/move/']").evaluate_all(
+            """forms => forms.map(form => [...form.querySelectorAll('.number, button')].map(each => {
+                const box = each.getBoundingClientRect(); return box.top + box.height / 2; }))"""
+        )
+        assert len(lines) == 3 and all(len(each) > 1 or address == "/rules/" for each in lines)
+        assert all(max(each) - min(each) < 4 for each in lines), address
+
+
+def test_saving_what_is_on_is_agreed_to_by_its_own_button(page: Any, ben: Any, support: Any) -> None:
+    """Enter in a field saves as the Save button does, which asks; it agrees to nothing."""
+    policy = Policy.objects.create(name="Gold", position=1, targets={"normal": {"hours": "calendar", "first_reply": 60}})
+    intake.open_ticket(ben, "Lamp", intake.Words("Please."), channel="form", mailbox=support)
+    page.goto(f"/policies/{policy.pk}/")
+    for _twice in range(2):
+        page.locator("#id_normal_first_reply").fill("4 min")
+        page.locator("#id_normal_first_reply").press("Enter")
+        page.get_by_role("button", name="Save it all the same").wait_for()
+    policy.refresh_from_db()
+    assert policy.targets["normal"]["first_reply"] == 60
+    page.get_by_role("link", name="Back to editing").click()
+    assert page.locator("#id_normal_first_reply").input_value() == "4 min"
+    page.get_by_role("button", name="Save it all the same").click()
+    page.get_by_text("Saved. Open tickets are counted anew.").wait_for()
+    policy.refresh_from_db()
+    assert policy.targets["normal"]["first_reply"] == 4
