@@ -21,7 +21,7 @@ class LastAdmin(ValueError):
 
 
 class NameTaken(ValueError):
-    """There is a living token of this name; permanent until that one is revoked."""
+    """A token of this name opens something; permanent until that one is revoked or over."""
 
 
 def _facts(user: User) -> dict[str, Any]:
@@ -143,9 +143,9 @@ def _free_slug(name: str) -> str:
 def issue_token(
     name: str, scopes: list[str], *, by: User, team: Team | None = None, expires_at: datetime | None = None
 ) -> tuple[ApiToken, str]:
-    """A token and its text, which is kept nowhere. Raises NameTaken: a name tells living tokens apart, and clicks."""
+    """A token and its text, which is kept nowhere. Raises NameTaken: a name tells apart what opens something, and clicks."""
     one_at_a_time(f"token:{name}")
-    if ApiToken.objects.filter(name=name, revoked_at=None).exists():
+    if ApiToken.objects.live().filter(name=name).exists():
         raise NameTaken
     token, text = ApiToken.objects.issue(name, scopes, by=by, team=team, expires_at=expires_at)
     after = {
