@@ -173,7 +173,8 @@ def _checked(actions: Any) -> dict[str, Any]:
             raise Unreadable(_("“%(value)s” is no %(name)s.") % {"value": str(actions[name])[:80], "name": name})
     for name in ("add_tags", "remove_tags"):
         tags = actions.get(name, ["x"])
-        if not isinstance(tags, list) or not tags or not all(isinstance(tag, str) and 0 < len(tag) <= TAG for tag in tags):
+        sound = isinstance(tags, list) and all(isinstance(tag, str) and tag.strip() and len(tag) <= TAG for tag in tags)
+        if not sound or not tags:
             raise Unreadable(_("%s is a list of words.") % name)
     if "attributes" in actions:
         given = actions["attributes"]
