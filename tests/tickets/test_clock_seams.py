@@ -101,16 +101,6 @@ def test_more_working_time_than_ten_years_hold_is_no_promise(ben, support, brows
     assert answer.status_code == 422 and "In “One minute” that takes more than ten years." in answer.content.decode()
 
 
-def test_a_calendar_says_which_policies_go_by_it(browser, mia):
-    known = policy()
-    spare = Calendar.objects.create(name="Spare", zone="UTC", week=[[[540, 1020]]] * 7)
-    Policy.objects.filter(pk=known.pk).update(calendar=spare)
-    page = browser(mia)
-    assert "Policy “P”" in page.get(f"/calendars/{spare.pk}/").content.decode()
-    refused = page.post(f"/calendars/{spare.pk}/remove/", follow=True).content.decode()
-    assert "give it another calendar first: Policy “P”" in refused
-
-
 def test_what_falls_due_goes_by_the_calendars_of_the_teams(browser, mia, ticket, support):
     policy()
     never = Calendar.objects.create(name="Sundays", zone="UTC", week=[*[[]] * 6, [[0, 1]]])
