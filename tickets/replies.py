@@ -165,14 +165,23 @@ def automatic(ticket: Ticket, text: str, *, by: Any, reason: str, once: str) -> 
 
 @transaction.atomic
 def note(
-    ticket: Ticket, text: str, *, by: User | ApiToken, attachments: Iterable[Attachment] = (), once: str | None = None
+    ticket: Ticket,
+    text: str,
+    *,
+    by: Any,
+    attachments: Iterable[Attachment] = (),
+    once: str | None = None,
+    by_itself: bool = False,
 ) -> Message:
-    """Write to the team only. It leaves for nobody, moves no clock, and may be added to a closed ticket."""
+    """Write to the team only. It leaves for nobody, moves no clock, and may be added to a closed ticket.
+
+    ``by_itself`` is what a rule writes. With the same ``once`` it is one.
+    """
     ticket.lock()
     if known := said(once):
         return known
     message = write(ticket, Message.Kind.NOTE, text, by, attachments, once)
-    ticket.noted(message, by=by)
+    ticket.noted(message, by=by, by_itself=by_itself)
     forget_draft(ticket, by)
     return message
 
@@ -278,6 +287,6 @@ def write(
     return message
 
 
-def forget_draft(ticket: Ticket, by: User | ApiToken) -> None:
+def forget_draft(ticket: Ticket, by: Any) -> None:
     if isinstance(by, User):
         Draft.objects.filter(ticket=ticket, user=by).delete()

@@ -14,11 +14,12 @@ from helpdesk.customers import definitions, inputs
 from helpdesk.customers.models import FieldDefinition
 from helpdesk.knowledge.models import Answer, Topic
 from helpdesk.lib.forms import choice
+from helpdesk.lib.liquid import BadTemplate
 from helpdesk.mail.models import Webhook
 from tickets.forms import TagsField, people
 from tickets.models import EscalationPath, EscalationStep, Priority, RuleKind
 from tickets.models.clocks import Hours
-from tickets.rules.actions import NOBODY, STATUSES, Play
+from tickets.rules.actions import NOBODY, STATUSES, Play, check_note
 from tickets.rules.keeping import Wording
 from tickets.rules.meetings import HAPPENED
 from tickets.rules.timers import SINCE
@@ -32,7 +33,7 @@ UNIT_CHOICES = [
 ]
 LONGEST = 365  # days
 MOST_BYTES = 1_000_001  # of a file, one more than may be
-PLAIN = ("status", "priority", "language", "topic", "team", "add_tags", "remove_tags", "webhook", "play", "reply")
+PLAIN = ("status", "priority", "language", "topic", "team", "add_tags", "remove_tags", "note", "webhook", "play", "reply")
 
 
 def _choice(label: Any, model: Any, rows: QuerySet[Any] | None = None, empty: Any = LEAVE[1]) -> forms.ModelChoiceField:
@@ -64,6 +65,15 @@ class RuleForm(forms.Form):
     add_tags = TagsField(label=_("Add tags"), required=False, max_length=2000, help_text=_("With commas between them."))
     remove_tags = TagsField(label=_("Take tags away"), required=False, max_length=2000)
     emptied = forms.MultipleChoiceField(label=_("Empty these"), required=False, widget=forms.CheckboxSelectMultiple)
+    note = forms.CharField(
+        label=_("Write a note"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_(
+            "Markdown. The team alone reads it, in the conversation, as this rule’s. {{ customer.name }}, {{ company.name }} "
+            "and {{ ticket.number }} are filled in."
+        ),
+    )
     escalate_path = _choice(_("Escalate by"), EscalationPath, empty=_("no path"))
     escalate_reason = forms.CharField(label=_("For the reason"), required=False, max_length=200)
     notify_assignee = forms.BooleanField(label=_("Tell the assignee"), required=False)
@@ -126,6 +136,14 @@ class RuleForm(forms.Form):
             "notify_assignee": told.get("assignee", False),
             "notify_words": told.get("words", ""),
         }
+
+    def clean_note(self) -> str:
+        text = "\n".join(self.cleaned_data["note"].splitlines())
+        try:
+            check_note(text)
+        except BadTemplate as error:
+            raise forms.ValidationError(str(error)) from error
+        return text
 
     def clean(self) -> dict[str, Any]:
         said = super().clean() or self.cleaned_data

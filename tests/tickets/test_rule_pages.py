@@ -134,6 +134,9 @@ WRONG = [
     (lambda row: row["actions"].update(escalate={"path": "Outage", "reason": 5}), "reason of escalate is a text"),
     (lambda row: row["actions"].update(notify={"assignee": True, "words": "x" * 151}), "words of notify is a text"),
     (lambda row: row["actions"].update(notify={}), "notify names nobody."),
+    (lambda row: row["actions"].update(note=" "), "note is a text."),
+    (lambda row: row["actions"].update(note="x" * 1001), "A note has at most 1000 characters."),
+    (lambda row: row["actions"].update(note="{{ agent.name }}"), "A text knows nothing called “agent”"),
     (lambda row: row.pop("conditions"), "say in conditions when; {} is always."),
     (lambda row: row.update(conditions=None), "say in conditions when; {} is always."),
     (lambda row: row.update(on="maybe"), "on is true or false."),
@@ -442,6 +445,28 @@ def test_a_rule_tells_people_in_words_that_name_the_ticket(lead, ana, mia, ticke
     ticket.tag(["down"], by=ana)
     drain()
     assert f"#{ticket.number} by Ben Carter" in Notification.objects.get().words
+
+
+def test_a_rule_writes_a_note_that_the_team_alone_reads(lead, browser, ana, ticket, sink, drain):
+    drain()
+    wrong = write(lead, source=URGENT, note="Ask {{ agent.name }}\r\n" + "first").content.decode()
+    assert "A text knows nothing called “agent”" in wrong and "Ask {{ agent.name }}" in wrong
+    assert "A note has at most 1000 characters." in write(lead, source=URGENT, note="x" * 1001).content.decode()
+    write(lead, source=URGENT, priority="", note="**{{ customer.name }}** has #{{ ticket.number }}:\r\n\r\nask the night shift.")
+    rule = Rule.objects.get()
+    said = "write the note “**{{ customer.name }}** has #{{ ticket.number }}: ask the night shift.”"
+    assert said in lead.get("/rules/").content.decode() and said in lead.get(f"/rules/{rule.pk}/").content.decode().lower()
+    sent = lead.get("/rules/export/").content.decode()
+    assert lead.post("/rules/import/", {"source": sent}).status_code == 302 and Rule.objects.get().versions.count() == 1
+    lead.post(f"/rules/{rule.pk}/switch/", {"on": "1"})
+    ticket.tag(["down"], by=ana)
+    drain()
+    page = browser(ana).get(f"/tickets/{ticket.number}/").content.decode()
+    assert f"<strong>Ben Carter</strong> has #{ticket.number}:" in page and f"<b>Rule “{rule}”</b>" in page
+    why = browser(ana).get(f"/tickets/{ticket.number}/rules/").content.decode()
+    assert "Write the note “**{{ customer.name }}** has" in why
+    assert "night shift" not in browser(ana).get(f"/tickets/{ticket.number}/print/").content.decode()
+    assert ticket.messages.get(kind="note").author == f"Rule “{rule}”" and not sink
 
 
 def test_a_path_that_is_off_says_so_in_the_rules_that_go_by_it(lead, mia):

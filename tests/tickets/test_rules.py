@@ -14,6 +14,7 @@ from helpdesk.customers.models import Event
 from helpdesk.customers.tasks import dispatch
 from helpdesk.knowledge.models import Answer
 from helpdesk.lib import dates
+from helpdesk.mail import webhooks
 from helpdesk.mail.models import Webhook, WebhookDelivery
 from helpdesk.mail.models.webhooks import new_secret
 from tickets import changes, intake, spam
@@ -226,6 +227,44 @@ def test_an_answer_by_a_rule_is_automatic_mail_and_ends_nobodys_waiting(rule, ti
     assert [event.actor for event in Event.objects.filter(kind="ticket.auto_replied")] == [RuleRun.objects.get().rule.ref]
     said = ticket.messages.latest("pk")
     assert (said.author, said.reason) == ("Rule “calm”", "Rule “calm”")
+
+
+def test_a_note_by_a_rule_is_written_once_and_answers_nobody(rule, ticket, ana, sink, drain, monkeypatch):
+    """Its worker dies in the middle, its note moves no clock, and it is none of the changes that the rule itself meets."""
+    drain()
+    targets = {each: {"hours": "calendar", "first_reply": 60} for each in ("normal", "urgent")}
+    Policy.objects.create(name="All", position=1, targets=targets)
+    answer = Answer.objects.create(title="We are on it", body="We are on it.", updated_by=ana)
+    tool = Webhook.objects.create(name="On-call", url="https://oncall.example/", secret=seal(new_secret()))
+    asks = {"all": [leaf("tags", "none_of", ["noted"])]}
+    first = rule("update", asks, happened=["ticket.noted", "ticket.updated"], note="Look.", webhook=tool.pk, reply=answer.pk)
+    rule("update", {"all": []}, happened=["ticket.noted"], add_tags=["noted"])
+    rule("time", {"all": []}, since="last_message", minutes=60, note="Quiet for an hour.")
+    waiting, last = ticket.waiting_since, ticket.last_message_at
+    plan, written = webhooks.plan, []
+
+    def dies_once(*args, **kwargs):
+        written.append(ticket.messages.filter(kind="note").count())
+        if len(written) == 1:
+            raise RuntimeError
+        plan(*args, **kwargs)
+
+    monkeypatch.setattr("helpdesk.mail.webhooks.plan", dies_once)
+    ticket.prioritise("urgent", by=ana)
+    drain()
+    assert written == [1, 1]
+    note = ticket.messages.get(kind="note")
+    assert (note.author, note.text) == (f"Rule “{first}”", "Look.") and len(sink.to("ben@carter.example")) == 1
+    ticket.refresh_from_db()
+    assert ticket.tags == ["noted"]  # the other rule met it
+    assert (ticket.status, ticket.waiting_since, ticket.first_replied_at) == ("new", waiting, None)
+    assert Clock.objects.get(ticket=ticket, kind="first_reply").is_open and ticket.last_message_at == last
+    first.is_enabled = False
+    first.save()
+    for hours in (2, 4, 8):
+        with dates.moved(by=timedelta(hours=hours)):
+            drain()
+    assert [each.text for each in ticket.messages.filter(kind="note").order_by("pk")] == ["Look.", "Quiet for an hour."]
 
 
 def test_nothing_automatic_answers_a_machine_and_why_says_so(rule, ticket, ben, ana, sink, drain):

@@ -290,9 +290,13 @@ class Ticket(TicketRow):
         announce(f"ticket:{self.pk}", "inbox")
 
     @verb
-    def noted(self, message: "Message", *, by: Any) -> None:
-        """A note for the team: it moves no clock and no status."""
-        self._set(last_message_id=message.pk, last_message_at=message.at)
+    def noted(self, message: "Message", *, by: Any, by_itself: bool = False) -> None:
+        """A note for the team: it moves no clock and no status.
+
+        One that a rule wrote is not the last message that rules count a time from, or it would bring the next.
+        """
+        moment = {} if by_itself else {"last_message_at": message.at}
+        self._set(last_message_id=message.pk, **moment)
         self.record("ticket.noted", by, at=message.at, message=message.pk)
 
     @verb

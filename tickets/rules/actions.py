@@ -20,7 +20,8 @@ from helpdesk.customers import definitions, timeline
 from helpdesk.customers.models import FieldDefinition
 from helpdesk.knowledge.models import Answer, Topic
 from helpdesk.lib import languages
-from helpdesk.lib.liquid import MissingValue
+from helpdesk.lib.liquid import BadTemplate, MissingValue, check
+from helpdesk.lib.text import one_line
 from helpdesk.mail import webhooks
 from helpdesk.mail.models import Webhook
 from tickets import answers, changes, escalation, replies
@@ -30,6 +31,8 @@ from tickets.models.terms import clean_tags
 
 Play: Any = apps.get_model(settings.PLAYS)  # what a rule may start for a customer; tickets knows no more of it
 NOBODY = "nobody"
+MOST_NOTE = 1000  # characters
+NOTE_ROOTS = ("customer", "company", "ticket", "workspace")  # what a note knows; no person writes it
 STATUSES = Status.choices[1:6]  # what a rule may set: not new, which nobody sets, and not spam, which a person says
 
 
@@ -164,6 +167,18 @@ def _escalate(ticket: Ticket, value: Any, by: Actor) -> None:
         raise Trouble(str(error)) from error
 
 
+def check_note(text: str) -> None:
+    """Raises BadTemplate for a note that is too long, or names what no note knows."""
+    if len(text) > MOST_NOTE:
+        raise BadTemplate(_("A note has at most %d characters.") % MOST_NOTE)
+    check(text, NOTE_ROOTS)
+
+
+def _note(ticket: Ticket, value: Any, by: Actor) -> None:
+    once = f"rule:{by.meeting.pk}:{by.version.rule_id}:note"
+    replies.note(ticket, answers.worded(value, ticket), by=by, once=once, by_itself=True)
+
+
 def _notify(ticket: Ticket, value: Any, by: Actor) -> None:
     people = list(User.objects.active().filter(pk__in=value.get("people", [])))
     if value.get("team"):
@@ -237,6 +252,7 @@ ACTIONS: dict[str, Action] = {
     "add_tags": Action(_later("Add tags"), lambda v: _("add the tags %s") % _tags(v), _add_tags),
     "remove_tags": Action(_later("Take tags away"), lambda v: _("take away the tags %s") % _tags(v), _remove_tags),
     "attributes": Action(_later("Fields"), _say_describe, _describe),
+    "note": Action(_later("Write a note"), lambda v: _("write the note “%s”") % one_line(v, MOST_NOTE), _note),
     "escalate": Action(_later("Escalate"), lambda v: _("escalate by %s") % _named(EscalationPath, v["path"]), _escalate),
     "notify": Action(_later("Tell people here"), _say_notify, _notify),
     "webhook": Action(_later("Tell another tool"), lambda v: _("tell %s") % _named(Webhook, v), _webhook, Webhook),

@@ -16,12 +16,13 @@ from helpdesk.customers.payloads import BadPayload, check_object
 from helpdesk.knowledge.models import Answer, Topic
 from helpdesk.lib import conditions
 from helpdesk.lib.conditions import ConditionError
+from helpdesk.lib.liquid import BadTemplate
 from helpdesk.mail.models import Webhook
 from tickets.models import EscalationPath, Priority, Rule, RuleKind
 from tickets.models.clocks import Hours
 from tickets.models.terms import TAG
 from tickets.rules import keeping, timers
-from tickets.rules.actions import ACTIONS, NOBODY, STATUSES, Play
+from tickets.rules.actions import ACTIONS, NOBODY, STATUSES, Play, check_note
 from tickets.rules.keeping import Wording
 from tickets.rules.meetings import HAPPENED
 
@@ -184,6 +185,13 @@ def _checked(actions: Any) -> dict[str, Any]:
             raise Unreadable(_("There is no field attributes.%s.") % sorted(unknown)[0][:80])
         if misfits := definitions.misfits(FieldDefinition.Subject.TICKET, given, strict=True):
             raise Unreadable(" ".join(misfits.values()))
+    if "note" in actions:
+        if not isinstance(actions["note"], str) or not actions["note"].strip():
+            raise Unreadable(_("note is a text."))
+        try:
+            check_note(actions["note"])
+        except BadTemplate as error:
+            raise Unreadable(_("note: %s") % error) from error
     for name, words, most in (("escalate", "reason", 200), ("notify", "words", 150)):
         said = actions.get(name, {})
         if not isinstance(said, dict):
