@@ -25,7 +25,8 @@ SHOWN = 50  # messages; older ones by a link
 SHOWN_EVENTS = 200
 ON_PAPER = 500  # messages
 FAR = 200  # pictures of one message that are fetched from elsewhere
-AT_ONCE = timedelta(minutes=10)  # what happened within this shares a line, under one time
+AT_ONCE = timedelta(minutes=10)  # what happened within this shares a line
+SAME_TIME = timedelta(minutes=1)  # and what happened within this, a time
 EVENTS = [
     "ticket.assigned",
     "ticket.status_changed",
@@ -52,6 +53,17 @@ class Line:
     at: datetime
     message: Message | None = None
     events: list[Event] = field(default_factory=list)
+
+    @property
+    def moments(self) -> list[list[Event]]:
+        """Its events, those together that are told under one time: that of the first."""
+        told: list[list[Event]] = []
+        for event in self.events:
+            if told and event.occurred_at - told[-1][0].occurred_at < SAME_TIME:
+                told[-1].append(event)
+            else:
+                told.append([event])
+        return told
 
 
 @dataclass

@@ -132,6 +132,16 @@ def short(moment: datetime) -> str:
     return date_format(local, pgettext("a day of another year", "j F Y"))
 
 
+def exact(moment: datetime) -> str:
+    """The same with the time also of a day that is long past: 2 November, 09:54."""
+    near = abs((timezone.localtime(moment).date() - timezone.localtime(now()).date()).days) < 7
+    return short(moment) if near else f"{short(moment)}, {at_time(moment)}"
+
+
+def at_time(moment: datetime) -> str:
+    return date_format(timezone.localtime(moment), pgettext("a time today", "H:i"))
+
+
 def ago(moment: datetime) -> str:
     """Distance from now: "5 min ago", "in 3 h", "just now"."""
     past = now() - moment
@@ -142,12 +152,12 @@ def ago(moment: datetime) -> str:
 
 @register.simple_tag
 def when(moment: datetime | None, style: str = "short") -> SafeString | str:
-    """A moment in the reader's zone, the full date on hover; styles: short, ago, full. Nothing for None."""
+    """A moment in the reader's zone, the full date on hover; styles: short, exact, time, ago, full. Nothing for None."""
     if moment is None:
         return ""
     local = timezone.localtime(moment)
     full = date_format(local, pgettext("a full date", "l j F Y, H:i")) + local.strftime(" %Z")
-    text = {"short": short, "ago": ago, "full": lambda m: full}[style](moment)
+    text = {"short": short, "exact": exact, "time": at_time, "ago": ago, "full": lambda m: full}[style](moment)
     return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(timespec="seconds"), full, text)
 
 

@@ -84,6 +84,8 @@ def test_when_is_said_as_one_would_today_with_the_whole_date_on_hover():
     assert ">Fri 12:00</time>" in look.when(NOON - timedelta(days=3))
     assert ">14 October</time>" in look.when(NOON - timedelta(days=40))
     assert ">14 October 2025</time>" in look.when(NOON - timedelta(days=405))
+    assert ">14 October, 12:00</time>" in look.when(NOON - timedelta(days=40), "exact")
+    assert ">Fri 12:00</time>" in look.when(NOON - timedelta(days=3), "exact")
     assert ">in 3 h</time>" in look.when(NOON + timedelta(hours=3, seconds=5), "ago")
     assert ">5 min ago</time>" in look.when(NOON - timedelta(minutes=5), "ago")
     assert 'title="Monday 23 November 2026, 12:00 UTC"' in look.when(NOON)

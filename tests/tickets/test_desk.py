@@ -1,6 +1,7 @@
 """The inbox and the ticket in a browser: who sees what, in how many queries, and that nothing happens twice."""
 
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -191,10 +192,30 @@ class TestChange:
         assert (ticket.assignee, ticket.priority, ticket.tags, ticket.team, ticket.status) == (
             ana,
             "urgent",
-            ["Invoice", "vat"],
+            ["invoice", "vat"],
             team,
             "hold",
         )
+
+    def test_what_lies_a_minute_apart_tells_its_own_time_on_one_line(self, browser, ana, mia, ticket):
+        """A day that is long past stands once, with the times of that day."""
+        at, noon = f"/tickets/{ticket.number}/", datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+        Ticket.objects.filter(pk=ticket.pk).update(opened_at=noon - timedelta(hours=1))
+        ticket.messages.update(at=noon - timedelta(hours=1))
+        changes = (0, ana, "high"), (59, ana, "low"), (61, mia, "urgent"), (540, ana, "normal"), (600, mia, "high")
+        for seconds, who, priority in changes:
+            with dates.moved(to=noon + timedelta(seconds=seconds), still=True):
+                Ticket.objects.get(pk=ticket.pk).prioritise(priority, by=who)
+
+        def told(days: int) -> list[list[str]]:
+            with dates.moved(to=noon + timedelta(days=days, hours=1)):
+                page = browser(ana).get(at).content.decode()
+            lines = re.findall(r'<p class="event"><span>(<span class="moment">.*?)</span></p>', page, re.DOTALL)
+            return [re.findall(r">([^<]+)</time>", line) for line in lines]
+
+        assert told(0) == [["12:00", "12:01", "12:09"], ["12:10"]]
+        assert told(1) == [["Mon 12:00", "12:01", "12:09"], ["Mon 12:10"]]
+        assert told(20) == [["23 November, 12:00", "12:01", "12:09"], ["23 November"]]
 
     def test_solving_twice_is_one_solve_and_goes_on_to_the_next(self, browser, ana, ticket, support):
         opened(1, support)
