@@ -4,12 +4,13 @@ import re
 from typing import Any
 
 from django.conf import settings
-from django.utils import translation
+from django.utils import timezone, translation
 
 from helpdesk.accounts.models import User
 from helpdesk.customers import values
 from helpdesk.customers.values import Values
 from helpdesk.knowledge.models import Answer
+from helpdesk.lib.dates import zone
 from helpdesk.lib.liquid import MissingValue, render
 from helpdesk.lib.text import one_line
 from tickets.models import Ticket
@@ -38,9 +39,12 @@ def known(ticket: Ticket, by: Any) -> Values:
 
 
 def filled(answer: Answer, told: Values) -> str:
-    """Its text with what is ``known``, dates and numbers as the customer writes them. Raises MissingValue for what is not."""
+    """Its text with what is ``known``, dates and numbers as the customer writes them, times in their zone, else the workspace's.
+
+    Raises MissingValue for what is not known.
+    """
     language = told["language"] if told["language"] in dict(settings.SPOKEN_LANGUAGES) else settings.LANGUAGE_CODE
-    with translation.override(language):
+    with translation.override(language), timezone.override(zone(told.get("zone"), settings.TIME_ZONE)):
         return render(answer.body, told)
 
 

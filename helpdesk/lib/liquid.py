@@ -88,7 +88,7 @@ class ListFor(ForTag):
 
 
 def date(value: object, style: object = "day") -> str:
-    """A date or a moment of JSON (ISO 8601) in the reader's words; styles: day, moment, weekday."""
+    """A date or a moment of JSON (ISO 8601) in the reader's words and zone, which a time names; styles: day, moment, weekday."""
     if isinstance(value, Undefined):
         return str(value)
     moment = parse_datetime(str(value)) or parse_date(str(value))
@@ -97,7 +97,8 @@ def date(value: object, style: object = "day") -> str:
     if isinstance(moment, datetime) and moment.tzinfo:
         moment = localtime(moment)
     formats = {"day": "DATE_FORMAT", "moment": "DATETIME_FORMAT", "weekday": "l"}
-    return date_format(moment, formats.get(str(style), "DATE_FORMAT"))
+    words = date_format(moment, formats.get(str(style), "DATE_FORMAT"))
+    return f"{words} {moment:%Z}" if style == "moment" and isinstance(moment, datetime) and moment.tzinfo else words
 
 
 def number(value: object, digits: object = 0) -> str:

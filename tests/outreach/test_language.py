@@ -191,7 +191,7 @@ def test_the_reader_gets_dates_numbers_and_footer_in_their_language():
     with messages.as_reader({"customer": {"language": "de-AT"}, "zone": "Europe/Berlin"}) as language:
         made = letter("Am {{ event.when | date: 'moment' }}", "{{ event.total | number: 2 }}", Frame("N", "A", "T", language))
         subject, text, _html = made.write(VALUES)
-    assert subject == "Am 25. Oktober 2026 02:30" and "1.234,50" in text
+    assert subject == "Am 25. Oktober 2026 02:30 CET" and "1.234,50" in text
 
 
 @given(st.text(max_size=300))

@@ -1,7 +1,10 @@
 """Texts that we answer with, filled in: by an agent's Insert, and by a rule, whose answer nobody reads before it leaves."""
 
+from datetime import UTC, datetime
+
 import pytest
 
+from helpdesk.accounts.models import User
 from helpdesk.customers import identity
 from helpdesk.customers.models import FieldDefinition
 from helpdesk.customers.profile import CompanyFacts, Profile
@@ -33,6 +36,14 @@ def test_what_is_inserted_names_them_and_their_ticket(browser, ana, ticket):
     for _twice in range(2):
         assert page.post(f"/tickets/{ticket.number}/insert/", {"answer": answer.pk}).status_code == 302
     assert Draft.objects.get().text == wanted
+
+
+def test_a_time_in_it_is_the_readers_and_names_its_zone_whoever_inserts_it(browser, ana, ticket):
+    User.objects.filter(pk=ana.pk).update(zone="Asia/Tokyo")
+    Ticket.objects.filter(pk=ticket.pk).update(opened_at=datetime(2026, 11, 23, 9, 30, tzinfo=UTC))
+    answer = Answer.objects.create(title="Since", body="Since {{ ticket.opened | date: 'moment' }}", updated_by=ana)
+    browser(ana).post(f"/tickets/{ticket.number}/insert/", {"answer": answer.pk})
+    assert Draft.objects.get().text == "Since Nov. 23, 2026, 10:30 a.m. CET"
 
 
 def test_what_is_not_known_is_left_for_the_author_to_see(browser, ana, ticket):

@@ -172,10 +172,16 @@ class TestConditions:
         assert "EXISTS" in sql and "JOIN" not in sql
 
 
-def test_times_in_a_letter_are_the_readers(ticket, ana, drain, sink):
-    """Ben lives in Berlin, one hour ahead of UTC in winter and two in summer."""
+def test_times_in_a_letter_are_the_readers_and_name_their_zone(ticket, ana, drain, sink):
+    """Ben lives in Berlin, one hour ahead of UTC in winter and two in summer; of whom nobody knows that goes by ours."""
     replies.reply(ticket, "one", by=ana)
     with dates.moved(by=timedelta(minutes=1)):
         drain()
     there = dates.local(ticket.opened_at, dates.zone("Europe/Berlin"))
-    assert f"{there:%H:%M}, Ben Carter wrote:" in sink[0].text
+    for part in (sink[0].text, sink[0].html):
+        assert f"{there:%H:%M %Z}, Ben Carter wrote:" in part
+    Customer.objects.filter(pk=ticket.requester_id).update(zone="")
+    replies.reply(ticket, "two", by=ana)
+    with dates.moved(by=timedelta(minutes=2)):
+        drain()
+    assert f"{ticket.opened_at:%H:%M} UTC, Ben Carter wrote:" in sink[1].text
