@@ -82,6 +82,7 @@ urlpatterns = [
     path("clocks/recount/", policies.recount, name="clocks-recount"),
     path("who/", who.who, name="who"),
     path("who/teams/<int:pk>/", who.team, name="who-team"),
+    path("who/zone/", who.zone, name="own-zone"),
     path("who/<int:pk>/", who.person, name="who-person"),
     path("who/<int:pk>/presence/", who.presence, name="presence"),
     path("who/<int:pk>/hand-back/", who.hand_back, name="hand-back"),

@@ -12,6 +12,14 @@ from helpdesk.lib import dates
 from helpdesk.lib.forms import choice
 
 
+def known_zone(said: str) -> str:
+    """A time zone as the IANA database names it, or "". Raises ValidationError for another."""
+    zone = said.strip()
+    if zone and dates.zone(zone).key != zone:
+        raise forms.ValidationError(_("We do not know this time zone. They look like Europe/Berlin."))
+    return zone
+
+
 class PersonForm(forms.ModelForm):
     class Meta:
         model = User
@@ -57,10 +65,7 @@ class PersonForm(forms.ModelForm):
         return email
 
     def clean_zone(self) -> str:
-        zone = str(self.cleaned_data["zone"]).strip()
-        if zone and dates.zone(zone).key != zone:
-            raise forms.ValidationError(_("We do not know this time zone. They look like Europe/Berlin."))
-        return zone
+        return known_zone(self.cleaned_data["zone"])
 
     def facts(self) -> dict[str, Any]:
         """Everything but the teams, for `people`."""
@@ -126,6 +131,19 @@ class AbsenceForm(forms.Form):
         elif last and last < dates.now().date() - timedelta(days=1):  # whatever their zone, it is over
             self.add_error("last", _("This day is over."))
         return said
+
+
+class ZoneForm(forms.Form):
+    zone = forms.CharField(
+        label=_("Your time zone"),
+        required=False,
+        max_length=64,
+        help_text=_("For example Europe/Berlin. Empty: that of the workspace."),
+        widget=forms.TextInput(attrs={"list": "zones", "autocomplete": "off"}),
+    )
+
+    def clean_zone(self) -> str:
+        return known_zone(self.cleaned_data["zone"])
 
 
 class TokenForm(forms.Form):

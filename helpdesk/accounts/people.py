@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.text import slugify
 
-from helpdesk.accounts import calendars, names
+from helpdesk.accounts import calendars, names, presence
 from helpdesk.accounts.locks import one_at_a_time
 from helpdesk.accounts.models import ApiToken, Role, Skill, Team, User, audit
 from helpdesk.lib.dates import now
@@ -56,7 +56,8 @@ def add_person(
 def change_person(user: User, *, by: User, teams: Iterable[Team], skills: Iterable[Skill] = (), **facts: Any) -> bool:
     """New facts of a person; False when all of them are so already. Raises LastAdmin."""
     admins = _locked_admins()
-    before = _facts(User.objects.get(pk=user.pk))
+    stood = User.objects.get(pk=user.pk)
+    before, zone = _facts(stood), presence.own_zone(stood)
     if facts.get("role", user.role) != Role.ADMIN and admins == [user.pk]:
         raise LastAdmin
     for name, value in facts.items():
@@ -67,7 +68,23 @@ def change_person(user: User, *, by: User, teams: Iterable[Team], skills: Iterab
     after = _facts(user)
     if after == before:
         return False
+    if presence.own_zone(user) != zone:
+        presence.keep_days(user, zone)
     audit("person.changed", actor=by.ref, subject=user.ref, before=before, after=after)
+    return True
+
+
+@transaction.atomic
+def set_zone(user: User, zone: str, *, by: User) -> bool:
+    """The time zone that they read times in, "" for the workspace's; False when it is so already."""
+    kept = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    was, before = kept.zone, presence.own_zone(kept)
+    if was == zone:
+        return False
+    kept.zone = zone
+    kept.save(update_fields=["zone"])
+    presence.keep_days(kept, before)
+    audit("person.changed", actor=by.ref, subject=kept.ref, before={"zone": was}, after={"zone": zone})
     return True
 
 

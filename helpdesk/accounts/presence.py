@@ -188,6 +188,19 @@ def days_of(absence: Absence, user: User) -> tuple[date, date]:
 
 
 @transaction.atomic
+def keep_days(user: User, was: ZoneInfo) -> None:
+    """Their zone is another now: absences that are not over begin and end with the same days, there."""
+    zone = own_zone(user)
+    rows = list(Absence.objects.select_for_update().filter(user=user, ends_at__gt=dates.now()))
+    for row in rows:
+        first, last = (dates.local(at, was).date() for at in (row.starts_at, row.ends_at - timedelta(seconds=1)))
+        row.starts_at, row.ends_at = (dates.at_local(day, time(), zone) for day in (first, last + timedelta(days=1)))
+    Absence.objects.filter(pk__in=[row.pk for row in rows]).delete()  # and back, for one may come to be when another was
+    Absence.objects.bulk_create(rows)
+    bell.ring(settings.PRESENCE_BELL)
+
+
+@transaction.atomic
 def remove_absence(user: User, pk: int, *, by: User) -> bool:
     """They are back, or never go. False when it is gone already."""
     row = Absence.objects.select_for_update().filter(pk=pk, user=user).first()

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from helpdesk.accounts import presence
-from helpdesk.accounts.models import Calendar
+from helpdesk.accounts.models import AuditEntry, Calendar
 from helpdesk.customers.models import Customer, Segment
 from helpdesk.lib import dates
 from tickets import intake
@@ -47,3 +47,31 @@ def test_a_time_says_whose_it_is_where_it_is_not_the_readers(browser, ana, omar,
     assert "until Fri 17:00 (Europe/Berlin)" in lisbon[2] and "(Europe/Berlin)" not in berlin[2]
     fixed = "known since is before Nov. 20, 2026, noon"
     assert f"{fixed} (UTC)" in berlin[3] and fixed in lisbon[3] and f"{fixed} (" not in lisbon[3]  # the workspace's clock
+
+
+@pytest.mark.django_db
+def test_one_sets_ones_own_zone_and_absences_keep_their_days(browser, ana, omar, ben: Customer, support):
+    with dates.moved(to=datetime(2026, 11, 20, 9, 15, tzinfo=UTC), still=True):
+        ticket = intake.open_ticket(ben, "Hello", intake.Words("Anybody there?"), channel="form")
+        for first, last in ((1, 2), (2, 3)):
+            presence.add_absence(ana, date(2026, 12, first), date(2026, 12, last), "Sea", by=ana)
+        page = browser(ana)
+        wrong = page.post("/who/zone/", {"zone": "Berlin, Europe"})
+        assert wrong.status_code == 422 and "We do not know this time zone." in wrong.content.decode()
+        assert 'value="Berlin, Europe"' in wrong.content.decode()
+        for zone in ("Asia/Kolkata", "Pacific/Pago_Pago", "Pacific/Tongatapu"):  # the last two a whole day apart
+            for _twice in range(2):
+                assert page.post("/who/zone/", {"zone": zone}).url == f"/who/{ana.pk}/"
+            ana.refresh_from_db()
+            assert ana.zone == zone
+            days = [presence.days_of(row, ana) for row in ana.absences.all()]
+            assert days == [(date(2026, 12, first), date(2026, 12, first + 1)) for first in (1, 2)]
+        assert ">22:15<" in page.get(f"/tickets/{ticket.number}/").content.decode()
+        told = AuditEntry.objects.filter(subject=ana.ref, action="person.changed")
+        assert told.count() == 3 and told.latest("id").after == {"zone": "Pacific/Tongatapu"}
+        own, other = (browser(who).get(f"/who/{ana.pk}/").content.decode() for who in (ana, omar))
+        assert "Your time zone" in own and "Your time zone" not in other
+        change = {"name": ana.name, "email": ana.email, "role": "agent", "reach": "all", "zone": ""}
+        assert browser(omar).post(f"/people/{ana.pk}/", change).status_code == 302
+        ana.refresh_from_db()
+        assert presence.days_of(ana.absences.latest("starts_at"), ana) == (date(2026, 12, 2), date(2026, 12, 3))

@@ -211,6 +211,7 @@ CASES = [
     Case("skill-add", "skill-add", {"name": "German", "spoken": "de"}),
     Case("skill", "skill", {"name": "Tax law", "tagged": "refund"}),
     Case("who-person", "who-person", {"first": "2190-01-01", "last": "2190-01-20", "note": "Sea"}),
+    Case("own-zone", "who-person", {"zone": "Europe/Lisbon"}, page_where=lambda w: {"pk": w.admin.pk}),
     Case("absence-remove", "who-person"),
     Case("presence", "who-person"),
     Case("presence", said={"here": "1"}, writes=False),

@@ -33,7 +33,7 @@ TABLE = {
     "- + + + + + -": """
         GET live GET rail GET palette GET inbox GET inbox-view GET customers GET customer GET customer-consents GET customer-mail
         GET companies GET company
-        GET knowledge GET answer GET incidents GET notifications POST notifications-read GET views POST view-in-rail
+        GET knowledge GET answer GET incidents GET notifications POST notifications-read POST own-zone GET views POST view-in-rail
         GET account_reauthenticate POST account_reauthenticate GET account_email POST account_email
         GET account_change_password POST account_change_password GET account_set_password POST account_set_password
         GET account_confirm_login_code POST account_confirm_login_code

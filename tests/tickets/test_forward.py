@@ -77,7 +77,9 @@ def test_they_get_our_words_and_that_one_message_with_its_files(send, asked, dra
     assert "Do you have this part?" in got.text and "Forwarded message" in got.text and "This one." in got.text
     assert "From: Ben Carter <ben@carter.example>" in got.text and "<b>one</b>" in got.html and "onerror" not in got.html
     theirs = asked.messages.filter(kind="customer").latest("id").at
-    assert f"{theirs:%H:%M} UTC\r\n" in got.text and f"{theirs:%H:%M} UTC<br>" in got.html  # ours: Ben's would tell where he lives
+    assert (
+        f"{theirs:%H:%M} UTC\r\n" in got.text and f"{theirs:%H:%M} UTC<br>" in got.html
+    )  # ours: Ben's would tell where he lives
     for hidden in ("The old story", "Which part is it", "watch list", "/tickets/files/"):
         assert hidden not in got.text and hidden not in got.html
     assert got.message["References"] == "<second@carter.example>" and not got.message["In-Reply-To"]

@@ -9,10 +9,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from helpdesk.accounts import people
 from helpdesk.accounts import presence as presences
 from helpdesk.accounts.access import AGENTS, EVERYONE, MANAGERS, staff
 from helpdesk.accounts.back import back
-from helpdesk.accounts.forms import AbsenceForm
+from helpdesk.accounts.calendar_forms import CalendarForm
+from helpdesk.accounts.forms import AbsenceForm, ZoneForm
 from helpdesk.accounts.models import Team, User
 from helpdesk.lib.dates import now
 from tickets import assignment, hands, roster
@@ -50,13 +52,30 @@ def person_for(request: StaffRequest, pk: int) -> User:
 @require_http_methods(["GET", "HEAD", "POST"])
 def person(request: StaffRequest, pk: int) -> HttpResponse:
     """Somebody's presence, hours, work and absences; the form adds an absence."""
-    found, at = person_for(request, pk), now()
+    found = person_for(request, pk)
     form = AbsenceForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         said = form.cleaned_data
         presences.add_absence(found, said["first"], said["last"], said["note"], by=request.user)
         messages.success(request, _("Saved"))
         return redirect("who-person", pk)
+    return _shown(request, found, form, ZoneForm(initial={"zone": found.zone}))
+
+
+@staff(*EVERYONE)
+@require_POST
+def zone(request: StaffRequest) -> HttpResponse:
+    """The time zone that one reads times in oneself; that of others is the admins' to set."""
+    form = ZoneForm(request.POST)
+    if not form.is_valid():
+        return _shown(request, request.user, AbsenceForm(), form)
+    if people.set_zone(request.user, form.cleaned_data["zone"], by=request.user):
+        messages.success(request, _("Saved"))
+    return redirect("who-person", request.user.pk)
+
+
+def _shown(request: StaffRequest, found: User, form: AbsenceForm, zone_form: ZoneForm) -> HttpResponse:
+    pk, at = found.pk, now()
     absences = [(row, *presences.days_of(row, found)) for row in found.absences.filter(ends_at__gt=at)]
     loaded = hands.load(User.objects.filter(pk=pk), Team.objects.living())
     own = loaded[0].person if loaded else None
@@ -75,8 +94,10 @@ def person(request: StaffRequest, pk: int) -> HttpResponse:
         "streak": own.streak if own and limit and own.streak >= limit else 0,
         "absences": absences,
         "form": form,
+        "zone_form": zone_form,
+        "zones": CalendarForm.zones() if pk == request.user.pk else [],
     }
-    return render(request, "tickets/who_person.html", context, status=422 if form.errors else 200)
+    return render(request, "tickets/who_person.html", context, status=422 if form.errors or zone_form.errors else 200)
 
 
 @staff(*EVERYONE)
