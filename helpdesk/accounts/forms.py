@@ -138,7 +138,9 @@ class ZoneForm(forms.Form):
         label=_("Your time zone"),
         required=False,
         max_length=64,
-        help_text=_("For example Europe/Berlin. Empty: that of the workspace."),
+        help_text=_(
+            "For the times you read here, for example Europe/Berlin. Empty: that of the workspace. Absences keep their days."
+        ),
         widget=forms.TextInput(attrs={"list": "zones", "autocomplete": "off"}),
     )
 
