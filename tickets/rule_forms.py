@@ -32,7 +32,7 @@ UNIT_CHOICES = [
     (_("In the hours of its team"), [(WORKING + "minutes", _("working minutes")), (WORKING + "hours", _("working hours"))]),
 ]
 LONGEST = 365  # days
-MOST_BYTES = 1_000_001  # of a file, one more than may be
+MOST_BYTES = 1_000_000  # of a file of rules
 PLAIN = ("status", "priority", "language", "topic", "team", "add_tags", "remove_tags", "note", "webhook", "play", "reply")
 
 
@@ -207,7 +207,8 @@ class ImportForm(forms.Form):
     file = forms.FileField(label=_("A file of rules"), required=False, widget=forms.FileInput(attrs={"accept": ".json"}))
     source = forms.CharField(
         label=_("Or its text, as JSON"),
-        max_length=MOST_BYTES - 1,
+        required=False,
+        max_length=MOST_BYTES,
         strip=False,
         widget=forms.Textarea(attrs={"rows": 16, "spellcheck": "false"}),
         help_text=_("As Export gives them. A rule whose name is known says this from now on; a new one comes switched off."),
@@ -225,8 +226,26 @@ class ImportForm(forms.Form):
 
     def __init__(self, data: Any = None, files: Any = None) -> None:
         super().__init__(data, files)
-        if chosen := self.files.get("file"):
-            self.data = data | {"source": chosen.read(MOST_BYTES).decode("utf-8-sig", "replace")}
+        self.fault: Any = ""
+        if not (chosen := self.files.get("file")):
+            return
+        if data.get("source", "").strip():
+            self.fault = _("A file, or its text below: not both.")
+        elif (chosen.size or 0) > MOST_BYTES:
+            self.fault = _("It has more than a million bytes.")
+        else:
+            try:
+                self.data = data | {"source": chosen.read().decode("utf-8-sig")}
+            except UnicodeDecodeError:
+                self.fault = _("It is not written in UTF-8.")
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or self.cleaned_data
+        if self.fault:
+            self.add_error("file", self.fault)
+        elif not said.get("source") and "source" not in self.errors:
+            self.add_error("source", _("Choose a file, or put its text here."))
+        return said
 
     def said(self) -> dict[str, Any]:
         return {name: value for name, value in self.cleaned_data.items() if name != "file"}

@@ -42,11 +42,11 @@ def recount_clocks() -> None:
 
 @tick
 def meet_rules() -> None:
-    rules.due_timers()
+    more = rules.due_timers()
     met = [rules.meet_pending()]
     while met[-1] and len(met) < ROUNDS:
         met.append(rules.meet_pending())
-    if met[-1]:
+    if met[-1] or more:
         bell.ring("tickets.tasks.meet_rules")
     if met[0]:
         bell.ring("tickets.tasks.hand_out")  # what was new waited for them

@@ -40,6 +40,7 @@ class Use(NamedTuple):
     tie: Tie
     words: str
     url: str = ""
+    admins: bool = False  # its page is theirs alone
 
 
 class Held(ValueError):

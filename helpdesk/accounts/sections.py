@@ -68,8 +68,9 @@ def sections_of(user: User) -> list[tuple[str | Promise, list[Page]]]:
 
 
 def found(request: StaffRequest, text: str, most: int) -> list[dict[str, Any]]:
-    """Pages of the settings in the palette (settings.PALETTE), by what they are called here or in their address."""
-    words = text.casefold().split()
-    pages = [page for _word, pages in sections_of(request.user) for page in pages]
-    meant = [page for page in pages if all(word in f"{page.key} {page.word}".casefold() for word in words)]
+    """Pages of the settings in the palette (settings.PALETTE), by how what they are called here, or in their address, begins."""
+    begun = text.casefold().split()
+    pages = [page for _word, pages in sections_of(request.user) for page in pages] if len(text) > 1 else []
+    words = {page: f"{page.key} {page.word}".casefold().split() for page in pages}
+    meant = [page for page in pages if all(any(word.startswith(each) for word in words[page]) for each in begun)]
     return [{"icon": "settings", "word": page.word, "beside": _("Settings"), "url": page.url} for page in meant[:most]]

@@ -22,7 +22,7 @@ def uses(thing: Any) -> Iterator[Use]:
             yield Use(Tie.ENDS, told % {"n": members})
     if isinstance(thing, Skill):
         for person in thing.people.active():
-            yield Use(Tie.HOLDS, _("%s has it") % person, reverse("person", args=[person.pk]))
+            yield Use(Tie.HOLDS, _("%s has it") % person, reverse("person", args=[person.pk]), admins=True)
         if needing := _needing(thing):
             told = _("Tickets %s can be given to everybody then who has room.")
             yield Use(Tie.ENDS, told % get_text_list(needing, _("or")))
@@ -37,9 +37,9 @@ def _of_calendar(calendar: Calendar) -> Iterator[Use]:
         yield Use(Tie.HOLDS, _("Whoever names no other: it is the usual calendar"), reverse("calendars"))
     for team in calendar.teams.all()[:MOST]:
         words = _("Team “%s”, archived") if team.archived_at else _("Team “%s”")
-        yield Use(Tie.HOLDS, words % team, reverse("team", args=[team.pk]))
+        yield Use(Tie.HOLDS, words % team, reverse("team", args=[team.pk]), admins=True)
     for person in calendar.users.all()[:MOST]:
-        yield Use(Tie.HOLDS, _("%s works by it") % person, reverse("person", args=[person.pk]))
+        yield Use(Tie.HOLDS, _("%s works by it") % person, reverse("person", args=[person.pk]), admins=True)
 
 
 def _needing(skill: Skill) -> list[str]:

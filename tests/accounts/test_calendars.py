@@ -179,9 +179,12 @@ def test_a_calendar_in_use_stays_and_says_who_goes_by_it(office: Calendar, mia: 
     policy = Policy.objects.create(name="Premium", position=1, calendar=spare, is_on=False)
     page, url = browser(mia), f"/calendars/{spare.pk}/remove/"
     refused = page.post(url)
-    for shown in (refused, page.get(f"/calendars/{spare.pk}/")):
-        named = re.findall(r'<li><a class="link" href="[^"]+">([^<]*)', shown.content.decode())
-        assert named == ["Team “Night”, archived", "Ana Kowalczyk works by it", "Policy “Premium”"]
+    every = ["Team “Night”, archived", "Ana Kowalczyk works by it", "Policy “Premium”"]
+    links, told = r'<li><a class="link" href="[^"]+">([^<]*)', r"<li>([^<]+?) <span[^>]*>an admin changes this"
+    for shown in (refused, page.get(f"/calendars/{spare.pk}/")):  # what is the admins' to change is no link of a manager
+        text = shown.content.decode()
+        assert re.findall(links, text) == every[2:] and re.findall(told, text) == every[:2]
+    assert re.findall(links, browser(omar).get(url).content.decode()) == every
     assert refused.status_code == 409 and "Delete it" not in refused.content.decode()
     assert page.post(f"/calendars/{office.pk}/remove/").status_code == 409  # whoever names none goes by it
     browser(omar).post(f"/teams/{team.pk}/", {"name": "Night", "mode": "manual", "calendar": ""})

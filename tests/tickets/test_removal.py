@@ -334,7 +334,7 @@ def test_a_rule_is_archived_with_all_that_it_did_and_comes_back_off(browser, mia
     assert made.archived_at and not made.is_enabled and not RuleTimer.objects.exists()
     assert "Hurry" in page.get(f"/tickets/{ticket.number}/rules/").content.decode()  # why it did what it did
     shown = page.get(f"/rules/{made.pk}/").content.decode()
-    assert "Bring it back" in shown and "removed it" in shown and "Remove</a>" not in shown
+    assert "Bring it back" in shown and "archived it" in shown and "Remove</a>" not in shown
     rule("create", {}, name="First")
     for _twice in range(2):
         assert page.post(f"/rules/{made.pk}/restore/").status_code == 302

@@ -221,6 +221,15 @@ def test_a_file_is_brought_without_what_names_nothing_here(lead):
     chosen = SimpleUploadedFile("rules.json", b"\xef\xbb\xbf" + sent["source"].encode())
     refused = lead.post("/rules/import/", {"file": chosen})
     assert refused.status_code == 422 and refused.context["form"]["source"].value() == sent["source"]  # to mend it there
+    for file, also, why in (
+        (b"{}", sent, "A file, or its text below: not both."),
+        ("Grüße".encode("cp1252"), {}, "It is not written in UTF-8."),
+        (b" " * 1_000_001, {}, "It has more than a million bytes."),
+    ):
+        wrong = lead.post("/rules/import/", {"file": SimpleUploadedFile("rules.json", file), **also})
+        assert wrong.status_code == 422 and why in wrong.content.decode()
+        assert wrong.context["form"]["source"].value() == also.get("source", None)
+    assert "Choose a file, or put its text here." in lead.post("/rules/import/").content.decode()
     page = refused.content.decode()
     assert "Rule 1 (“Bad”): nothing here is called “Moon”." in page and "Rule 3 (“Worse”): conditions.all[0].value:" in page
     assert "Rule 4 (“Odd”): say in conditions when" in page and not Rule.objects.exists()

@@ -10,7 +10,7 @@ from helpdesk.accounts.models import Calendar, Team
 from helpdesk.lib import dates
 from tests.tickets.clocks.days import at, opened
 from tickets.models import Rule, RuleMeeting, RuleTimer, Ticket
-from tickets.rules import portable, trial
+from tickets.rules import due_timers, portable, timers, trial
 from tickets.rules.keeping import Wording
 
 pytestmark = pytest.mark.django_db
@@ -70,6 +70,26 @@ def test_each_team_has_its_hours(office, slow, ben, ana, drain):
         ticket.move_to(night, by=ana)
     assert tags(drain, "22:59", FRIDAY) == []
     assert tags(drain, "23:01", FRIDAY) == ["slow"]
+
+
+def test_counting_again_holds_up_no_other_rule(office, slow, rule, ben, drain, omar, monkeypatch):
+    """What is counted again is no more than a batch at a time, beside what is due."""
+    monkeypatch.setattr(timers, "BATCH", 2)
+    with dates.moved(to=at("12:00", FRIDAY)):
+        slow()
+        rule("time", {"all": []}, name="soon", since="opened", minutes=60, add_tags=["soon"])
+    for minute in range(5):
+        opened(ben, at(f"15:0{minute}", FRIDAY))
+    with dates.moved(to=at("15:30", FRIDAY)):
+        drain()
+        calendars.add_day(office, date(2026, 11, 30), "Founders' day", by=omar)
+    with dates.moved(to=at("16:02", FRIDAY)):
+        assert due_timers()  # there is more to look at
+        assert list(RuleMeeting.objects.filter(kind="time").values_list("only__name", flat=True)) == ["soon", "soon"]
+        drain()
+        assert Ticket.objects.filter(tags=["soon"]).count() == 3  # of those that are an hour old
+    moments = RuleTimer.objects.filter(rule__name="Rule 1").order_by("due_at").values_list("due_at", flat=True)
+    assert list(moments) == [at(f"15:0{minute}", TUESDAY) for minute in range(5)]
 
 
 def test_what_was_over_when_it_began_is_left_alone(office, slow, ben, drain):

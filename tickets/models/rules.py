@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Max, Q
 from django.utils.translation import gettext_lazy as _
 
+from helpdesk.accounts.locks import one_at_a_time
 from helpdesk.accounts.models import User
 from helpdesk.customers.models import Event, EventDelivery
 from helpdesk.lib.dates import now
@@ -36,6 +37,7 @@ class Rule(models.Model):
     is_enabled = models.BooleanField(default=False)
     removed_at = models.DateTimeField(null=True)
     began_at = models.DateTimeField(null=True)  # it says this since then: a time that was over by then is left alone
+    hours_turn = models.PositiveIntegerField(default=1)  # one more each time that working hours are others
     version = models.ForeignKey("RuleVersion", null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
 
     class Meta:
@@ -68,6 +70,7 @@ class Rule(models.Model):
 
     def bring_back(self) -> None:
         """At the end of its list, still off. Raises IntegrityError where that has one of its name by now."""
+        one_at_a_time(f"rules:{self.kind}")
         self.removed_at, self.position = None, Rule.last_place(self.kind) + 1
         self.save(update_fields=["removed_at", "position"])
 
@@ -177,7 +180,11 @@ class RuleTimer(models.Model):
     ticket = models.ForeignKey(Ticket, on_delete=models.CASCADE, related_name="+")
     since = models.DateTimeField()  # the moment it counts from
     due_at = models.DateTimeField()
+    counted = models.PositiveIntegerField(null=True)  # of working time: in the hours of which turn; 0 where it is still to count
 
     class Meta:
-        indexes = [models.Index(fields=["due_at", "id"], name="rule_timer_due")]
+        indexes = [
+            models.Index(fields=["due_at", "id"], name="rule_timer_due"),
+            models.Index(fields=["rule", "counted"], name="rule_timer_counted", condition=Q(counted__isnull=False)),
+        ]
         constraints = [models.UniqueConstraint(fields=["rule", "ticket"], name="rule_timer_once")]

@@ -29,7 +29,8 @@ from tickets.fields import RELATED
 from tickets.models import RuleKind, RuleMeeting, RuleRun, RuleTimer, RuleVersion, Status, Ticket
 from tickets.models.change import TRACKED
 from tickets.rules import actions, timers
-from tickets.rules.meetings import TASK, live_rules
+from tickets.rules.meetings import live_rules
+from tickets.rules.timers import TASK
 
 log = structlog.get_logger(__name__)
 BATCH = 500

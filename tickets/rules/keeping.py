@@ -153,8 +153,10 @@ DONE = {
     "rule.switched_on": _later("switched it on"),
     "rule.switched_off": _later("switched it off"),
     "rule.moved": _later("moved it"),
-    "rule.archived": _later("removed it"),
+    "rule.archived": _later("archived it"),
     "rule.restored": _later("brought it back"),
+    "rule.removed": _later("archived it"),  # as it was called once
+    "rule.brought_back": _later("brought it back"),
 }
 
 

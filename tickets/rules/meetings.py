@@ -16,8 +16,8 @@ from helpdesk.lib.rows import array
 from helpdesk.live import bell
 from tickets.models import Rule, RuleKind
 from tickets.rules import timers
+from tickets.rules.timers import TASK
 
-TASK = "tickets.tasks.meet_rules"
 OPENED = "ticket.opened"
 # What a rule on changes may ask for, in words; every kind here has on_events as its subscriber. What else has it is no change
 # that a rule meets, but moves a moment from which the time of one counts.
@@ -102,6 +102,7 @@ def _changes(events: Iterable[Event]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def due_timers(at: datetime | None = None) -> int:
-    """The time of some rules has come: each is a change that meets that one rule. Returns how many were due."""
-    return timers.ring_due(at or now())
+def due_timers(at: datetime | None = None) -> bool:
+    """The time of some rules has come: each is a change that meets that one rule. Returns whether there is more to look at."""
+    at = at or now()
+    return timers.BATCH in (timers.count_again(at), timers.ring_due(at))

@@ -14,12 +14,14 @@ from helpdesk.accounts.models import Team
 from helpdesk.lib import worktime
 from helpdesk.lib.conditions import Asked, ConditionError, facts, linked, once
 from helpdesk.lib.dates import now
+from helpdesk.live import bell
 from tickets.clocks.policies import Calendars
 from tickets.fields import RELATED
 from tickets.models import LIVE, Rule, RuleKind, RuleMeeting, RuleRun, RuleTimer, Status, Ticket
 from tickets.models.change import TRACKED
 from tickets.models.clocks import Hours
 
+TASK = "tickets.tasks.meet_rules"
 BATCH = 500
 LATER = timedelta(days=1)  # a time that no calendar counts is looked at again then
 # The moment a rule counts from → the column that holds it.
@@ -80,14 +82,15 @@ def plan(tickets: Collection[int], rules: QuerySet[Rule]) -> None:
             due = times.due(rule.version, since, ticket) or at + LATER
             if (rule.began_at and due <= rule.began_at) or (ticket.imported_at and since <= ticket.imported_at):
                 continue
+            counted = rule.hours_turn if rule.version.hours == Hours.BUSINESS else None  # type: ignore[union-attr]
             certain = not asked.linked and set(asked.fields) <= set(TRACKED)
             if certain or due <= at:
                 known = facts([asked], ticket, at, others)
                 if not asked.holds(known, at, {}):
                     if turn := asked.turns(known, at):
-                        wanted.append(RuleTimer(rule=rule, ticket=ticket, since=since, due_at=max(due, turn)))
+                        wanted.append(RuleTimer(rule=rule, ticket=ticket, since=since, due_at=max(due, turn), counted=counted))
                     continue
-            wanted.append(RuleTimer(rule=rule, ticket=ticket, since=since, due_at=max(due, at)))
+            wanted.append(RuleTimer(rule=rule, ticket=ticket, since=since, due_at=max(due, at), counted=counted))
     RuleTimer.objects.filter(ticket__in=tickets, rule__in=every).delete()
     keep(wanted)
 
@@ -111,17 +114,16 @@ def standing(rule: Rule, ticket: Ticket) -> tuple[str, datetime | None]:
 
 def keep(timers: Iterable[RuleTimer]) -> None:
     """One for each rule and ticket: a later word replaces an earlier one."""
-    RuleTimer.objects.bulk_create(
-        timers, batch_size=1000, update_conflicts=True, unique_fields=["rule", "ticket"], update_fields=["since", "due_at"]
-    )
+    one, anew = ["rule", "ticket"], ["since", "due_at", "counted"]
+    RuleTimer.objects.bulk_create(timers, batch_size=1000, update_conflicts=True, unique_fields=one, update_fields=anew)
 
 
 @transaction.atomic
 def begin(rule: Rule) -> int:
     """A rule was switched on, or says something else now: the tickets whose time is still to come have it planned.
 
-    Those whose time is over are left alone. Returns how many were planned. This is the one look at all tickets, once, when
-    a person asks for it.
+    Those whose time is over are left alone; of working time, `count_again` says which. Returns how many were planned. This is
+    the one look at all tickets, once, when a person asks for it.
     """
     RuleTimer.objects.filter(rule=rule).delete()
     Rule.objects.filter(pk=rule.pk).update(began_at=now())
@@ -129,25 +131,71 @@ def begin(rule: Rule) -> int:
         return 0
     column, wait = SINCE[rule.version.since][1], timedelta(minutes=rule.version.minutes)
     here = Q(imported_at=None) | Q(imported_at__lt=F(column))
-    found = Ticket.objects.filter(here, status__in=[*LIVE, Status.SOLVED]).annotate(since=F(column))
-    working = rule.version.hours == Hours.BUSINESS  # then the tick finds when, in its batches
-    coming = found.exclude(since=None) if working else found.filter(since__gt=now() - wait)
-    rows = coming.values_list("pk", "since").iterator(chunk_size=2000)
-    planned = [RuleTimer(rule=rule, ticket_id=pk, since=since, due_at=now() if working else since + wait) for pk, since in rows]
+    found = Ticket.objects.filter(here, status__in=[*LIVE, Status.SOLVED]).annotate(since=F(column)).exclude(since=None)
+    working = rule.version.hours == Hours.BUSINESS
+    if not working:
+        found = found.filter(since__gt=now() - wait)
+    due, counted = (lambda since: now() + LATER, 0) if working else (lambda since: since + wait, None)
+    rows = found.values_list("pk", "since").iterator(chunk_size=2000)
+    planned = [RuleTimer(rule=rule, ticket_id=pk, since=since, due_at=due(since), counted=counted) for pk, since in rows]
     keep(planned)
+    if working:
+        bell.ring(TASK)
     return len(planned)
+
+
+def on_calendar_changed(pks: list[int]) -> None:
+    """Hours or holidays of these calendars changed (settings.CALENDAR_CHANGED): working time is counted again, by the tick."""
+    if Rule.objects.filter(version__hours=Hours.BUSINESS, is_enabled=True).update(hours_turn=F("hours_turn") + 1):
+        bell.ring(TASK)
+
+
+@transaction.atomic
+def count_again(at: datetime) -> int:
+    """Say of one batch of timers anew when working time is over, where hours are others by now; returns how many.
+
+    What is locked elsewhere comes next time: whoever plans it counts it with the hours of then.
+    """
+    stale = RuleTimer.objects.filter(rule__in=_of_working_time(), counted__lt=F("rule__hours_turn"))
+    rows = list(_locked(stale.order_by("id")))
+    kept, over = _counted(rows, at)
+    RuleTimer.objects.bulk_update(kept, ["due_at", "counted"])
+    RuleTimer.objects.filter(pk__in=over).delete()
+    return len(rows)
+
+
+def _of_working_time() -> list[int]:
+    return list(Rule.objects.filter(version__hours=Hours.BUSINESS, is_enabled=True).values_list("pk", flat=True))
+
+
+def _locked(timers: QuerySet[RuleTimer]) -> QuerySet[RuleTimer]:
+    return timers.select_related("rule__version", "ticket__team").select_for_update(of=("self",), skip_locked=True)[:BATCH]
+
+
+def _counted(timers: Iterable[RuleTimer], at: datetime) -> tuple[list[RuleTimer], list[int]]:
+    """Those with their time as the hours are now, and the ids of those that were over before their rule began."""
+    times, kept, over = Times(), [], []
+    for row in timers:
+        due = times.due(row.rule.version, row.since, row.ticket) or at + LATER
+        if row.rule.began_at and due <= row.rule.began_at:
+            over.append(row.pk)
+        else:
+            row.due_at, row.counted = due, row.rule.hours_turn
+            kept.append(row)
+    return kept, over
 
 
 @transaction.atomic
 def ring_due(at: datetime) -> int:
     """Make meetings of the timers that are due, oldest first, each for its one rule; returns how many were looked at.
 
-    Working time is counted again first: hours and holidays may be others by now, and what is not due yet waits on.
+    Working time is counted again first: hours may be others by now, and what is not due yet waits on.
     """
-    due = RuleTimer.objects.filter(due_at__lte=at).select_related("rule__version", "ticket__team").order_by("due_at", "id")
-    found = list(due.select_for_update(of=("self",), skip_locked=True)[:BATCH])
-    rows, waiting = _counted(found, at)
-    RuleTimer.objects.bulk_update(waiting, ["due_at"])
+    found = list(_locked(RuleTimer.objects.filter(due_at__lte=at).order_by("due_at", "id")))
+    kept, over = _counted([row for row in found if row.rule.version and row.rule.version.hours == Hours.BUSINESS], at)
+    later = [row for row in kept if row.due_at > at]
+    RuleTimer.objects.bulk_update(later, ["due_at", "counted"])
+    done = {row.pk for row in found} - {row.pk for row in later}
     RuleMeeting.objects.bulk_create(
         [
             RuleMeeting(
@@ -158,30 +206,10 @@ def ring_due(at: datetime) -> int:
                 since=row.since,
                 at=row.due_at,
             )
-            for row in rows
+            for row in found
+            if row.pk in done.difference(over)
         ],
         ignore_conflicts=True,
     )
-    RuleTimer.objects.filter(pk__in={row.pk for row in found} - {row.pk for row in waiting}).delete()
+    RuleTimer.objects.filter(pk__in=done).delete()
     return len(found)
-
-
-def _counted(timers: Iterable[RuleTimer], at: datetime) -> tuple[list[RuleTimer], list[RuleTimer]]:
-    """Those whose time has come, and those that wait on. What was over before its rule began is in neither."""
-    times, come, waiting = Times(), [], []
-    for row in timers:
-        if row.rule.version is None or row.rule.version.hours == Hours.CALENDAR:
-            come.append(row)
-            continue
-        due = times.due(row.rule.version, row.since, row.ticket) or at + LATER
-        if due > at:
-            row.due_at = due
-            waiting.append(row)
-        elif row.rule.began_at is None or due > row.rule.began_at:
-            come.append(row)
-    return come, waiting
-
-
-def on_calendar_changed(pks: list[int]) -> None:
-    """Hours or holidays of these calendars changed (settings.CALENDAR_CHANGED): the tick counts all working time again."""
-    RuleTimer.objects.filter(rule__version__hours=Hours.BUSINESS).update(due_at=now())
