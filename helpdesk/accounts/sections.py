@@ -15,6 +15,7 @@ class Page(NamedTuple):
     word: str | Promise
     route: str
     who: tuple[Role, ...] = MANAGERS
+    also: str = ""  # what else it is called
 
     @property
     def url(self) -> str:
@@ -35,7 +36,7 @@ SECTIONS: list[tuple[str | Promise, list[Page]]] = [
         _("Tickets"),
         [
             Page("rules", _("Rules"), "rules"),
-            Page("policies", _("Promises"), "policies"),
+            Page("policies", _("Promises"), "policies", also="sla"),
             Page("escalation", _("Escalation"), "escalation-paths"),
             Page("suggestions", _("Suggestions"), "suggestions"),
             Page("forms", _("Forms"), "forms"),
@@ -68,9 +69,9 @@ def sections_of(user: User) -> list[tuple[str | Promise, list[Page]]]:
 
 
 def found(request: StaffRequest, text: str, most: int) -> list[dict[str, Any]]:
-    """Pages of the settings in the palette (settings.PALETTE), by how what they are called here, or in their address, begins."""
+    """Pages of the settings in the palette (settings.PALETTE), by how what they are called begins."""
     begun = text.casefold().split()
     pages = [page for _word, pages in sections_of(request.user) for page in pages] if len(text) > 1 else []
-    words = {page: f"{page.key} {page.word}".casefold().split() for page in pages}
+    words = {page: f"{page.key} {page.word} {page.also}".casefold().split() for page in pages}
     meant = [page for page in pages if all(any(word.startswith(each) for word in words[page]) for each in begun)]
     return [{"icon": "settings", "word": page.word, "beside": _("Settings"), "url": page.url} for page in meant[:most]]
