@@ -12,6 +12,7 @@ from helpdesk.accounts import calendars, feeds, week
 from helpdesk.accounts.models import Calendar, Holiday, HolidaySource
 from helpdesk.accounts.setup import SetupForm
 from helpdesk.lib import dates, worktime
+from helpdesk.lib.forms import known_zone
 
 DAYS = [f"day_{at}" for at in range(7)]
 FURTHEST = 10  # years from now for which holidays can be chosen
@@ -95,10 +96,7 @@ class CalendarForm(SetupForm):
         self.week = said
 
     def clean_zone(self) -> str:
-        zone = str(self.cleaned_data["zone"]).strip()
-        if dates.zone(zone).key != zone:
-            raise forms.ValidationError(_("We do not know this time zone. They look like Europe/Berlin."))
-        return zone
+        return known_zone(self.cleaned_data["zone"])
 
     def clean(self) -> dict[str, Any]:
         said = super().clean() or self.cleaned_data

@@ -9,15 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from helpdesk.accounts.models import Calendar, Mode, Scope, Skill, Team, User
 from helpdesk.lib import dates
-from helpdesk.lib.forms import choice
-
-
-def known_zone(said: str) -> str:
-    """A time zone as the IANA database names it, or "". Raises ValidationError for another."""
-    zone = said.strip()
-    if zone and dates.zone(zone).key != zone:
-        raise forms.ValidationError(_("We do not know this time zone. They look like Europe/Berlin."))
-    return zone
+from helpdesk.lib.forms import choice, known_zone
 
 
 class PersonForm(forms.ModelForm):

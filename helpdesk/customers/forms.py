@@ -10,16 +10,9 @@ from helpdesk.customers import definitions, inputs
 from helpdesk.customers.addresses import BadAddress, canonical
 from helpdesk.customers.models import Company, Customer, FieldDefinition, Subscription
 from helpdesk.customers.payloads import BadPayload
-from helpdesk.customers.profile import Profile, known_zone, merged
+from helpdesk.customers.profile import Profile, merged
 from helpdesk.lib import languages
-from helpdesk.lib.forms import choice
-
-
-def _zone(said: str) -> str:
-    zone = said.strip()
-    if not known_zone(zone):
-        raise forms.ValidationError(_("We do not know this time zone. They look like Europe/Berlin."))
-    return zone
+from helpdesk.lib.forms import choice, known_zone
 
 
 class CustomerForm(forms.Form):
@@ -72,7 +65,7 @@ class CustomerForm(forms.Form):
         return lines
 
     def clean_zone(self) -> str:
-        return _zone(self.cleaned_data["zone"])
+        return known_zone(self.cleaned_data["zone"])
 
     def clean(self) -> dict[str, Any]:
         if self.customer is None and not self.cleaned_data.get("emails") and "emails" not in self.errors:
@@ -116,7 +109,7 @@ class CompanyForm(SetupForm):
             self.fields[inputs.name_of(definition)] = inputs.field(definition, self.instance.attributes.get(definition.key))
 
     def clean_zone(self) -> str:
-        return _zone(self.cleaned_data["zone"])
+        return known_zone(self.cleaned_data["zone"])
 
     def clean(self) -> dict[str, Any]:
         said = super().clean() or self.cleaned_data

@@ -291,10 +291,7 @@ class Ticket(TicketRow):
 
     @verb
     def noted(self, message: "Message", *, by: Any, by_itself: bool = False) -> None:
-        """A note for the team: it moves no clock and no status.
-
-        One that a rule wrote is not the last message that rules count a time from, or it would bring the next.
-        """
+        """A note for the team: it moves no clock and no status, and a rule's no time that counts from the last message."""
         moment = {} if by_itself else {"last_message_at": message.at}
         self._set(last_message_id=message.pk, **moment)
         self.record("ticket.noted", by, at=message.at, message=message.pk)

@@ -17,7 +17,7 @@ from helpdesk.lib.dates import now
 from helpdesk.live import bell
 from tickets.clocks.policies import Calendars
 from tickets.fields import RELATED
-from tickets.models import LIVE, Rule, RuleKind, RuleMeeting, RuleRun, RuleTimer, Status, Ticket
+from tickets.models import LIVE, Rule, RuleKind, RuleMeeting, RuleRun, RuleTimer, RuleVersion, Status, Ticket
 from tickets.models.change import TRACKED
 from tickets.models.clocks import Hours
 
@@ -68,21 +68,21 @@ def plan(tickets: Collection[int], rules: QuerySet[Rule]) -> None:
     at, times = now(), Times()
     every = list(rules.select_related("version"))
     with once():
-        chosen = [(rule, asked) for rule in every if (asked := _asked(rule))]
+        chosen = [(rule, said, asked) for rule in every if (said := rule.version) and (asked := _asked(said))]
     found = Ticket.objects.filter(pk__in=tickets).exclude(status__in=(Status.CLOSED, Status.SPAM))
     rows = list(found.select_related(*RELATED))
-    others = linked([asked for _rule, asked in chosen], found, at)
+    others = linked([asked for _rule, _said, asked in chosen], found, at)
     fired = set(RuleRun.objects.filter(ticket__in=tickets, rule__in=every).values_list("rule", "ticket", "once"))
     wanted = []
-    for rule, asked in chosen:
+    for rule, said, asked in chosen:
         for ticket in rows:
-            since = getattr(ticket, SINCE[rule.version.since][1])  # type: ignore[union-attr]
+            since = getattr(ticket, SINCE[said.since][1])
             if since is None or (rule.pk, ticket.pk, since.isoformat()) in fired:
                 continue
-            due = times.due(rule.version, since, ticket) or at + LATER
+            due = times.due(said, since, ticket) or at + LATER
             if (rule.began_at and due <= rule.began_at) or (ticket.imported_at and since <= ticket.imported_at):
                 continue
-            counted = rule.hours_turn if rule.version.hours == Hours.BUSINESS else None  # type: ignore[union-attr]
+            counted = rule.hours_turn if said.hours == Hours.BUSINESS else None
             certain = not asked.linked and set(asked.fields) <= set(TRACKED)
             if certain or due <= at:
                 known = facts([asked], ticket, at, others)
@@ -95,9 +95,9 @@ def plan(tickets: Collection[int], rules: QuerySet[Rule]) -> None:
     keep(wanted)
 
 
-def _asked(rule: Rule) -> Asked | None:
+def _asked(said: RuleVersion) -> Asked | None:
     try:
-        return Asked(rule.version.conditions, "ticket")  # type: ignore[union-attr]
+        return Asked(said.conditions, "ticket")
     except ConditionError:
         return None
 
